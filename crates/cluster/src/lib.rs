@@ -1,0 +1,1 @@
+//! Every byte over the wire: watches, probes, the writes of holds, status and events.

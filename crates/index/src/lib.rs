@@ -1,0 +1,1 @@
+//! Objects to facts, spec to policy, assessment to status.

@@ -1,0 +1,2 @@
+//! Writes the generated manifests.
+fn main() {}

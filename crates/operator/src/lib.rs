@@ -1,0 +1,1 @@
+//! Composition of the operator: reconcile loop, metrics, admin endpoints.

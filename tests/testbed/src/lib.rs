@@ -1,0 +1,1 @@
+//! Real control planes on loopback, for tests.
