@@ -1,0 +1,18 @@
+//! Views of kinds that belong to others: only the fields that are read, all optional, unknown ones skipped.
+//!
+//! A whole object never reaches our memory: deserializing into these drops templates, managed fields and data at once.
+
+mod kubefed;
+mod kubesphere;
+mod meta;
+
+pub use kubefed::{
+    ClusterReference, FederatedObject, FederatedSpec, FederatedStatus, FederatedTypeConfig,
+    FederatedTypeConfigSpec, KubeFedCluster, KubeFedClusterSpec, KubeFedClusterStatus,
+    KubeFedConfig, LocalSecretReference, PlacedCluster, Placement, ResourceType, StatusCondition,
+};
+pub use kubesphere::{
+    Cluster, ClusterConnection, ClusterSpec, ClusterStatus, DeploymentView, ReplicaSpec,
+    ReplicaStatus,
+};
+pub use meta::{Meta, Object, OwnerView};

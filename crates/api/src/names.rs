@@ -1,0 +1,42 @@
+//! Names that this project writes or reads: labels, annotations, managers, policies.
+
+/// API group of [`crate::FederationHealth`].
+pub const GROUP: &str = "federationhealth.io";
+/// Name of the FederationHealth object that the shipped policies read as their parameter.
+pub const DEFAULT_OBJECT: &str = "default";
+
+/// Field manager of everything in status but `status.hold`.
+pub const STATUS_MANAGER: &str = "federation-health";
+/// Field manager of `status.hold`: apart from the status apply, so that neither can drop the other's fields.
+pub const HOLD_MANAGER: &str = "federation-health-hold";
+/// `reportingController` of our events, qualified as Kubernetes asks.
+pub const REPORTING_CONTROLLER: &str = "federationhealth.io/operator";
+
+/// Label on our canaries; its value names the policy that covers the canary.
+pub const CANARY_LABEL: &str = "federationhealth.io/canary";
+/// Annotation on a FederationHealth that lets its deletion pass while it holds.
+pub const BREAK_GLASS_ANNOTATION: &str = "federationhealth.io/break-glass";
+
+/// The rule that refuses the garbage collector.
+pub const COLLECTION: &str = "collection";
+/// The rule that refuses `KubeFed`.
+pub const FEDERATION: &str = "federation";
+/// Policy and binding of the fast layer of the collection hold.
+pub const COLLECTION_FAST: &str = "federation-health-collection-fast";
+/// Policy and binding of the durable layer of the collection hold.
+pub const COLLECTION_DURABLE: &str = "federation-health-collection-durable";
+/// Policy and binding of the fast layer of the federation hold.
+pub const FEDERATION_FAST: &str = "federation-health-federation-fast";
+/// Policy and binding of the durable layer of the federation hold.
+pub const FEDERATION_DURABLE: &str = "federation-health-federation-durable";
+
+/// `KubeFed`'s mark on what it propagates (`true`) or must leave alone (`false`).
+pub const MANAGED_LABEL: &str = "kubefed.io/managed";
+/// `KubeSphere`'s membership label on namespaces.
+pub const WORKSPACE_LABEL: &str = "kubesphere.io/workspace";
+/// `KubeSphere`'s mark on the host among Clusters and `KubeFedClusters`.
+pub const HOST_LABEL: &str = "cluster-role.kubesphere.io/host";
+/// Label of `KubeFed`'s controller manager Deployment.
+pub const KUBEFED_PLANE_LABEL: &str = "kubefed-control-plane";
+/// Value of [`KUBEFED_PLANE_LABEL`] on the controller manager (the webhook carries another label).
+pub const KUBEFED_PLANE_VALUE: &str = "controller-manager";

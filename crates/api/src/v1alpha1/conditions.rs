@@ -1,0 +1,115 @@
+//! Condition types and their reasons: finite, so that alerts and metrics can rely on them.
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            /// Every variant, in declaration order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word as it stands in the object.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant)),+ }
+            }
+        }
+    };
+}
+
+words! {
+    /// Types of conditions. All are positive, so that False is always bad; Holding is present only while True.
+    ConditionType {
+        /// The object is being evaluated. Never the verdict: installers wait on it.
+        Ready,
+        /// The verdict, worst finding first.
+        Healthy,
+        /// No real cluster is registered under two names.
+        ClustersUnique,
+        /// One KubeFed control plane works on this server.
+        ControlPlaneUnique,
+        /// Registrations are what their identity was proven with.
+        RegistrationsCurrent,
+        /// Registered clusters answer.
+        ClustersReachable,
+        /// Workspaces are not deleted against their desired state.
+        WorkspacesStable,
+        /// No namespace is lost or armed.
+        NamespacesSafe,
+        /// The holds that spec asks for would work, proven on this server.
+        HoldReady,
+        /// Remediation may act.
+        RemediationAllowed,
+        /// A hold stands.
+        Holding,
+    }
+}
+
+words! {
+    /// Reasons of conditions.
+    Reason {
+        /// Nothing is judged yet.
+        NotObservedYet,
+        /// The object is being evaluated.
+        Evaluating,
+        /// All checks passed.
+        NoFindings,
+        /// A check passed.
+        AsExpected,
+        /// Open findings.
+        IssuesReported,
+        /// Something could not be judged.
+        UnknownReported,
+        /// The spec contradicts itself.
+        InvalidSpec,
+        /// Another, older object guards the same federation.
+        DuplicateFederationHealth,
+        /// A kind that is needed is not installed.
+        CRDNotInstalled,
+        /// A right is lacking.
+        Forbidden,
+        /// A watch has not delivered yet or is stale.
+        WatchNotSynced,
+        /// Two registrations of one cluster.
+        DoubledRegistration,
+        /// Two registrations that may be one cluster; weak evidence.
+        SuspectedDuplicate,
+        /// Equal UIDs, different live objects.
+        ClonedIdentity,
+        /// A second control plane.
+        SecondControlPlane,
+        /// A registration changed under its name.
+        Drifted,
+        /// A registered cluster does not answer.
+        Unreachable,
+        /// A Workspace was deleted against its desired state.
+        UnexpectedDeletion,
+        /// A Workspace is recreated again and again.
+        Churning,
+        /// A placement selects a Workspace's cluster no more.
+        SelectedNowhere,
+        /// Namespaces were lost.
+        NamespacesLost,
+        /// Namespaces whose owner does not exist.
+        NamespacesArmed,
+        /// The hold chain works on this server.
+        Proven,
+        /// The server has no ValidatingAdmissionPolicy v1.
+        PolicyUnsupported,
+        /// A policy or binding is missing.
+        PolicyMissing,
+        /// A policy or binding differs from the shipped one.
+        PolicyAltered,
+        /// The proof failed.
+        ProofFailed,
+        /// The proof has not run yet.
+        ProofPending,
+        /// A person asked for the hold.
+        Requested,
+        /// The cause is gone but release would lose something.
+        ReleaseBlocked,
+        /// This version has no action to take.
+        NoActionAvailable,
+    }
+}
