@@ -1,1 +1,3 @@
 //! Every byte over the wire: watches, probes, the writes of holds, status and events.
+
+pub mod watch;
