@@ -1,1 +1,554 @@
+//! The driver against a scripted server, in virtual time.
 
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::stream;
+use http::{Request, Response};
+use http_body_util::StreamBody;
+use kube::client::Body;
+use serde::Deserialize;
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::bytes::Bytes;
+
+use super::*;
+
+/// One answer of the script.
+enum Answer {
+    /// Status, headers, body.
+    Text(u16, &'static [(&'static str, &'static str)], String),
+    /// A stream of pieces.
+    Pieces(Vec<Piece>),
+    /// No connection.
+    Refused,
+    /// No answer at all.
+    Never,
+}
+
+#[derive(Clone)]
+enum Piece {
+    Data(Bytes),
+    Wait(Duration),
+    Break,
+    Hang,
+}
+
+fn ok(text: impl Into<String>) -> Answer {
+    Answer::Text(200, &[], text.into())
+}
+
+fn status(code: u16) -> Answer {
+    Answer::Text(code, &[], format!(r#"{{"kind":"Status","code":{code}}}"#))
+}
+
+fn list(version: &str, next: &str, items: &[&str]) -> Answer {
+    ok(page(version, next, items))
+}
+
+fn page(version: &str, next: &str, items: &[&str]) -> String {
+    format!(
+        r#"{{"metadata":{{"resourceVersion":"{version}","continue":"{next}"}},"items":[{}]}}"#,
+        items.join(",")
+    )
+}
+
+fn item(name: &str, version: u32) -> String {
+    format!(r#"{{"metadata":{{"name":"{name}","resourceVersion":"{version}"}},"size":1}}"#)
+}
+
+fn line(kind: &str, object: &str) -> Piece {
+    Piece::Data(format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n").into())
+}
+
+fn bookmark(version: u32) -> Piece {
+    line(
+        "BOOKMARK",
+        &format!(r#"{{"metadata":{{"resourceVersion":"{version}"}}}}"#),
+    )
+}
+
+#[derive(Deserialize)]
+struct Item {
+    metadata: ItemMeta,
+    #[serde(rename = "size")]
+    _size: u32,
+}
+
+#[derive(Deserialize)]
+struct ItemMeta {
+    name: String,
+}
+
+#[derive(Default)]
+struct Log {
+    calls: Vec<String>,
+    alive: u32,
+}
+
+impl Sink<Item> for Log {
+    fn begin(&mut self) {
+        self.calls.push("begin".into());
+    }
+    fn upsert(&mut self, object: Item) {
+        self.calls.push(format!("+{}", object.metadata.name));
+    }
+    fn remove(&mut self, object: Item) {
+        self.calls.push(format!("-{}", object.metadata.name));
+    }
+    fn end(&mut self) {
+        self.calls.push("end".into());
+    }
+    fn malformed(&mut self, name: &str, _: &serde_json::Error) {
+        self.calls.push(format!("?{name}"));
+    }
+    fn state(&mut self, state: FeedState) {
+        self.calls.push(state.as_str().into());
+    }
+    fn alive(&mut self) {
+        self.alive += 1;
+    }
+}
+
+/// What a run of a script left behind.
+struct Run {
+    log: Log,
+    /// Milliseconds since the start, and path with query.
+    requests: Vec<(u64, String)>,
+}
+
+impl Run {
+    fn calls(&self) -> String {
+        self.log.calls.join(" ")
+    }
+    fn times(&self) -> Vec<u64> {
+        self.requests.iter().map(|(at, _)| *at).collect()
+    }
+    /// The versions that watches asked for, `list` for lists, `next=` for further pages.
+    fn asked(&self) -> Vec<String> {
+        let one = |uri: &str| {
+            let value = |key: &str| {
+                uri.split(key)
+                    .nth(1)
+                    .map(|rest| rest.split('&').next().unwrap().to_owned())
+            };
+            match (value("resourceVersion="), value("continue=")) {
+                (Some(version), _) => version,
+                (None, Some(token)) => format!("next={token}"),
+                (None, None) => "list".into(),
+            }
+        };
+        self.requests.iter().map(|(_, uri)| one(uri)).collect()
+    }
+}
+
+/// Runs the driver until it asks for more than the script has.
+async fn play(script: Vec<Answer>) -> Run {
+    play_on(Resource::all("/apis/g/v1/things"), script).await
+}
+
+async fn play_on(resource: Resource, script: Vec<Answer>) -> Run {
+    let start = Instant::now();
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let script = Arc::new(Mutex::new(VecDeque::from(script)));
+    let over = Arc::new(Notify::new());
+    let service = {
+        let (requests, over) = (requests.clone(), over.clone());
+        tower::service_fn(move |request: Request<Body>| {
+            let at = start.elapsed().as_millis() as u64;
+            requests
+                .lock()
+                .unwrap()
+                .push((at, request.uri().to_string()));
+            let answer = script.lock().unwrap().pop_front();
+            if answer.is_none() {
+                over.notify_one();
+            }
+            async move {
+                match answer {
+                    None | Some(Answer::Never) => std::future::pending().await,
+                    Some(Answer::Refused) => Err(io::Error::from(io::ErrorKind::ConnectionRefused)),
+                    Some(Answer::Text(status, headers, text)) => {
+                        Ok(respond(status, headers, vec![Piece::Data(text.into())]))
+                    }
+                    Some(Answer::Pieces(pieces)) => Ok(respond(200, &[], pieces)),
+                }
+            }
+        })
+    };
+    let mut log = Log::default();
+    let client = Client::new(service, "default");
+    let whole = run(client, resource, &mut log, over.notified());
+    // Virtual time: an hour passes at once if the script is never used up.
+    timeout(Duration::from_secs(3600), whole)
+        .await
+        .expect("the script was not used up");
+    let requests = requests.lock().unwrap().clone();
+    Run { log, requests }
+}
+
+fn respond(
+    status: u16,
+    headers: &[(&str, &str)],
+    pieces: Vec<Piece>,
+) -> Response<
+    StreamBody<impl futures::Stream<Item = io::Result<http_body::Frame<Bytes>>> + Send + 'static>,
+> {
+    let frames = stream::unfold(VecDeque::from(pieces), |mut pieces| async move {
+        loop {
+            return match pieces.pop_front()? {
+                Piece::Data(data) => Some((Ok(http_body::Frame::data(data)), pieces)),
+                Piece::Break => Some((
+                    Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+                    VecDeque::new(),
+                )),
+                Piece::Hang => std::future::pending().await,
+                Piece::Wait(duration) => {
+                    sleep(duration).await;
+                    continue;
+                }
+            };
+        }
+    });
+    let mut answer = Response::builder().status(status);
+    for (key, value) in headers {
+        answer = answer.header(*key, *value);
+    }
+    answer.body(StreamBody::new(frames)).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_pages_then_watches_from_the_lists_version() {
+    let resource = Resource {
+        path: "/api/v1/namespaces".into(),
+        label_selector: Some("kubesphere.io/workspace,a!=b c".into()),
+        field_selector: Some("metadata.name=x".into()),
+    };
+    let run = play_on(
+        resource,
+        vec![
+            list("7", "t/1=", &[&item("a", 1), &item("b", 2)]),
+            list("7", "", &[&item("c", 3)]),
+            Answer::Pieces(vec![
+                line("ADDED", &item("d", 8)),
+                line("DELETED", &item("a", 9)),
+                Piece::Break,
+            ]),
+        ],
+    )
+    .await;
+    assert_eq!(run.calls(), "begin +a +b +c end Synced +d -a");
+    assert_eq!(run.log.alive, 5, "two pages, the accepted watch, two lines");
+    let selectors =
+        "labelSelector=kubesphere.io%2Fworkspace%2Ca%21%3Db%20c&fieldSelector=metadata.name%3Dx";
+    let uris: Vec<&str> = run.requests.iter().map(|(_, uri)| uri.as_str()).collect();
+    let watch = "watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion=";
+    assert_eq!(
+        uris,
+        [
+            format!("/api/v1/namespaces?limit=500&{selectors}"),
+            format!("/api/v1/namespaces?limit=500&continue=t%2F1%3D&{selectors}"),
+            format!("/api/v1/namespaces?{watch}7&{selectors}"),
+            format!("/api/v1/namespaces?{watch}9&{selectors}"),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_continue_token_begins_the_list_again() {
+    let run = play(vec![
+        list("7", "t", &[&item("a", 1)]),
+        status(410),
+        list("9", "", &[&item("b", 2)]),
+    ])
+    .await;
+    assert_eq!(run.calls(), "begin +a begin +b end");
+    assert_eq!(run.asked(), ["list", "next=t", "list", "9"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn resumes_from_a_bookmark_after_a_clean_end_and_after_a_loss() {
+    let run = play(vec![
+        list("7", "", &[]),
+        Answer::Pieces(vec![bookmark(20)]),
+        Answer::Pieces(vec![bookmark(30), Piece::Break]),
+    ])
+    .await;
+    assert_eq!(run.asked(), ["list", "7", "20", "30"]);
+    assert_eq!(run.calls(), "begin end Synced");
+    assert_eq!(
+        run.times(),
+        [0, 0, 0, 0],
+        "neither an end in order nor a first loss waits"
+    );
+    assert_eq!(run.log.alive, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_again_when_the_version_is_forgotten() {
+    let gone = line(
+        "ERROR",
+        r#"{"kind":"Status","reason":"Expired","code":410}"#,
+    );
+    let run = play(vec![
+        list("7", "", &[&item("a", 1)]),
+        Answer::Pieces(vec![line("ADDED", &item("b", 8)), gone]),
+        list("20", "", &[&item("b", 8)]),
+        Answer::Pieces(vec![Piece::Wait(Duration::from_secs(2)), bookmark(21)]),
+        status(410),
+        list("30", "", &[]),
+    ])
+    .await;
+    assert_eq!(run.calls(), "begin +a end Synced +b begin +b end begin end");
+    assert_eq!(run.asked(), ["list", "7", "list", "20", "21", "list", "30"]);
+    assert_eq!(
+        run.times(),
+        [0, 0, 1000, 1000, 3000, 3000, 3000],
+        "a second between two lists, no more"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_errors_inside_a_watch_list_again() {
+    // A server restored from a backup: our version lies in its future.
+    let future = line(
+        "ERROR",
+        r#"{"kind":"Status","reason":"Timeout","code":504}"#,
+    );
+    let run = play(vec![
+        list("900", "", &[]),
+        Answer::Pieces(vec![future]),
+        list("5", "", &[]),
+    ])
+    .await;
+    assert_eq!(run.asked(), ["list", "900", "list", "5"]);
+    assert_eq!(run.calls(), "begin end Synced Failing begin end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_object_is_named_and_its_neighbours_are_kept() {
+    let odd =
+        r#"{"metadata":{"name":"odd","namespace":"ns","resourceVersion":"8"},"size":"large"}"#;
+    let run = play(vec![
+        list(
+            "7",
+            "",
+            &[&item("a", 1), odd, r#"{"metadata":3}"#, &item("b", 1)],
+        ),
+        Answer::Pieces(vec![
+            line("MODIFIED", odd),
+            line("ADDED", &item("c", 9)),
+            line("DELETED", odd),
+        ]),
+        list("10", "", &[&item("a", 1)]),
+    ])
+    .await;
+    assert_eq!(
+        run.calls(),
+        "begin +a ?ns/odd ? +b end Synced ?ns/odd +c begin +a end"
+    );
+    assert_eq!(
+        run.asked(),
+        ["list", "7", "list", "10"],
+        "an unreadable deletion is settled by a list"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_watch_is_given_up_after_ninety_seconds() {
+    let run = play(vec![
+        list("7", "", &[]),
+        Answer::Pieces(vec![
+            Piece::Wait(Duration::from_secs(60)),
+            bookmark(8),
+            Piece::Hang,
+        ]),
+        Answer::Never,
+    ])
+    .await;
+    assert_eq!(run.asked(), ["list", "7", "8", "8"]);
+    // The second watch never even answers: given up after thirty seconds, and no single failure any more.
+    assert_eq!(run.times(), [0, 0, 150_000, 180_050]);
+    assert_eq!(run.calls(), "begin end Synced Failing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_kind_is_asked_for_until_it_appears() {
+    let run = play(vec![
+        status(404),
+        status(404),
+        status(404),
+        status(404),
+        status(404),
+        list("7", "", &[]),
+        Answer::Pieces(vec![bookmark(8)]),
+    ])
+    .await;
+    assert_eq!(
+        run.times(),
+        [0, 5_000, 15_000, 35_000, 65_000, 95_000, 95_000, 95_000]
+    );
+    assert_eq!(run.calls(), "NotInstalled begin end Synced");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vanished_kind_leaves_what_is_known() {
+    let run = play(vec![
+        list("7", "", &[&item("a", 1)]),
+        Answer::Pieces(vec![bookmark(8)]),
+        status(404),
+        status(404),
+        list("20", "", &[]),
+    ])
+    .await;
+    assert_eq!(run.calls(), "begin +a end Synced NotInstalled begin end");
+    assert_eq!(run.asked(), ["list", "7", "8", "list", "list", "20"]);
+    assert_eq!(run.times(), [0, 0, 0, 5_000, 15_000, 15_000]);
+    assert_eq!(run.log.alive, 4, "no sign of life while the kind is away");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lacking_right_is_told_and_asked_for_ever_more_seldom() {
+    let mut script: Vec<Answer> = (0..7).map(|_| status(403)).collect();
+    script.push(list("7", "", &[]));
+    let run = play(script).await;
+    assert_eq!(
+        run.times()[..8],
+        [0, 1_000, 3_000, 7_000, 15_000, 31_000, 61_000, 91_000]
+    );
+    assert_eq!(run.calls(), "Forbidden begin end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_right_to_list_without_the_right_to_watch_is_forbidden_without_lists() {
+    let run = play(vec![list("7", "", &[]), status(403), status(403)]).await;
+    assert_eq!(run.asked(), ["list", "7", "7", "7"]);
+    assert_eq!(run.calls(), "begin end Forbidden");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_server_is_tried_at_once_then_ever_more_seldom() {
+    let mut script = vec![
+        list("7", "", &[]),
+        Answer::Pieces(vec![bookmark(8), Piece::Break]),
+    ];
+    script.extend((0..10).map(|_| Answer::Refused));
+    script.push(Answer::Pieces(vec![bookmark(9), Piece::Break]));
+    script.push(Answer::Refused);
+    let run = play(script).await;
+    let waits: Vec<u64> = run
+        .times()
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .collect();
+    assert_eq!(
+        waits,
+        [
+            0, 0, 50, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000, 0, 50
+        ]
+    );
+    assert_eq!(run.calls(), "begin end Synced Failing Synced Failing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_servers_wish_for_patience_is_kept_within_bounds() {
+    let wish = |seconds| Answer::Text(429, seconds, String::new());
+    let run = play(vec![
+        wish(&[("retry-after", "2")]),
+        wish(&[("retry-after", "18446744073709551615")]),
+        wish(&[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")]),
+        status(503),
+        list("7", "", &[]),
+    ])
+    .await;
+    assert_eq!(run.times(), [0, 2_000, 32_000, 32_200, 32_600, 32_600]);
+    assert_eq!(run.calls(), "Failing begin end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn watches_that_end_at_once_are_not_opened_in_a_circle() {
+    let mut script = vec![list("7", "", &[])];
+    script.extend((0..4).map(|_| Answer::Pieces(Vec::new())));
+    let run = play(script).await;
+    assert_eq!(run.times(), [0, 0, 0, 50, 150, 350]);
+    assert_eq!(run.asked()[5], "7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_may_come_in_any_pieces_and_a_broken_one_is_not_an_event() {
+    let whole = format!(
+        "{{\"type\":\"ADDED\",\"object\":{}}}\r\n\n{{\"type\":\"ADDED\",\"object\":{}}}\n",
+        item("é", 8),
+        item("b", 9)
+    );
+    for size in [1, 2, 3, 7, 64, whole.len()] {
+        let mut pieces: Vec<Piece> = whole
+            .as_bytes()
+            .chunks(size)
+            .map(|chunk| Piece::Data(Bytes::copy_from_slice(chunk)))
+            .collect();
+        pieces.push(Piece::Data(
+            r#"{"type":"DELETED","object":{"metadata":{"name":"b""#.into(),
+        ));
+        let run = play(vec![list("7", "", &[]), Answer::Pieces(pieces)]).await;
+        assert_eq!(run.calls(), "begin end Synced +é +b", "chunks of {size}");
+        assert_eq!(run.asked()[2], "9");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_line_is_cut_and_answered_with_a_list() {
+    let megabyte = Piece::Data(vec![b'x'; 1 << 20].into());
+    let mut pieces = vec![megabyte; 40];
+    pieces.push(Piece::Hang);
+    let run = play(vec![
+        list("7", "", &[]),
+        Answer::Pieces(pieces),
+        list("9", "", &[]),
+    ])
+    .await;
+    assert_eq!(run.asked(), ["list", "7", "list", "9"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_too_large_is_asked_for_in_smaller_pieces() {
+    let megabyte = Piece::Data(vec![b' '; 1 << 20].into());
+    let run = play(vec![Answer::Pieces(vec![megabyte; 40]), list("7", "", &[])]).await;
+    assert!(run.requests[1].1.contains("limit=62"), "{:?}", run.requests);
+    assert_eq!(run.calls(), "begin end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_list_is_a_failure() {
+    let run = play(vec![
+        ok("<html>"),
+        ok(r#"{"items":[]}"#),
+        ok(r#"{"metadata":{"resourceVersion":"3"},"items":null}"#),
+    ])
+    .await;
+    assert_eq!(run.calls(), "begin Failing begin end");
+    assert_eq!(run.asked()[3], "3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn can_be_spawned() {
+    let service = tower::service_fn(|_: Request<Body>| {
+        std::future::pending::<Result<Response<Body>, io::Error>>()
+    });
+    let client = Client::new(service, "default");
+    let task = tokio::spawn(async move {
+        let mut log = Log::default();
+        run(
+            client,
+            Resource::all("/x"),
+            &mut log,
+            sleep(Duration::from_secs(1)),
+        )
+        .await;
+        log.calls.len()
+    });
+    assert_eq!(task.await.unwrap(), 0);
+}
