@@ -21,7 +21,8 @@ const EVIDENCE_PER_KIND: usize = 4;
 ///
 /// - *Certain*: connected by pairs that [`super::compare`] calls `Same`, with no `Different` or `Cloned` pair among
 ///   them. A group that has such a pair is `Suspected` and carries the contradiction: something in it is false, and
-///   acting on it could hit the wrong cluster.
+///   acting on it could hit the wrong cluster. So does a member whose own lease readings contradict each other: its
+///   endpoint answers from several stores.
 /// - *Suspected*: connected as soon as `Suspected` pairs count too. It contains whole `Same` groups, so that a
 ///   registration can be in a `Certain` and in a `Suspected` group.
 /// - *Cloned*: `Same` groups connected by `Cloned` pairs, with the like overlap.
@@ -34,11 +35,11 @@ pub fn group(subjects: &[Subject]) -> Vec<Group> {
     let buckets = Buckets::of(&subjects);
 
     let mut same = Sets::new(subjects.len());
-    let clones = buckets.join_same(&subjects, &mut same);
+    let twin_stores = buckets.join_same(&subjects, &mut same);
     let mut suspected = same.clone();
     buckets.join_suspected(&subjects, &mut suspected);
     let mut cloned = same.clone();
-    for (a, b) in clones {
+    for (a, b) in twin_stores {
         cloned.join(a, b);
     }
 
