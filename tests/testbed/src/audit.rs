@@ -313,7 +313,7 @@ mod tests {
         let real = AuditEvent::parse(&DELETE.replace(r#","dryRun":["All"]"#, "")).unwrap();
         assert!(!real.dry_run && real.took_effect());
         assert_eq!(real.object.name, "orders");
-        assert_eq!((real.reached - real.received).get_microseconds(), 2162);
+        assert_eq!(real.reached.duration_since(real.received).as_micros(), 2162);
     }
 
     #[test]
