@@ -363,19 +363,21 @@ impl<K: Ord + Clone> Table<K> {
             return;
         }
         let excess = self.counters.len() - target;
-        let mut ranked: Vec<(f32, Time, K)> = self
+        let mut ranked: Vec<(f32, Time, &K)> = self
             .counters
             .iter()
-            .map(|(key, counter)| {
-                (
-                    counter.penalties(now, thresholds).slow,
-                    counter.at,
-                    key.clone(),
-                )
-            })
+            .map(|(key, counter)| (counter.penalties(now, thresholds).slow, counter.at, key))
             .collect();
-        ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
-        for (_, _, key) in ranked.into_iter().take(excess) {
+        // The order within the lightest does not matter, so a selection does what a sort would.
+        ranked.select_nth_unstable_by(excess - 1, |a, b| {
+            a.0.total_cmp(&b.0)
+                .then_with(|| (a.1, a.2).cmp(&(b.1, b.2)))
+        });
+        let lightest: Vec<K> = ranked[..excess]
+            .iter()
+            .map(|(_, _, key)| (*key).clone())
+            .collect();
+        for key in lightest {
             self.counters.remove(&key);
             self.evicted = self.evicted.saturating_add(1);
         }

@@ -10,7 +10,7 @@ pub type Text = Arc<str>;
 /// Kubernetes writes UIDs as RFC 4122 text. Anything else is folded into the same width by FNV-1a, so that a foreign
 /// server's odd UID still compares equal to itself; only its text form is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Uid(pub u128);
+pub struct Uid(u64, u64);
 
 impl Uid {
     /// Reads a UID; empty text is no UID.
@@ -18,13 +18,20 @@ impl Uid {
         if text.is_empty() {
             return None;
         }
-        Some(Self(parse_uuid(text).unwrap_or_else(|| fold(text))))
+        Some(Self::from(parse_uuid(text).unwrap_or_else(|| fold(text))))
+    }
+}
+
+/// Two halves rather than a u128: half the alignment, and so a third less memory in the records that carry UIDs.
+impl From<u128> for Uid {
+    fn from(value: u128) -> Self {
+        Self((value >> 64) as u64, value as u64)
     }
 }
 
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let v = self.0;
+        let v = (u128::from(self.0) << 64) | u128::from(self.1);
         write!(
             f,
             "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
@@ -63,7 +70,9 @@ fn parse_uuid(text: &str) -> Option<u128> {
 fn fold(text: &str) -> u128 {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    text.bytes().fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
+    text.bytes().fold(OFFSET, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
+    })
 }
 
 /// Key of a KubeFedCluster. Registrations of every namespace count: a second control plane keeps its own.

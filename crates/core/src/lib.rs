@@ -1,9 +1,28 @@
 //! Every decision of federation-health: what was seen, what it means, what to do.
 //!
 //! No I/O, no clock, no logging, no randomness: facts and the time come in as arguments, effects go out as values.
+//!
+//! ```text
+//! Change ──► Federation::apply ──► Effect (at once: hold, verify)
+//!                  │
+//!            Federation::assess ──► Assessment (conditions, findings, counts, next instant)
+//! ```
 
+pub mod assess;
 pub mod churn;
+pub mod effect;
+pub mod facts;
+pub mod federation;
+pub mod findings;
+pub mod hold;
 pub mod id;
 pub mod identity;
+pub mod ledger;
+pub mod objects;
 pub mod placement;
+pub mod registry;
+mod table;
+mod tenants;
 pub mod time;
+pub mod view;
+pub mod words;

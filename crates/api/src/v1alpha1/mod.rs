@@ -1,10 +1,8 @@
 //! `FederationHealth` v1alpha1.
 
-mod conditions;
 mod spec;
 mod status;
 
-pub use conditions::{ConditionType, Reason};
 pub use spec::{
     ActionPolicy, Actions, Churn, CollectionHold, FederationHealth, FederationHealthSpec,
     FederationHold, FederationRef, History, Hold, HoldRequest, IgnoreRequirement, IgnoreSelector,

@@ -11,7 +11,7 @@ use crate::id::{Text, Uid};
 /// Bearers of one UID that are compared pair by pair once their leases contradict each other.
 ///
 /// A fleet made from one disk image may be far larger; beyond this the UID is taken to prove nothing among its bearers.
-/// 128 bearers are 8,128 comparisons, about a millisecond.
+/// 128 bearers are 8,128 comparisons, a few milliseconds.
 const CLONES_COMPARED: usize = 128;
 
 /// Items of evidence of one kind that a group carries: the first few convince, and status has room for few.

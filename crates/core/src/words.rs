@@ -81,6 +81,8 @@ words! {
         SecondControlPlane,
         /// A registration changed under its name.
         Drifted,
+        /// An object that cannot be read.
+        MalformedObject,
         /// A registered cluster does not answer.
         Unreachable,
         /// A Workspace was deleted against its desired state.
@@ -107,6 +109,8 @@ words! {
         ProofPending,
         /// A person asked for the hold.
         Requested,
+        /// A hold was found standing whose cause is not recorded.
+        Unrecorded,
         /// The cause is gone but release would lose something.
         ReleaseBlocked,
         /// This version has no action to take.

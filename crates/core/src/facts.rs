@@ -1,0 +1,258 @@
+//! What is seen of the federation: projections of watched objects, each as small as its judgement allows.
+
+use crate::{
+    id::{RegistrationKey, Text, Uid},
+    identity::LeaseSample,
+    placement::{Labels, Placement},
+    time::Time,
+};
+
+/// Readiness of a registration as KubeFed wrote it. Absent is a state of its own: KubeFed leaves the condition out until its
+/// first health check, and evidence counts all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Readiness {
+    /// Condition Ready is True.
+    True,
+    /// Condition Ready is False, or Offline is True.
+    False,
+    /// Condition Ready is Unknown.
+    Unknown,
+    /// There is no such condition.
+    #[default]
+    Absent,
+}
+
+impl Readiness {
+    /// The word as status shows it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+            Self::Absent => "Absent",
+        }
+    }
+}
+
+/// A KubeFedCluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registration {
+    /// UID of the KubeFedCluster.
+    pub uid: Uid,
+    /// Time of registration.
+    pub created: Option<Time>,
+    /// Normalized endpoint; none if it cannot be read.
+    pub endpoint: Option<Text>,
+    /// Fingerprint of the CA's certificates.
+    pub ca: Option<u128>,
+    /// Name of the token secret.
+    pub secret: Text,
+    /// Labels, for selectors.
+    pub labels: Labels,
+    /// Carries KubeSphere's host label.
+    pub host_label: bool,
+    /// Readiness.
+    pub ready: Readiness,
+    /// TLS checks switched off or a proxy named: such a registration is never dialled.
+    pub indirect: bool,
+}
+
+/// KubeSphere's Cluster of the same name as a registration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubeSphereCluster {
+    /// UID of the cluster's kube-system namespace, as KubeSphere read it.
+    pub reported_uid: Option<Uid>,
+    /// A deleted registration of this name comes back.
+    pub joins: bool,
+    /// Carries the host label.
+    pub host: bool,
+}
+
+/// `kubefed.io/managed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Managed {
+    /// `true`: in KubeFed's care.
+    Yes,
+    /// `false`: explicitly out of it.
+    No,
+    /// No label.
+    #[default]
+    Unmarked,
+}
+
+/// A Workspace on this server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Workspace {
+    /// UID.
+    pub uid: Uid,
+    /// Has a deletionTimestamp.
+    pub deleting: bool,
+    /// In KubeFed's care.
+    pub managed: Managed,
+    /// Matches the ignore selector.
+    pub ignored: bool,
+}
+
+/// A namespace that belongs to a Workspace by label or owner.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// UID.
+    pub uid: Uid,
+    /// Has a deletionTimestamp.
+    pub deleting: bool,
+    /// The Workspace, by owner reference or else by label.
+    pub workspace: Text,
+    /// UID of the Workspace in the owner reference; none while only the label binds it.
+    pub owner: Option<Uid>,
+    /// Has an owner of another kind, which this program cannot resolve and so takes for alive.
+    pub other_owner: bool,
+}
+
+/// What a WorkspaceTemplate or federated object wishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// UID.
+    pub uid: Uid,
+    /// Generation of the spec.
+    pub generation: i64,
+    /// Has a deletionTimestamp.
+    pub deleting: bool,
+    /// Placement.
+    pub placement: Placement,
+}
+
+/// Key of a federated object within its kind; the namespace is empty for cluster-scoped kinds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// Namespace or empty.
+    pub namespace: Text,
+    /// Name.
+    pub name: Text,
+}
+
+/// A kind that a control plane federates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FederatedKind {
+    /// Federated kind, for example FederatedWorkspace.
+    pub kind: Text,
+    /// Kind in the members, for example Workspace.
+    pub target: Text,
+    /// The federated kind is namespaced: its placement is cut by its FederatedNamespace's.
+    pub namespaced: bool,
+}
+
+/// A KubeFed controller manager.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Controller {
+    /// UID of the Deployment.
+    pub uid: Uid,
+    /// Wished replicas.
+    pub replicas: i32,
+    /// Available replicas.
+    pub available: i32,
+}
+
+/// Outcome of a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// The cluster answered.
+    Answered {
+        /// UID of its kube-system namespace.
+        uid: Uid,
+        /// Leases of kube-system, for telling clones apart.
+        leases: Box<[LeaseSample]>,
+    },
+    /// It did not; the class is finite and never upstream text.
+    Failed(&'static str),
+}
+
+/// The watched kinds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feed {
+    /// KubeFedClusters.
+    Registrations,
+    /// KubeFedConfigs.
+    Configs,
+    /// FederatedTypeConfigs.
+    Types,
+    /// KubeSphere's Clusters.
+    Clusters,
+    /// WorkspaceTemplates.
+    Templates,
+    /// Workspaces.
+    Workspaces,
+    /// Namespaces.
+    Namespaces,
+    /// KubeFed's Deployments.
+    Controllers,
+    /// One federated kind, FederatedWorkspaces included.
+    Federated(Text),
+}
+
+impl Feed {
+    /// Name for conditions and metrics.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Registrations => "KubeFedClusters",
+            Self::Configs => "KubeFedConfigs",
+            Self::Types => "FederatedTypeConfigs",
+            Self::Clusters => "Clusters",
+            Self::Templates => "WorkspaceTemplates",
+            Self::Workspaces => "Workspaces",
+            Self::Namespaces => "Namespaces",
+            Self::Controllers => "Deployments",
+            Self::Federated(kind) => kind,
+        }
+    }
+}
+
+/// State of a feed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FeedState {
+    /// Nothing has been delivered.
+    #[default]
+    Pending,
+    /// A list was completed and the watch goes on.
+    Synced,
+    /// The kind does not exist on this server.
+    NotInstalled,
+    /// The operator may not read it.
+    Forbidden,
+    /// Connections fail.
+    Failing,
+}
+
+/// One observed change. Changes that say what is known already cost a comparison and nothing more.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A KubeFedCluster appeared, changed or vanished.
+    Registration(RegistrationKey, Option<Registration>),
+    /// A KubeFedConfig: a control plane in this namespace.
+    Config(Text, bool),
+    /// A FederatedTypeConfig by namespace and name; None while it is gone or disabled.
+    Type(Text, Text, Option<FederatedKind>),
+    /// KubeSphere's Cluster.
+    Cluster(Text, Option<KubeSphereCluster>),
+    /// A WorkspaceTemplate.
+    Template(Text, Option<Desired>),
+    /// A federated object of this kind.
+    Federated(Text, ObjectKey, Option<Desired>),
+    /// KubeFed says of a federated Workspace that this cluster, which its placement leaves out, still waits for removal.
+    Witness(Text, Text),
+    /// A Workspace.
+    Workspace(Text, Option<Workspace>),
+    /// A namespace; None when it is gone or belongs to no Workspace any more (`lost` tells the two apart).
+    Namespace(Text, Option<Namespace>),
+    /// The namespace lives, but belongs to no Workspace any more.
+    NamespaceLeft(Text),
+    /// UID of this server's own kube-system namespace.
+    KubeSystem(Uid),
+    /// A KubeFed controller manager by namespace and name.
+    Controller(Text, Text, Option<Controller>),
+    /// Outcome of a probe of the registration with this UID.
+    Probed(RegistrationKey, Uid, Probe),
+    /// An object that cannot be read: feed, name.
+    Malformed(Feed, Text),
+    /// A feed's state.
+    Feed(Feed, FeedState),
+}

@@ -1,0 +1,121 @@
+//! What is wrong, one file for each fault.
+//!
+//! A code never changes its meaning. The numbers up to FH023 follow the project's list of failure modes F1 to F23.
+
+mod doubled_registration;
+mod namespace_armed;
+mod namespace_lost;
+mod registration_drift;
+mod second_control_plane;
+mod selected_nowhere;
+mod suspected_duplicate;
+mod workspace_churn;
+
+use crate::{
+    federation::Federation,
+    id::Text,
+    time::Time,
+    words::{ConditionType, Reason},
+};
+
+/// Findings that status shows; more are counted.
+pub const MAX_FINDINGS: usize = 20;
+/// Names listed in one finding's evidence.
+pub(crate) const MAX_NAMES: usize = 16;
+
+/// How bad it is, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Data is being lost, or will be without anybody doing anything.
+    Critical,
+    /// One more step leads to loss.
+    High,
+    /// Something to look at.
+    Medium,
+}
+
+impl Severity {
+    /// The word in status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "Critical",
+            Self::High => "High",
+            Self::Medium => "Medium",
+        }
+    }
+}
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Stable code.
+    pub code: &'static str,
+    /// What it is about.
+    pub subject: String,
+    /// One sentence: what is so, and what it leads to.
+    pub message: String,
+    /// What it rests on.
+    pub evidence: Vec<String>,
+    /// Condition that it makes False, or Unknown when it is a suspicion.
+    pub condition: ConditionType,
+    /// Reason of that condition.
+    pub reason: Reason,
+    /// A suspicion makes its condition Unknown and never holds anything.
+    pub suspicion: bool,
+}
+
+type Check = fn(&Federation, Time) -> Vec<Finding>;
+
+const CHECKS: [Check; 8] = [
+    doubled_registration::check,
+    second_control_plane::check,
+    selected_nowhere::check,
+    workspace_churn::check,
+    namespace_lost::check,
+    namespace_armed::check,
+    registration_drift::check,
+    suspected_duplicate::check,
+];
+
+/// All findings, worst first, in a stable order.
+pub(crate) fn all(federation: &Federation, now: Time) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = CHECKS
+        .iter()
+        .flat_map(|check| check(federation, now))
+        .collect();
+    findings
+        .sort_by(|a, b| (a.severity, a.code, &a.subject).cmp(&(b.severity, b.code, &b.subject)));
+    findings
+}
+
+/// Up to [`MAX_NAMES`] names, and how many more.
+pub(crate) fn some_names<'a>(names: impl ExactSizeIterator<Item = &'a Text>) -> String {
+    let total = names.len();
+    let shown: Vec<&str> = names.take(MAX_NAMES).map(|name| &**name).collect();
+    let more = total - shown.len();
+    if more > 0 {
+        format!("{} and {more} more", shown.join(", "))
+    } else {
+        shown.join(", ")
+    }
+}
+
+/// "1 Workspace", "2 Workspaces".
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
+}
+
+/// An object as messages name it.
+pub(crate) fn object_name(key: &crate::facts::ObjectKey) -> String {
+    if key.namespace.is_empty() {
+        key.name.to_string()
+    } else {
+        format!("{}/{}", key.namespace, key.name)
+    }
+}

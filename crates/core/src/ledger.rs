@@ -1,0 +1,250 @@
+//! What happened: recreations, incidents, lost namespaces. Bounded, whatever the storm.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use crate::{
+    churn::{ChurnTable, Level, Thresholds, Weight},
+    id::{Text, Uid},
+    time::Time,
+};
+
+/// An incident stays open for this long after its last sign: a quarter of an hour is several of KubeFed's longest pauses
+/// (60 s back-off), and short enough for a morning's repair to show the same morning.
+pub const OPEN_MS: i64 = 15 * 60 * 1000;
+/// Incidents kept; status shows fewer. More than this many Workspaces at once is one common cause.
+const MAX_INCIDENTS: usize = 1024;
+/// Lost namespaces kept by name; the total goes on.
+pub const MAX_LOST: usize = 100;
+/// Names of dead Workspaces remembered to recognise their return (32 bytes each and the name).
+const MAX_GRAVES: usize = 65_536;
+/// Registrations named in one incident.
+const MAX_PARTIES: usize = 8;
+
+/// A Workspace deleted against its desired state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// First sign.
+    pub first: Time,
+    /// Last sign.
+    pub last: Time,
+    /// Completed recreations.
+    pub recreations: u64,
+    /// Registrations seen to take part.
+    pub parties: BTreeSet<Text>,
+    /// Namespaces lost.
+    pub lost: u64,
+}
+
+/// A lost namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Name.
+    pub name: Text,
+    /// UID.
+    pub uid: Uid,
+    /// Workspace.
+    pub workspace: Text,
+    /// When its deletion was seen.
+    pub at: Time,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Grave {
+    uid: Uid,
+    wish: u64,
+}
+
+/// The ledger.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    graves: HashMap<Text, Grave>,
+    order: VecDeque<Text>,
+    churn: ChurnTable,
+    incidents: BTreeMap<Text, Incident>,
+    lost: VecDeque<Lost>,
+    lost_total: u64,
+    recreations: u64,
+    unexpected: u64,
+}
+
+impl Ledger {
+    /// A Workspace died; its desired objects stood as `wish` says.
+    pub(crate) fn died(&mut self, name: &Text, uid: Uid, wish: u64) {
+        if self
+            .graves
+            .insert(name.clone(), Grave { uid, wish })
+            .is_none()
+        {
+            self.order.push_back(name.clone());
+        }
+        while self.graves.len() > MAX_GRAVES {
+            let Some(oldest) = self.order.pop_front() else {
+                break;
+            };
+            self.graves.remove(&oldest);
+        }
+    }
+
+    /// A Workspace is there, with this UID: counts a recreation if the name had another one.
+    pub(crate) fn lives(
+        &mut self,
+        name: &Text,
+        uid: Uid,
+        wish: u64,
+        now: Time,
+        thresholds: &Thresholds,
+    ) -> bool {
+        let Some(grave) = self.graves.get(name).copied() else {
+            return false;
+        };
+        if grave.uid == uid {
+            return false;
+        }
+        self.graves.insert(name.clone(), Grave { uid, wish });
+        let weight = if grave.wish == wish {
+            Weight::DesiredStable
+        } else {
+            Weight::DesiredChanged
+        };
+        self.churn.record(name, now, weight, thresholds);
+        self.recreations += 1;
+        if let Some(incident) = self.incidents.get_mut(name) {
+            incident.recreations += 1;
+            incident.last = now;
+        } else if self.level(name, now, thresholds) != Level::Quiet {
+            self.open(name, now).recreations += 1;
+        }
+        true
+    }
+
+    fn open(&mut self, name: &Text, now: Time) -> &mut Incident {
+        if self.incidents.len() >= MAX_INCIDENTS
+            && !self.incidents.contains_key(name)
+            && let Some(oldest) = self
+                .incidents
+                .iter()
+                .min_by_key(|(_, i)| i.last)
+                .map(|(n, _)| n.clone())
+        {
+            self.incidents.remove(&oldest);
+        }
+        self.incidents
+            .entry(name.clone())
+            .or_insert_with(|| Incident {
+                first: now,
+                last: now,
+                recreations: 0,
+                parties: BTreeSet::new(),
+                lost: 0,
+            })
+    }
+
+    /// A Workspace was deleted against its desired state.
+    pub(crate) fn unexpected(&mut self, name: &Text, now: Time) {
+        self.unexpected += 1;
+        self.open(name, now).last = now;
+    }
+
+    /// The deletion turned out to be wished: an incident that rests on it alone never was.
+    pub(crate) fn explained(&mut self, name: &Text) {
+        if self
+            .incidents
+            .get(name)
+            .is_some_and(|i| i.recreations == 0 && i.lost == 0)
+        {
+            self.incidents.remove(name);
+        }
+    }
+
+    /// A registration was seen to hold what its placement leaves out.
+    pub(crate) fn witness(&mut self, workspace: &Text, party: Text) {
+        if let Some(incident) = self.incidents.get_mut(workspace)
+            && incident.parties.len() < MAX_PARTIES
+        {
+            incident.parties.insert(party);
+        }
+    }
+
+    /// A namespace was lost.
+    pub(crate) fn lose(&mut self, lost: Lost) {
+        let now = lost.at;
+        let incident = self.open(&lost.workspace.clone(), now);
+        incident.lost += 1;
+        incident.last = now;
+        self.lost_total += 1;
+        self.lost.push_front(lost);
+        self.lost.truncate(MAX_LOST);
+    }
+
+    /// An incident of this Workspace is open.
+    pub(crate) fn open_incident(&self, workspace: &Text, now: Time) -> bool {
+        self.incidents
+            .get(workspace)
+            .is_some_and(|i| now.since_ms(i.last) < OPEN_MS)
+    }
+
+    /// Incidents by Workspace.
+    pub fn incidents(&self) -> &BTreeMap<Text, Incident> {
+        &self.incidents
+    }
+
+    /// Lost namespaces, newest first.
+    pub fn lost(&self) -> &VecDeque<Lost> {
+        &self.lost
+    }
+
+    /// Namespaces lost since the ledger began.
+    pub fn lost_total(&self) -> u64 {
+        self.lost_total
+    }
+
+    /// Recreations since the ledger began.
+    pub fn recreations(&self) -> u64 {
+        self.recreations
+    }
+
+    /// Unexpected deletions since the ledger began.
+    pub fn unexpected_total(&self) -> u64 {
+        self.unexpected
+    }
+
+    /// Level of a Workspace's churn.
+    pub(crate) fn level(&self, name: &Text, now: Time, thresholds: &Thresholds) -> Level {
+        self.churn.get(name).level(now, thresholds)
+    }
+
+    /// When the answer for a Workspace could change by time alone.
+    pub(crate) fn changes_at(&self, now: Time, thresholds: &Thresholds) -> Option<Time> {
+        let decay = self
+            .incidents
+            .keys()
+            .filter_map(|name| self.churn.get(name).changes_at(now, thresholds));
+        let closing = self
+            .incidents
+            .values()
+            .map(|i| i.last.plus_ms(OPEN_MS))
+            .filter(|at| *at > now);
+        decay.chain(closing).min()
+    }
+
+    /// Takes up what an earlier process left in status.
+    pub(crate) fn restore(&mut self, restored: Restored) {
+        self.incidents = restored.incidents.into_iter().take(MAX_INCIDENTS).collect();
+        self.lost = restored.lost.into_iter().take(MAX_LOST).collect();
+        self.lost_total = restored.lost_total.max(self.lost.len() as u64);
+        self.recreations = restored.recreations;
+    }
+}
+
+/// What status remembers over a restart.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// Incidents by Workspace.
+    pub incidents: Vec<(Text, Incident)>,
+    /// Lost namespaces, newest first.
+    pub lost: Vec<Lost>,
+    /// Namespaces lost in all.
+    pub lost_total: u64,
+    /// Recreations in all.
+    pub recreations: u64,
+}

@@ -1,0 +1,119 @@
+//! Workspaces, their templates and their namespaces.
+
+use std::collections::HashMap;
+
+use crate::{
+    facts::{Namespace, Workspace},
+    id::{Text, Uid},
+    objects::Row,
+    table::{Put, Table},
+};
+
+/// What a change of a Workspace means for its life.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Nothing new about life and death.
+    Goes,
+    /// It was not there before.
+    Born,
+    /// The first sign of its death: a deletionTimestamp, or gone without one.
+    Dying(Uid),
+    /// The same name with another UID, and no sign of the old one's death was seen.
+    Replaced(Uid),
+    /// Gone after it was seen dying.
+    Dead,
+}
+
+/// Workspaces, templates, namespaces.
+#[derive(Debug, Default)]
+pub(crate) struct Tenants {
+    pub(crate) workspaces: Table<Text, Workspace>,
+    pub(crate) templates: Table<Text, Row>,
+    pub(crate) namespaces: Table<Text, Namespace>,
+    members: HashMap<Text, Vec<Text>>,
+}
+
+impl Tenants {
+    /// Takes a Workspace; None if it says what is known.
+    pub(crate) fn put_workspace(&mut self, name: &Text, facts: Option<Workspace>) -> Option<Life> {
+        let Some(new) = facts else {
+            let old = self.workspaces.remove(name)?;
+            return Some(if old.deleting {
+                Life::Dead
+            } else {
+                Life::Dying(old.uid)
+            });
+        };
+        match self.workspaces.put(name.clone(), new) {
+            Put::Same => None,
+            Put::New if new.deleting => Some(Life::Dying(new.uid)),
+            Put::New => Some(Life::Born),
+            Put::Changed(old) if old.uid != new.uid && !old.deleting => {
+                Some(Life::Replaced(old.uid))
+            }
+            Put::Changed(old) if old.uid != new.uid && new.deleting => Some(Life::Dying(new.uid)),
+            Put::Changed(old) if old.uid != new.uid => Some(Life::Born),
+            Put::Changed(old) if new.deleting && !old.deleting => Some(Life::Dying(new.uid)),
+            Put::Changed(_) => Some(Life::Goes),
+        }
+    }
+
+    /// Takes a namespace, or None when it is gone or left; gives what was known before, None if nothing changed.
+    pub(crate) fn put_namespace(
+        &mut self,
+        name: &Text,
+        facts: Option<Namespace>,
+    ) -> Option<Option<Namespace>> {
+        let (old, new) = match facts {
+            None => (Some(self.namespaces.remove(name)?), None),
+            Some(new) => match self.namespaces.put(name.clone(), new.clone()) {
+                Put::Same => return None,
+                Put::New => (None, Some(new)),
+                Put::Changed(old) => (Some(old), Some(new)),
+            },
+        };
+        let (from, to) = (
+            old.as_ref().map(|n| &n.workspace),
+            new.as_ref().map(|n| &n.workspace),
+        );
+        if from != to {
+            if let Some(workspace) = from {
+                self.forget_member(workspace, name);
+            }
+            if let Some(workspace) = to {
+                self.members
+                    .entry(workspace.clone())
+                    .or_default()
+                    .push(name.clone());
+            }
+        }
+        Some(old)
+    }
+
+    fn forget_member(&mut self, workspace: &Text, name: &Text) {
+        if let Some(list) = self.members.get_mut(workspace) {
+            list.retain(|member| member != name);
+            if list.is_empty() {
+                self.members.remove(workspace);
+            }
+        }
+    }
+
+    /// Namespaces of a Workspace, in no particular order.
+    pub(crate) fn members(&self, workspace: &Text) -> &[Text] {
+        self.members.get(workspace).map_or(&[], Vec::as_slice)
+    }
+
+    /// The garbage collector would delete it: every owner reference dangles.
+    ///
+    /// A reference dangles when the named owner is absent or has another UID (Kubernetes' `isDangling`).
+    pub(crate) fn armed(&self, namespace: &Namespace) -> bool {
+        !namespace.deleting
+            && !namespace.other_owner
+            && namespace.owner.is_some_and(|owner| {
+                self.workspaces
+                    .get(&namespace.workspace)
+                    .is_none_or(|live| live.uid != owner)
+            })
+    }
+}
