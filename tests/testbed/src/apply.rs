@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
-use kube::core::gvk::ParseGroupVersionError;
 use kube::runtime::wait::conditions;
 use kube::{Api, Client};
-use serde::de::Error as _;
 use serde_json::Value;
 
 use crate::error::{Attempt, Error, Result};
@@ -32,14 +30,11 @@ pub async fn object(client: &Client, manifest: &Value) -> Result<DynamicObject> 
         )
     };
     let object: DynamicObject = serde_json::from_value(manifest.clone()).attempt(describe)?;
-    let kind = object
-        .types
-        .as_ref()
-        .ok_or_else(|| serde_json::Error::custom("apiVersion and kind are required"))
-        .attempt(describe)?;
-    let kind: Result<GroupVersionKind, ParseGroupVersionError> =
-        GroupVersionKind::try_from(kind.clone());
-    let kind = ApiResource::from_gvk(&kind.attempt(describe)?);
+    let types = object.types.clone().ok_or_else(|| {
+        Error::refused(format!("{}: apiVersion and kind are missing", describe()))
+    })?;
+    let kind = GroupVersionKind::try_from(types).attempt(describe)?;
+    let kind = ApiResource::from_gvk(&kind);
     let api = match &object.metadata.namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &kind),
         None => Api::all_with(client.clone(), &kind),

@@ -144,7 +144,7 @@ impl ControlPlane {
         dir.write("admin.kubeconfig", access.kubeconfig())?;
         let audit_policy = audit::policy(&options.audited_readers);
         dir.write("audit-policy.yaml", audit_policy.to_string())?;
-        let servers = servers::Specs::prepare(binaries, &dir, &pki, &ports, &options)?;
+        let servers = servers::Specs::prepare(binaries, &dir, &pki, ports, &options)?;
         let plane = Self {
             name: options.name,
             client: access.client().await?,

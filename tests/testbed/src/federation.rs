@@ -16,7 +16,7 @@ use crate::wait;
 use crate::workspace::{self, Snapshot, WorkspaceSpec};
 
 /// A health check comes every 10 s; a busy machine may miss one or two.
-const READY_LIMIT: Duration = Duration::from_secs(60);
+const READY_LIMIT: Duration = Duration::from_mins(1);
 
 /// The name under which a federation's host is registered.
 pub const HOST: &str = "host";
@@ -118,6 +118,8 @@ impl Federation {
         };
         if let Some(kubefed) = options.kubefed {
             bed.timings.kubefed = bed.add_kubefed(kubefed).await?;
+            // A FederatedWorkspace that KubeFed meets before the cluster is Ready waits for 20 s.
+            bed.wait_registration_ready(HOST).await?;
         }
         for spec in &bed.workspaces {
             workspace::create(&client, spec).await?;

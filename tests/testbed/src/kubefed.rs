@@ -23,7 +23,7 @@ pub const DEPLOYMENT: &str = "kubefed-controller-manager";
 const SERVICE_ACCOUNT: &str = "kubefed-controller";
 
 /// With the default client rate each type takes about 13 s, and a restart waits out 15 s of lock.
-const READY_LIMIT: Duration = Duration::from_secs(180);
+const READY_LIMIT: Duration = Duration::from_mins(3);
 
 /// KubeFed's own client waits at 5 requests a second, which costs 13 s of start for each type. The
 /// incident's course does not depend on it: the first deletion comes at a health check.

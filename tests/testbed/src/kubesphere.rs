@@ -42,7 +42,7 @@ pub struct KubesphereOptions {
 impl Default for KubesphereOptions {
     fn default() -> Self {
         Self {
-            cluster_resync: Duration::from_secs(120),
+            cluster_resync: Duration::from_mins(2),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use federation_health_testbed::error::{Attempt, Error, Result};
 use federation_health_testbed::federation::{Federation, FederationOptions};
+use federation_health_testbed::join::JoinOptions;
 use federation_health_testbed::kubefed::KubefedVersion;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -95,7 +96,7 @@ async fn serve(arguments: &Arguments) -> Result<()> {
     };
     let bed = Federation::start(options).await?;
     if let Some(alias) = &arguments.doubled {
-        bed.join_alias(alias, Default::default()).await?;
+        bed.join_alias(alias, JoinOptions::default()).await?;
     }
     let timings = bed.timings();
     let ready = format!(

@@ -72,7 +72,7 @@ fn server(issuer: &Issuer<'_, KeyPair>) -> Result<Identity> {
         .distinguished_name
         .push(DnType::CommonName, "kube-apiserver");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    sign(params, issuer)
+    sign(&params, issuer)
 }
 
 fn client(issuer: &Issuer<'_, KeyPair>, user: &str, group: Option<&str>) -> Result<Identity> {
@@ -85,10 +85,10 @@ fn client(issuer: &Issuer<'_, KeyPair>, user: &str, group: Option<&str>) -> Resu
             .push(DnType::OrganizationName, group);
     }
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    sign(params, issuer)
+    sign(&params, issuer)
 }
 
-fn sign(params: CertificateParams, issuer: &Issuer<'_, KeyPair>) -> Result<Identity> {
+fn sign(params: &CertificateParams, issuer: &Issuer<'_, KeyPair>) -> Result<Identity> {
     let key = new_key()?;
     let certificate = params
         .signed_by(&key, issuer)

@@ -9,7 +9,7 @@ use crate::error::{Attempt, Result};
 const PREFIX: &str = "federation-health-testbed-";
 
 /// Directories that failed or killed runs left stay this long, for whoever reads their logs.
-const KEEP_LEFTOVERS: Duration = Duration::from_secs(3600);
+const KEEP_LEFTOVERS: Duration = Duration::from_hours(1);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 

@@ -59,19 +59,18 @@ where
     K: Clone + Debug + Send + DeserializeOwned + Resource + 'static,
 {
     let reread = api.clone();
-    match tokio::time::timeout(limit, await_condition(api, name, condition)).await {
-        Ok(found) => found.attempt(|| format!("watch {name} for {what}")),
-        Err(_) => {
-            let last = reread.get_opt(name).await;
-            Err(Error::Timeout {
-                what: what.to_owned(),
-                after: limit,
-                last_seen: match last {
-                    Ok(Some(object)) => format!("{:?}", object.meta()),
-                    Ok(None) => format!("no {name}"),
-                    Err(error) => error.to_string(),
-                },
-            })
-        }
+    if let Ok(found) = tokio::time::timeout(limit, await_condition(api, name, condition)).await {
+        found.attempt(|| format!("watch {name} for {what}"))
+    } else {
+        let last = reread.get_opt(name).await;
+        Err(Error::Timeout {
+            what: what.to_owned(),
+            after: limit,
+            last_seen: match last {
+                Ok(Some(object)) => format!("{:?}", object.meta()),
+                Ok(None) => format!("no {name}"),
+                Err(error) => error.to_string(),
+            },
+        })
     }
 }

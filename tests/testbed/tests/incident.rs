@@ -33,7 +33,7 @@ async fn a_second_name_for_one_server_deletes_every_namespace() {
     bed.wait_registration_ready("produce-trt").await.unwrap();
     let ready = Timestamp::now();
     let lost = bed
-        .wait_lost(&before, 6, Duration::from_secs(60))
+        .wait_lost(&before, 6, Duration::from_mins(1))
         .await
         .unwrap();
     for spec in bed.workspaces() {

@@ -39,7 +39,7 @@ impl Specs {
         binaries: &Binaries,
         dir: &RunDir,
         pki: &Pki,
-        ports: &Ports,
+        ports: Ports,
         options: &ControlPlaneOptions,
     ) -> Result<Self> {
         write_keys(dir, pki)?;
@@ -75,7 +75,7 @@ fn write_keys(dir: &RunDir, pki: &Pki) -> Result<()> {
     Ok(())
 }
 
-fn etcd(program: &Path, dir: &RunDir, ports: &Ports, options: &ControlPlaneOptions) -> ProcessSpec {
+fn etcd(program: &Path, dir: &RunDir, ports: Ports, options: &ControlPlaneOptions) -> ProcessSpec {
     let clients = format!("http://127.0.0.1:{}", ports.etcd_clients);
     let peers = format!("http://127.0.0.1:{}", ports.etcd_peers);
     let spec = ProcessSpec::new("etcd", program, dir.join("etcd.log")).args([
@@ -97,7 +97,7 @@ fn etcd(program: &Path, dir: &RunDir, ports: &Ports, options: &ControlPlaneOptio
 fn api_server(
     program: &Path,
     dir: &RunDir,
-    ports: &Ports,
+    ports: Ports,
     options: &ControlPlaneOptions,
 ) -> ProcessSpec {
     let file = |name: &str| dir.join(name).display().to_string();
@@ -135,7 +135,7 @@ fn api_server(
 fn controller_manager(
     program: &Path,
     dir: &RunDir,
-    ports: &Ports,
+    ports: Ports,
     options: &ControlPlaneOptions,
 ) -> ProcessSpec {
     let file = |name: &str| dir.join(name).display().to_string();
