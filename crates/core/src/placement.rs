@@ -146,6 +146,19 @@ pub enum Op {
     DoesNotExist,
 }
 
+impl Op {
+    /// Reads Kubernetes' word for the operator.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "In" => Some(Self::In),
+            "NotIn" => Some(Self::NotIn),
+            "Exists" => Some(Self::Exists),
+            "DoesNotExist" => Some(Self::DoesNotExist),
+            _ => None,
+        }
+    }
+}
+
 /// Why a selector is refused, by the rules of `k8s.io/apimachinery/pkg/labels.NewRequirement`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSelector {

@@ -2,3 +2,7 @@
 
 pub mod ca;
 pub mod endpoint;
+pub mod facts;
+pub mod hold;
+pub mod policy;
+pub mod status;

@@ -23,6 +23,11 @@ pub const MAX_FINDINGS: usize = 20;
 /// Names listed in one finding's evidence.
 pub(crate) const MAX_NAMES: usize = 16;
 
+/// Every code that this version can report.
+pub const CODES: [&str; 9] = [
+    "FH001", "FH002", "FH003", "FH004", "FH005", "FH009", "FH023", "FH024", "FH025",
+];
+
 /// How bad it is, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {

@@ -1,0 +1,247 @@
+//! Objects to facts: the only place where foreign field names meet the decisions.
+
+use federation_health_api::{foreign, names};
+use federation_health_core::{
+    facts::{
+        Controller, Desired, FederatedKind, KubeSphereCluster, Managed, Namespace, ObjectKey,
+        Readiness, Registration, Workspace,
+    },
+    id::{RegistrationKey, Text, Uid},
+    placement::{InvalidSelector, Labels, Op, Placement, Selector, Term},
+    time::Time,
+};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::LabelSelector, jiff::Timestamp};
+
+use crate::{ca::ca_fingerprint, endpoint::normalize};
+
+/// An RFC 3339 time as the API server writes it; None if it is no time.
+pub fn time(text: &str) -> Option<Time> {
+    text.parse::<Timestamp>()
+        .ok()
+        .map(|t| Time(t.as_millisecond()))
+}
+
+fn text(value: &str) -> Text {
+    Text::from(value)
+}
+
+fn uid(meta: &foreign::Meta) -> Uid {
+    meta.uid.as_deref().and_then(Uid::parse).unwrap_or_default()
+}
+
+/// A KubeFedCluster.
+pub fn registration(object: &foreign::KubeFedCluster) -> (RegistrationKey, Registration) {
+    let meta = &object.metadata;
+    let spec = &object.spec;
+    let key = RegistrationKey {
+        namespace: text(meta.namespace.as_deref().unwrap_or_default()),
+        name: text(&meta.name),
+    };
+    let labels: Labels = meta
+        .labels
+        .iter()
+        .map(|(k, v)| (text(k), text(v)))
+        .collect();
+    let facts = Registration {
+        uid: uid(meta),
+        created: meta.creation_timestamp.as_deref().and_then(time),
+        endpoint: normalize(&spec.api_endpoint)
+            .ok()
+            .map(|e| text(&e.to_string())),
+        ca: ca_fingerprint(&spec.ca_bundle).ok(),
+        secret: text(&spec.secret_ref.name),
+        host_label: meta.labels.contains_key(names::HOST_LABEL),
+        labels,
+        ready: readiness(&object.status.conditions),
+        indirect: !spec.proxy_url.is_empty() || !spec.disabled_tls_validations.is_empty(),
+    };
+    (key, facts)
+}
+
+/// KubeFed writes Ready=True, or Offline=True with Ready absent or False, or nothing yet.
+fn readiness(conditions: &[foreign::StatusCondition]) -> Readiness {
+    let status = |type_: &str| {
+        conditions
+            .iter()
+            .find(|c| c.type_ == type_)
+            .map(|c| c.status.as_str())
+    };
+    match (status("Ready"), status("Offline")) {
+        (Some("True"), _) => Readiness::True,
+        (Some("False"), _) | (None, Some("True")) => Readiness::False,
+        (Some(_), _) => Readiness::Unknown,
+        (None, _) => Readiness::Absent,
+    }
+}
+
+/// KubeSphere's Cluster.
+pub fn cluster(object: &foreign::Cluster) -> (Text, KubeSphereCluster) {
+    let facts = KubeSphereCluster {
+        reported_uid: Uid::parse(&object.status.uid),
+        joins: object.spec.join_federation,
+        host: object.metadata.labels.contains_key(names::HOST_LABEL),
+    };
+    (text(&object.metadata.name), facts)
+}
+
+/// A FederatedTypeConfig by namespace and name; no kind while its propagation is not enabled.
+pub fn federated_type(
+    object: &foreign::FederatedTypeConfig,
+) -> (Text, Text, Option<FederatedKind>) {
+    let spec = &object.spec;
+    let kind = (spec.propagation == "Enabled").then(|| FederatedKind {
+        kind: text(&spec.federated_type.kind),
+        target: text(&spec.target_type.kind),
+        namespaced: spec.federated_type.scope == "Namespaced",
+    });
+    (
+        text(object.metadata.namespace.as_deref().unwrap_or_default()),
+        text(&object.metadata.name),
+        kind,
+    )
+}
+
+/// A federated object or WorkspaceTemplate.
+///
+/// # Errors
+/// An invalid selector: KubeFed stops at it and touches no cluster, so it is neither "nowhere" nor "everywhere".
+pub fn desired(object: &foreign::FederatedObject) -> Result<(ObjectKey, Desired), SelectorError> {
+    let meta = &object.metadata;
+    let key = ObjectKey {
+        namespace: meta.namespace.as_deref().map(text).unwrap_or_default(),
+        name: text(&meta.name),
+    };
+    let facts = Desired {
+        uid: uid(meta),
+        generation: meta.generation.unwrap_or_default(),
+        deleting: meta.deletion_timestamp.is_some(),
+        placement: placement(&object.spec.placement)?,
+    };
+    Ok((key, facts))
+}
+
+fn placement(placement: &foreign::Placement) -> Result<Placement, SelectorError> {
+    if let Some(clusters) = &placement.clusters {
+        return Ok(Placement::names(clusters.iter().map(|c| text(&c.name))));
+    }
+    placement
+        .cluster_selector
+        .as_ref()
+        .map_or(Ok(Placement::Nowhere), |s| {
+            selector(s).map(Placement::Selector)
+        })
+}
+
+/// Why a selector cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectorError {
+    /// An operator that Kubernetes does not have.
+    #[error("the selector has an unknown operator: use In, NotIn, Exists or DoesNotExist")]
+    UnknownOperator,
+    /// Values where none may be, or none where some must be.
+    #[error("the selector is invalid")]
+    Invalid(#[from] InvalidSelector),
+}
+
+/// A label selector.
+///
+/// # Errors
+/// What Kubernetes refuses as well.
+pub fn selector(selector: &LabelSelector) -> Result<Selector, SelectorError> {
+    let labels = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .map(|(k, v)| Ok(Term::equals(text(k), text(v))));
+    let requirements = selector.match_expressions.iter().flatten().map(|r| {
+        let op = Op::parse(&r.operator).ok_or(SelectorError::UnknownOperator)?;
+        Ok(Term::new(
+            text(&r.key),
+            op,
+            r.values.iter().flatten().map(|v| text(v)),
+        ))
+    });
+    Ok(Selector::new(
+        labels
+            .chain(requirements)
+            .collect::<Result<Vec<_>, SelectorError>>()?,
+    )?)
+}
+
+/// Clusters that a federated object's status still holds although its placement leaves them out.
+pub fn waiting(object: &foreign::FederatedObject) -> impl Iterator<Item = Text> + '_ {
+    let placed = object
+        .spec
+        .placement
+        .clusters
+        .as_deref()
+        .unwrap_or_default();
+    object
+        .status
+        .clusters
+        .iter()
+        .filter(|c| c.status == "WaitingForRemoval" && !placed.iter().any(|p| p.name == c.name))
+        .map(|c| text(&c.name))
+}
+
+/// A Workspace.
+pub fn workspace(object: &foreign::Object, ignore: Option<&Selector>) -> (Text, Workspace) {
+    let meta = &object.metadata;
+    let ignored = ignore.is_some_and(|selector| {
+        selector.matches(
+            &meta
+                .labels
+                .iter()
+                .map(|(k, v)| (text(k), text(v)))
+                .collect(),
+        )
+    });
+    let managed = match meta.labels.get(names::MANAGED_LABEL).map(String::as_str) {
+        Some("true") => Managed::Yes,
+        Some("false") => Managed::No,
+        _ => Managed::Unmarked,
+    };
+    (
+        text(&meta.name),
+        Workspace {
+            uid: uid(meta),
+            deleting: meta.deletion_timestamp.is_some(),
+            managed,
+            ignored,
+        },
+    )
+}
+
+/// A namespace; None if it belongs to no Workspace.
+pub fn namespace(object: &foreign::Object) -> Option<Namespace> {
+    let meta = &object.metadata;
+    let owner = meta
+        .owner_references
+        .iter()
+        .find(|o| o.kind == "Workspace" && o.api_version.starts_with("tenant.kubesphere.io/"));
+    let name = owner
+        .map(|o| o.name.as_str())
+        .or_else(|| meta.labels.get(names::WORKSPACE_LABEL).map(String::as_str))?;
+    Some(Namespace {
+        uid: uid(meta),
+        deleting: meta.deletion_timestamp.is_some(),
+        workspace: text(name),
+        owner: owner.and_then(|o| Uid::parse(&o.uid)),
+        other_owner: meta.owner_references.len() > usize::from(owner.is_some()),
+    })
+}
+
+/// A Deployment by namespace and name.
+pub fn controller(object: &foreign::DeploymentView) -> (Text, Text, Controller) {
+    let meta = &object.metadata;
+    let facts = Controller {
+        uid: uid(meta),
+        replicas: object.spec.replicas.unwrap_or(1),
+        available: object.status.available_replicas,
+    };
+    (
+        text(meta.namespace.as_deref().unwrap_or_default()),
+        text(&meta.name),
+        facts,
+    )
+}

@@ -1,0 +1,213 @@
+//! Spec to policy. Servers too old for CEL drop the CRD's rules, so each is repeated here.
+
+use federation_health_api::{
+    FederationHealth, FederationHealthSpec,
+    v1alpha1::{Churn, CollectionHold, FederationHold, Kinds, ProbeMode, RemediationMode},
+};
+use federation_health_core::{
+    churn::Thresholds,
+    federation::Policy,
+    hold::{CollectionPolicy, HoldPolicy},
+    id::Text,
+    placement::Selector,
+    time::Time,
+};
+
+use crate::facts::selector;
+
+/// What the operator does, as the spec says, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// For the decisions.
+    pub policy: Policy,
+    /// Workspaces that are not judged.
+    pub ignore: Option<Selector>,
+    /// Every federated kind is watched, not Workspaces alone.
+    pub all_kinds: bool,
+    /// Seconds between two probes of one registration.
+    pub probe_period_seconds: u64,
+    /// Seconds after which a probe is given up.
+    pub probe_timeout_seconds: u64,
+    /// CIDR blocks that may be dialled.
+    pub allowed_endpoints: Vec<String>,
+}
+
+/// What is wrong with a spec: field, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {fix}")]
+pub struct InvalidSpec {
+    /// Path of the field.
+    pub field: &'static str,
+    /// What to change.
+    pub fix: String,
+}
+
+fn invalid(field: &'static str, fix: impl Into<String>) -> InvalidSpec {
+    InvalidSpec {
+        field,
+        fix: fix.into(),
+    }
+}
+
+/// Translates the spec.
+///
+/// # Errors
+/// The first rule that the spec breaks.
+pub fn settings(object: &FederationHealth) -> Result<Settings, InvalidSpec> {
+    let spec = &object.spec;
+    check_ranges(spec)?;
+    let ignore = spec
+        .workspaces
+        .ignore_selector
+        .as_ref()
+        .map(|s| {
+            selector(&s.into())
+                .map_err(|error| invalid("spec.workspaces.ignoreSelector", error.to_string()))
+        })
+        .transpose()?;
+    if ignore.as_ref().is_some_and(|s| s.terms().is_empty()) {
+        return Err(invalid(
+            "spec.workspaces.ignoreSelector",
+            "name at least one label, or leave the field out",
+        ));
+    }
+    Ok(Settings {
+        policy: Policy {
+            generation: object.metadata.generation.unwrap_or_default(),
+            namespace: Text::from(spec.federation.namespace.as_str()),
+            probing: spec.probe.mode == ProbeMode::Probe,
+            churn: thresholds(&spec.churn),
+            hold: hold(spec),
+            max_incidents: spec.history.max_incidents as usize,
+            remediating: spec.remediation.mode != RemediationMode::Observe,
+        },
+        ignore,
+        all_kinds: spec.workspaces.kinds == Kinds::AllFederatedTypes,
+        probe_period_seconds: spec.probe.period_seconds as u64,
+        probe_timeout_seconds: spec.probe.timeout_seconds as u64,
+        allowed_endpoints: spec.probe.allowed_endpoints.clone(),
+    })
+}
+
+fn check_ranges(spec: &FederationHealthSpec) -> Result<(), InvalidSpec> {
+    let within = |field, value: i64, min: i64, max: i64| {
+        if (min..=max).contains(&value) {
+            Ok(())
+        } else {
+            Err(invalid(field, format!("choose {min} to {max}")))
+        }
+    };
+    let churn = &spec.churn;
+    within(
+        "spec.churn.fastHalfLifeSeconds",
+        churn.fast_half_life_seconds,
+        30,
+        86_400,
+    )?;
+    within(
+        "spec.churn.slowHalfLifeSeconds",
+        churn.slow_half_life_seconds,
+        60,
+        604_800,
+    )?;
+    within(
+        "spec.churn.fastThresholdPercent",
+        churn.fast_threshold_percent,
+        110,
+        1600,
+    )?;
+    within(
+        "spec.churn.slowThresholdPercent",
+        churn.slow_threshold_percent,
+        110,
+        1600,
+    )?;
+    within("spec.churn.clearPercent", churn.clear_percent, 10, 1500)?;
+    within(
+        "spec.probe.periodSeconds",
+        spec.probe.period_seconds,
+        5,
+        3600,
+    )?;
+    within(
+        "spec.probe.timeoutSeconds",
+        spec.probe.timeout_seconds,
+        1,
+        60,
+    )?;
+    within(
+        "spec.hold.releaseAfterSeconds",
+        spec.hold.release_after_seconds,
+        1,
+        86_400,
+    )?;
+    within(
+        "spec.history.maxIncidents",
+        spec.history.max_incidents,
+        1,
+        20,
+    )?;
+    if churn.fast_half_life_seconds >= churn.slow_half_life_seconds {
+        return Err(invalid(
+            "spec.churn.fastHalfLifeSeconds",
+            "choose less than slowHalfLifeSeconds",
+        ));
+    }
+    if churn.clear_percent
+        >= churn
+            .fast_threshold_percent
+            .min(churn.slow_threshold_percent)
+    {
+        return Err(invalid(
+            "spec.churn.clearPercent",
+            "choose less than both thresholds",
+        ));
+    }
+    if spec.probe.timeout_seconds >= spec.probe.period_seconds {
+        return Err(invalid(
+            "spec.probe.timeoutSeconds",
+            "choose less than periodSeconds",
+        ));
+    }
+    if spec.federation.namespace.is_empty() {
+        return Err(invalid(
+            "spec.federation.namespace",
+            "name the namespace of KubeFed",
+        ));
+    }
+    Ok(())
+}
+
+fn thresholds(churn: &Churn) -> Thresholds {
+    Thresholds {
+        fast_half_life_ms: churn.fast_half_life_seconds * 1000,
+        fast_on: churn.fast_threshold_percent as f32 / 100.0,
+        slow_half_life_ms: churn.slow_half_life_seconds * 1000,
+        slow_on: churn.slow_threshold_percent as f32 / 100.0,
+        off: churn.clear_percent as f32 / 100.0,
+    }
+}
+
+fn hold(spec: &FederationHealthSpec) -> HoldPolicy {
+    let hold = &spec.hold;
+    HoldPolicy {
+        collection: match hold.collection {
+            CollectionHold::Never => CollectionPolicy::Never,
+            CollectionHold::OnDiagnosis => CollectionPolicy::OnDiagnosis,
+            CollectionHold::Always => CollectionPolicy::Always,
+        },
+        federation: hold.federation == FederationHold::OnDiagnosis,
+        release_after_ms: hold.release_after_seconds * 1000,
+        requests: hold
+            .requests
+            .iter()
+            .map(|r| {
+                (
+                    Text::from(r.name.as_str()),
+                    Text::from(r.reason.as_str()),
+                    Time(r.until.0.as_millisecond()),
+                )
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,222 @@
+//! Assessment to status, and what a new process takes up from it.
+
+use std::collections::BTreeMap;
+
+use federation_health_api::v1alpha1::{
+    BlastRadius, ClusterGroup, FederationHealthStatus, FindingStatus, GroupMember, Incident,
+    LostNamespace, Summary,
+};
+use federation_health_core::{
+    assess::{Assessment, ConditionState, Since},
+    federation::Federation,
+    findings::Finding,
+    id::{Text, Uid},
+    ledger::{self, Lost, Restored},
+    time::Time,
+    view::{GroupView, MemberView},
+};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time as WireTime},
+    jiff::Timestamp,
+};
+
+use crate::hold::clip;
+
+/// Bound of a finding's message in the CRD.
+const MAX_MESSAGE: usize = 1024;
+/// Bound of a subject in the CRD.
+const MAX_SUBJECT: usize = 512;
+/// Lines of evidence in the CRD.
+const MAX_EVIDENCE: usize = 16;
+/// Length of one line of evidence: names are up to 253 characters, and 16 of them make a line.
+const MAX_LINE: usize = 512;
+
+/// An instant in the form of the API, in whole seconds as Kubernetes writes them.
+pub fn wire_time(time: Time) -> WireTime {
+    let seconds = time.0.div_euclid(1000);
+    WireTime(Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// An instant for the decisions.
+pub fn instant(time: &WireTime) -> Time {
+    Time(time.0.as_millisecond())
+}
+
+/// The status that says what the assessment says, but for `hold`, which is written apart.
+///
+/// Times of conditions and findings are kept from `before` while nothing changed, so that equal judgements give equal bytes.
+pub fn status(
+    assessment: &Assessment,
+    federation: &Federation,
+    generation: i64,
+    max_incidents: usize,
+    before: Option<&FederationHealthStatus>,
+    now: Time,
+) -> FederationHealthStatus {
+    let ledger = federation.ledger();
+    let known = before.map_or(&[][..], |status| &status.conditions);
+    FederationHealthStatus {
+        observed_generation: Some(generation),
+        conditions: assessment
+            .conditions
+            .iter()
+            .map(|c| condition(c, generation, known, now))
+            .collect(),
+        summary: Some(Summary {
+            clusters: assessment.clusters as i64,
+            workspaces: assessment.workspaces as i64,
+            workspaces_churning: assessment.churning as i64,
+            namespaces_at_risk: assessment.radius.namespaces as i64,
+            namespaces_lost: ledger.lost_total() as i64,
+            recreations: ledger.recreations() as i64,
+            findings: assessment.findings_total as i64,
+            truncated: assessment.findings_total > assessment.findings.len(),
+        }),
+        hold: None,
+        cluster_groups: assessment.groups.iter().map(group).collect(),
+        findings: assessment.findings.iter().map(finding).collect(),
+        blast_radius: radius(assessment),
+        incidents: incidents(ledger, max_incidents),
+        lost_namespaces: ledger.lost().iter().map(lost).collect(),
+    }
+}
+
+fn condition(state: &ConditionState, generation: i64, known: &[Condition], now: Time) -> Condition {
+    let type_ = state.type_.as_str();
+    let status = state.status.as_str();
+    let same = known
+        .iter()
+        .find(|c| c.type_ == type_ && c.status == status);
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: state.reason.as_str().to_owned(),
+        message: state.message.clone(),
+        observed_generation: Some(generation),
+        last_transition_time: same
+            .map_or_else(|| wire_time(now), |c| c.last_transition_time.clone()),
+    }
+}
+
+fn finding((finding, since): &(Finding, Time)) -> FindingStatus {
+    FindingStatus {
+        code: finding.code.to_owned(),
+        severity: finding.severity.as_str().to_owned(),
+        subject: clip(&finding.subject, MAX_SUBJECT).to_owned(),
+        since: wire_time(*since),
+        message: clip(&finding.message, MAX_MESSAGE).to_owned(),
+        evidence: finding
+            .evidence
+            .iter()
+            .take(MAX_EVIDENCE)
+            .map(|e| clip(e, MAX_LINE).to_owned())
+            .collect(),
+    }
+}
+
+fn group(group: &GroupView) -> ClusterGroup {
+    ClusterGroup {
+        members: group.members.iter().map(member).collect(),
+        evidence: group
+            .evidence
+            .iter()
+            .take(MAX_EVIDENCE)
+            .map(|e| clip(e, MAX_LINE).to_owned())
+            .collect(),
+        certain: group.certain,
+        host: group.host,
+    }
+}
+
+fn member(member: &MemberView) -> GroupMember {
+    GroupMember {
+        namespace: member.key.namespace.to_string(),
+        name: member.key.name.to_string(),
+        uid: member.uid.to_string(),
+        ready: member.ready.as_str().to_owned(),
+        creation_time: member.created.map(wire_time),
+        staleness: member.staleness.clone(),
+    }
+}
+
+fn radius(assessment: &Assessment) -> Option<BlastRadius> {
+    let radius = &assessment.radius;
+    let any = radius.workspaces + radius.objects > 0;
+    let names = |list: &[Text]| list.iter().map(ToString::to_string).collect();
+    any.then(|| BlastRadius {
+        workspaces: radius.workspaces as i64,
+        namespaces: radius.namespaces as i64,
+        objects: radius.objects as i64,
+        workspace_names: names(&radius.workspace_names),
+        namespace_names: names(&radius.namespace_names),
+        object_names: radius.object_names.clone(),
+        workloads: None,
+        bound_claims: None,
+    })
+}
+
+fn incidents(ledger: &ledger::Ledger, max: usize) -> Vec<Incident> {
+    let mut list: Vec<_> = ledger.incidents().iter().collect();
+    list.sort_by(|a, b| (b.1.last, a.0).cmp(&(a.1.last, b.0)));
+    let shown = list.into_iter().take(max);
+    shown
+        .map(|(workspace, incident)| Incident {
+            workspace: workspace.to_string(),
+            first_seen_time: wire_time(incident.first),
+            last_seen_time: wire_time(incident.last),
+            recreations: incident.recreations as i64,
+            parties: incident.parties.iter().map(ToString::to_string).collect(),
+            namespaces_lost: incident.lost as i64,
+        })
+        .collect()
+}
+
+fn lost(lost: &Lost) -> LostNamespace {
+    LostNamespace {
+        name: lost.name.to_string(),
+        uid: lost.uid.to_string(),
+        workspace: lost.workspace.to_string(),
+        time: wire_time(lost.at),
+    }
+}
+
+/// What a new process takes up from the status that an earlier one left.
+pub fn restored(status: &FederationHealthStatus) -> (Restored, Since) {
+    let incidents = status.incidents.iter().map(|i| {
+        let incident = ledger::Incident {
+            first: instant(&i.first_seen_time),
+            last: instant(&i.last_seen_time),
+            recreations: i.recreations.max(0) as u64,
+            parties: i.parties.iter().map(|p| Text::from(p.as_str())).collect(),
+            lost: i.namespaces_lost.max(0) as u64,
+        };
+        (Text::from(i.workspace.as_str()), incident)
+    });
+    let lost = status.lost_namespaces.iter().map(|l| Lost {
+        name: Text::from(l.name.as_str()),
+        uid: Uid::parse(&l.uid).unwrap_or_default(),
+        workspace: Text::from(l.workspace.as_str()),
+        at: instant(&l.time),
+    });
+    let summary = status.summary.clone().unwrap_or_default();
+    let ledger = Restored {
+        incidents: incidents.collect(),
+        lost: lost.collect(),
+        lost_total: summary.namespaces_lost.max(0) as u64,
+        recreations: summary.recreations.max(0) as u64,
+    };
+    (ledger, since(status))
+}
+
+fn since(status: &FederationHealthStatus) -> Since {
+    let mut since = BTreeMap::new();
+    for finding in &status.findings {
+        if let Some(code) = federation_health_core::findings::CODES
+            .iter()
+            .find(|code| **code == finding.code)
+        {
+            since.insert((*code, finding.subject.clone()), instant(&finding.since));
+        }
+    }
+    since
+}
