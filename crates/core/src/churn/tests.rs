@@ -173,6 +173,14 @@ fn a_restart_keeps_what_was_latched_and_survives_nonsense() {
         restore(2.5, 2.5, Level::Quiet).level(Time(0), &thresholds),
         was
     );
+    let recurring = Level::Churning {
+        fast: false,
+        slow: true,
+    };
+    assert_eq!(
+        restore(0.0, 1.0, recurring).level(Time(0), &thresholds),
+        recurring
+    );
     let odd = restore(f32::NAN, f32::INFINITY, Level::Quiet);
     assert_eq!(
         odd.penalties(Time(0), &thresholds),

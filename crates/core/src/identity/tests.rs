@@ -167,6 +167,7 @@ fn which_lease_readings_one_store_can_have_given() {
         (lease("m1_a", 0, 101), false, "a version that is no number"),
         (lease("m1_a", 900, 102), true, "one version, two renewals"),
         (lease("m2_b", 900, 200), true, "one version, two holders"),
+        (lease("", 900, 100), true, "one version, held and released"),
         (lease("m1_a", 950, 99), true, "newer, but renewed earlier"),
         (lease("m2_b", 950, 102), true, "two holders at once"),
         (

@@ -165,6 +165,24 @@ proptest! {
     }
 
     #[test]
+    fn a_pair_is_grouped_with_the_evidence_of_its_comparison(subjects in some_subjects()) {
+        let odd = |subject: &&Subject| kind(subject, subject) == Kind::Cloned;
+        for group in group(&subjects) {
+            let members: Vec<_> =
+                subjects.iter().filter(|subject| group.members.contains(&subject.key)).collect();
+            let [a, b] = members[..] else { continue };
+            if odd(&a) || odd(&b) {
+                continue;
+            }
+            let evidence = match compare(a, b) {
+                Verdict::Same(e) | Verdict::Suspected(e) | Verdict::Cloned(e) => e,
+                Verdict::Different | Verdict::Unrelated => vec![],
+            };
+            prop_assert_eq!(group.evidence, evidence);
+        }
+    }
+
+    #[test]
     fn readings_of_one_moving_lease_never_contradict(
         steps in prop::collection::vec((1_u64..50, 0_i64..20, any::<bool>()), 1..12),
         read in prop::collection::vec(any::<prop::sample::Index>(), 2..6),
