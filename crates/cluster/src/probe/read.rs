@@ -1,0 +1,206 @@
+//! Two bounded reads over an open connection, and what may be taken from their answers.
+
+use std::future::Future;
+
+use http::{
+    HeaderValue, Request, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, HOST, USER_AGENT},
+};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use k8s_openapi::jiff::Timestamp;
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::bytes::Bytes;
+
+use super::{LeaseRead, ProbeError, Probed, Target};
+
+/// Twenty Leases with managedFields have about 30 KB; a namespace 2 KB.
+const BODY_BYTES: usize = 1 << 20;
+/// API names end at 253 bytes; holders are made of host names and UUIDs.
+const MAX_IDENTIFIER: usize = 253;
+/// A UUID has 36; a foreign server's odd UID may be longer.
+const MAX_UID: usize = 64;
+const NAMESPACE: &str = "/api/v1/namespaces/kube-system";
+const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases?limit=20";
+/// Every cluster has them and renews them every two seconds: the best to recognize one by.
+const BEST_LEASES: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
+
+#[derive(Deserialize)]
+struct Namespace {
+    kind: String,
+    metadata: Meta,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Meta {
+    name: String,
+    uid: String,
+    resource_version: String,
+}
+
+#[derive(Deserialize)]
+struct LeaseList {
+    items: Option<Vec<Lease>>,
+}
+
+#[derive(Deserialize)]
+struct Lease {
+    #[serde(default)]
+    metadata: Meta,
+    #[serde(default)]
+    spec: Option<LeaseSpec>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct LeaseSpec {
+    holder_identity: Option<String>,
+    renew_time: Option<String>,
+}
+
+/// Reads the cluster behind an open connection.
+pub(super) async fn cluster(
+    sender: &mut SendRequest<Empty<Bytes>>,
+    target: &Target,
+    deadline: Instant,
+) -> Result<Probed, ProbeError> {
+    let namespace: Namespace = in_time(deadline, get(sender, target, NAMESPACE)).await?;
+    let uid = namespace.metadata.uid;
+    let named = namespace.kind == "Namespace" && namespace.metadata.name == "kube-system";
+    let spelled = uid
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !named || uid.is_empty() || uid.len() > MAX_UID || !spelled {
+        return Err(ProbeError::NotKubernetes);
+    }
+    let (leases, leases_error) = match in_time(deadline, get(sender, target, LEASES)).await {
+        Ok(list) => (leases(list), None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    Ok(Probed {
+        kube_system_uid: uid,
+        leases,
+        leases_error,
+    })
+}
+
+async fn in_time<T>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, ProbeError>>,
+) -> Result<T, ProbeError> {
+    timeout_at(deadline, work)
+        .await
+        .unwrap_or(Err(ProbeError::Timeout))
+}
+
+async fn get<T: DeserializeOwned>(
+    sender: &mut SendRequest<Empty<Bytes>>,
+    target: &Target,
+    path: &str,
+) -> Result<T, ProbeError> {
+    let request = request(target, path).ok_or(ProbeError::BadCredentials)?;
+    sender.ready().await.map_err(|error| classify(&error))?;
+    let answer = sender
+        .send_request(request)
+        .await
+        .map_err(|error| classify(&error))?;
+    match answer.status() {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED => return Err(ProbeError::Unauthorized),
+        StatusCode::FORBIDDEN => return Err(ProbeError::Forbidden),
+        StatusCode::TOO_MANY_REQUESTS => return Err(ProbeError::Unavailable),
+        status if status.is_server_error() => return Err(ProbeError::Unavailable),
+        _ => return Err(ProbeError::NotKubernetes),
+    }
+    let body = body(answer.into_body()).await?;
+    serde_json::from_slice(&body).map_err(|_| ProbeError::NotKubernetes)
+}
+
+fn request(target: &Target, path: &str) -> Option<Request<Empty<Bytes>>> {
+    let endpoint = &target.site.endpoint;
+    let mut authorization =
+        HeaderValue::from_str(&format!("Bearer {}", target.token.expose())).ok()?;
+    authorization.set_sensitive(true);
+    Request::get(format!("{}{path}", endpoint.path()))
+        .header(HOST, format!("{}:{}", endpoint.host(), endpoint.port()))
+        .header(AUTHORIZATION, authorization)
+        .header(ACCEPT, "application/json")
+        .header(
+            USER_AGENT,
+            concat!("federation-health/", env!("CARGO_PKG_VERSION")),
+        )
+        .body(Empty::new())
+        .ok()
+}
+
+async fn body(body: Incoming) -> Result<Bytes, ProbeError> {
+    let collected = Limited::new(body, BODY_BYTES).collect().await;
+    collected.map(|whole| whole.to_bytes()).map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            return ProbeError::BodyTooLarge;
+        }
+        error
+            .downcast_ref::<hyper::Error>()
+            .map_or(ProbeError::NotKubernetes, classify)
+    })
+}
+
+/// A connection that breaks after TLS stood is told apart from one that never came about: the token was sent.
+fn classify(error: &hyper::Error) -> ProbeError {
+    if error.is_parse() {
+        ProbeError::NotKubernetes
+    } else {
+        ProbeError::Unavailable
+    }
+}
+
+fn leases(list: LeaseList) -> Vec<LeaseRead> {
+    let mut leases: Vec<LeaseRead> = list
+        .items
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(lease)
+        .collect();
+    // A server may ignore the limit; the order puts what is worth comparing in front.
+    leases.sort_by(|a, b| {
+        rank(&a.name)
+            .cmp(&rank(&b.name))
+            .then_with(|| a.name.cmp(&b.name))
+    });
+    leases.truncate(20);
+    leases
+}
+
+fn rank(name: &str) -> usize {
+    BEST_LEASES
+        .iter()
+        .position(|best| *best == name)
+        .unwrap_or(BEST_LEASES.len())
+}
+
+/// Leaves out what is not spelled as the API spells it: it would be foreign text in our evidence.
+fn lease(lease: Lease) -> Option<LeaseRead> {
+    let spec = lease.spec.unwrap_or_default();
+    let holder = spec.holder_identity.unwrap_or_default();
+    let name = lease.metadata.name;
+    let named = name.bytes().all(|byte| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
+    });
+    if name.is_empty() || name.len() > MAX_IDENTIFIER || !named {
+        return None;
+    }
+    if holder.len() > MAX_IDENTIFIER || !holder.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    let renewed = spec
+        .renew_time
+        .and_then(|text| text.parse::<Timestamp>().ok());
+    Some(LeaseRead {
+        name,
+        holder,
+        resource_version: lease.metadata.resource_version.parse().ok()?,
+        renew_time_us: renewed.map_or(0, Timestamp::as_microsecond),
+    })
+}
