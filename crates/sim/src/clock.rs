@@ -50,7 +50,8 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.source {
             Source::Virtual { epoch, start } => {
-                let elapsed = SignedDuration::try_from(start.elapsed()).unwrap_or(SignedDuration::MAX);
+                let elapsed =
+                    SignedDuration::try_from(start.elapsed()).unwrap_or(SignedDuration::MAX);
                 epoch.checked_add(elapsed).unwrap_or(Timestamp::MAX)
             }
             Source::Wall => Timestamp::now(),

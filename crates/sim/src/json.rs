@@ -77,7 +77,9 @@ pub(crate) fn set(value: &mut Value, path: &[&str], new: Value) {
     };
     let mut here = value;
     for step in parents {
-        here = object(here).entry((*step).to_owned()).or_insert(Value::Null);
+        here = object(here)
+            .entry((*step).to_owned())
+            .or_insert(Value::Null);
     }
     object(here).insert((*last).to_owned(), new);
 }

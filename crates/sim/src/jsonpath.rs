@@ -139,20 +139,38 @@ mod tests {
                 {"type": "Healthy", "status": "False"}, {"type": "Ready", "status": "True"},
             ]},
         });
-        JsonPath::parse(path).select(&object).first().map(|v| (*v).clone())
+        JsonPath::parse(path)
+            .select(&object)
+            .first()
+            .map(|v| (*v).clone())
     }
 
     #[test]
     fn a_condition_is_selected_by_its_type() {
-        assert_eq!(first(r#".status.conditions[?(@.type=="Ready")].status"#), Some(json!("True")));
-        assert_eq!(first(".status.conditions[?(@.type=='Healthy')].status"), Some(json!("False")));
-        assert_eq!(first(r#".status.conditions[?(@.type=="Absent")].status"#), None);
+        assert_eq!(
+            first(r#".status.conditions[?(@.type=="Ready")].status"#),
+            Some(json!("True"))
+        );
+        assert_eq!(
+            first(".status.conditions[?(@.type=='Healthy')].status"),
+            Some(json!("False"))
+        );
+        assert_eq!(
+            first(r#".status.conditions[?(@.type=="Absent")].status"#),
+            None
+        );
     }
 
     #[test]
     fn dots_in_a_label_key_are_escaped_or_quoted() {
-        assert_eq!(first(r".metadata.labels.kubefed\.io/managed"), Some(json!("true")));
-        assert_eq!(first(".metadata.labels['kubefed.io/managed']"), Some(json!("true")));
+        assert_eq!(
+            first(r".metadata.labels.kubefed\.io/managed"),
+            Some(json!("true"))
+        );
+        assert_eq!(
+            first(".metadata.labels['kubefed.io/managed']"),
+            Some(json!("true"))
+        );
     }
 
     #[test]
@@ -163,6 +181,9 @@ mod tests {
 
     #[test]
     fn a_broken_path_selects_nothing_and_ends() {
-        assert_eq!(first(".status.conditions[?(@.type"), first(".status.conditions"));
+        assert_eq!(
+            first(".status.conditions[?(@.type"),
+            first(".status.conditions")
+        );
     }
 }

@@ -218,7 +218,10 @@ fn expand(row: &BuiltIn) -> Kind {
             schema: Value::Null,
         }],
         custom: false,
-        generation: matches!(row.group, "apps" | "batch" | "policy" | ADMISSION | "apiextensions.k8s.io"),
+        generation: matches!(
+            row.group,
+            "apps" | "batch" | "policy" | ADMISSION | "apiextensions.k8s.io"
+        ),
         verbs: ALL_VERBS,
     }
 }
@@ -257,7 +260,9 @@ pub(crate) fn from_definition(crd: &Value) -> Result<Kind, String> {
     // Stored objects carry the first version of the list.
     versions.sort_by_key(|(storage, _)| !storage);
     if !versions.first().is_some_and(|(storage, _)| *storage) {
-        return Err("spec.versions: Invalid value: must have exactly one served storage version".to_owned());
+        return Err(
+            "spec.versions: Invalid value: must have exactly one served storage version".to_owned(),
+        );
     }
     let words = |path: &[&str]| -> Vec<String> {
         json::items(spec, path)
@@ -265,10 +270,22 @@ pub(crate) fn from_definition(crd: &Value) -> Result<Kind, String> {
             .filter_map(|v| v.as_str().map(str::to_owned))
             .collect()
     };
-    let or = |text: &str, default: String| if text.is_empty() { default } else { text.to_owned() };
+    let or = |text: &str, default: String| {
+        if text.is_empty() {
+            default
+        } else {
+            text.to_owned()
+        }
+    };
     Ok(Kind {
-        list_kind: or(json::text(spec, &["names", "listKind"]), format!("{kind}List")),
-        singular: or(json::text(spec, &["names", "singular"]), kind.to_lowercase()),
+        list_kind: or(
+            json::text(spec, &["names", "listKind"]),
+            format!("{kind}List"),
+        ),
+        singular: or(
+            json::text(spec, &["names", "singular"]),
+            kind.to_lowercase(),
+        ),
         short_names: words(&["names", "shortNames"]),
         categories: words(&["names", "categories"]),
         namespaced: json::text(spec, &["scope"]) == "Namespaced",
@@ -311,12 +328,18 @@ fn column(value: &Value) -> Column {
 
 /// The status with which a definition is accepted at once.
 pub(crate) fn accepted(crd: &Value, kind: &Kind, stamp: &str) -> Value {
-    let condition = |name: &str, reason: &str| {
-        json!({"type": name, "status": "True", "reason": reason, "message": "", "lastTransitionTime": stamp})
-    };
+    let condition = |name: &str, reason: &str| json!({"type": name, "status": "True", "reason": reason, "message": "", "lastTransitionTime": stamp});
     let mut names = crd["spec"]["names"].clone();
-    json::set(&mut names, &["singular"], Value::from(kind.singular.clone()));
-    json::set(&mut names, &["listKind"], Value::from(kind.list_kind.clone()));
+    json::set(
+        &mut names,
+        &["singular"],
+        Value::from(kind.singular.clone()),
+    );
+    json::set(
+        &mut names,
+        &["listKind"],
+        Value::from(kind.list_kind.clone()),
+    );
     json!({
         "conditions": [
             condition("NamesAccepted", "NoConflicts"),

@@ -32,7 +32,11 @@ impl Refusal {
     }
 
     pub(crate) fn page_not_found() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self::new(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        )
     }
 
     pub(crate) fn not_found(group: &str, plural: &str, name: &str) -> Self {
@@ -78,7 +82,9 @@ impl Refusal {
         Self::new(
             415,
             "UnsupportedMediaType",
-            format!("the body of the request was in an unknown format - accepted media types include: {supported}"),
+            format!(
+                "the body of the request was in an unknown format - accepted media types include: {supported}"
+            ),
         )
     }
 

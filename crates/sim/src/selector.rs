@@ -65,20 +65,22 @@ pub(crate) fn label_selector_matches(selector: &Value, object: &Value) -> bool {
         .flatten()
         .all(|(key, value)| json::label(object, key) == value.as_str());
     equal
-        && json::items(selector, &["matchExpressions"]).iter().all(|e| {
-            let key = json::text(e, &["key"]).to_owned();
-            let values = json::items(e, &["values"])
-                .iter()
-                .filter_map(|v| v.as_str().map(str::to_owned))
-                .collect();
-            match json::text(e, &["operator"]) {
-                "In" => Requirement::In(key, values).matches(object),
-                "NotIn" => Requirement::NotIn(key, values).matches(object),
-                "Exists" => Requirement::Exists(key).matches(object),
-                "DoesNotExist" => Requirement::Absent(key).matches(object),
-                _ => false,
-            }
-        })
+        && json::items(selector, &["matchExpressions"])
+            .iter()
+            .all(|e| {
+                let key = json::text(e, &["key"]).to_owned();
+                let values = json::items(e, &["values"])
+                    .iter()
+                    .filter_map(|v| v.as_str().map(str::to_owned))
+                    .collect();
+                match json::text(e, &["operator"]) {
+                    "In" => Requirement::In(key, values).matches(object),
+                    "NotIn" => Requirement::NotIn(key, values).matches(object),
+                    "Exists" => Requirement::Exists(key).matches(object),
+                    "DoesNotExist" => Requirement::Absent(key).matches(object),
+                    _ => false,
+                }
+            })
 }
 
 fn parse_labels(text: &str) -> Result<Vec<Requirement>, Refusal> {
@@ -86,7 +88,9 @@ fn parse_labels(text: &str) -> Result<Vec<Requirement>, Refusal> {
         .into_iter()
         .map(|part| {
             requirement(part.trim()).ok_or_else(|| {
-                Refusal::bad_request(format!("unable to parse requirement: {part:?} of the label selector"))
+                Refusal::bad_request(format!(
+                    "unable to parse requirement: {part:?} of the label selector"
+                ))
             })
         })
         .collect()
@@ -99,7 +103,10 @@ fn requirement(part: &str) -> Option<Requirement> {
         plain.then(|| text.to_owned())
     };
     if let Some((left, right)) = part.split_once("!=") {
-        return Some(Requirement::NotIn(key(left)?, vec![right.trim().to_owned()]));
+        return Some(Requirement::NotIn(
+            key(left)?,
+            vec![right.trim().to_owned()],
+        ));
     }
     if let Some((left, right)) = part.split_once("==").or_else(|| part.split_once('=')) {
         return Some(Requirement::In(key(left)?, vec![right.trim().to_owned()]));
@@ -168,13 +175,19 @@ fn parse_fields(text: &str) -> Result<Vec<(Vec<String>, String, bool)>, Refusal>
             } else if let Some((f, v)) = part.split_once("==").or_else(|| part.split_once('=')) {
                 (f, v, true)
             } else {
-                return Err(Refusal::bad_request(format!("invalid field selector: {part:?}")));
+                return Err(Refusal::bad_request(format!(
+                    "invalid field selector: {part:?}"
+                )));
             };
             let field = field.trim();
             if !FIELDS.contains(&field) {
-                return Err(Refusal::bad_request(format!("field label not supported: {field}")));
+                return Err(Refusal::bad_request(format!(
+                    "field label not supported: {field}"
+                )));
             }
-            let path = field.split('.').map(str::to_owned).collect();
+            // Events are stored once, in their core/v1 shape.
+            let stored = field.replacen("regarding.", "involvedObject.", 1);
+            let path = stored.split('.').map(str::to_owned).collect();
             Ok((path, value.trim().to_owned(), equal))
         })
         .collect()
@@ -187,16 +200,32 @@ mod tests {
     use super::*;
 
     fn selects(labels: &str) -> bool {
-        let object = json!({"metadata": {"name": "pay-1", "labels": {"app": "web", "tier": "gold"}}});
+        let object =
+            json!({"metadata": {"name": "pay-1", "labels": {"app": "web", "tier": "gold"}}});
         Selector::parse(labels, "").unwrap().matches(&object)
     }
 
     #[test]
     fn label_requirements_follow_the_grammar_of_kubectl() {
-        for yes in ["app=web", "app==web,tier!=silver", "app in (api, web)", "other notin (a)", "tier", "!other", ""] {
+        for yes in [
+            "app=web",
+            "app==web,tier!=silver",
+            "app in (api, web)",
+            "other notin (a)",
+            "tier",
+            "!other",
+            "",
+        ] {
             assert!(selects(yes), "{yes} should select");
         }
-        for no in ["app=api", "app!=web", "app in (api)", "app notin (web,api)", "other", "!app"] {
+        for no in [
+            "app=api",
+            "app!=web",
+            "app in (api)",
+            "app notin (web,api)",
+            "other",
+            "!app",
+        ] {
             assert!(!selects(no), "{no} should not select");
         }
     }
@@ -204,6 +233,9 @@ mod tests {
     #[test]
     fn a_selector_that_cannot_be_parsed_is_a_bad_request() {
         assert_eq!(Selector::parse("app in web", "").unwrap_err().code, 400);
-        assert_eq!(Selector::parse("", "spec.manager=admin").unwrap_err().code, 400);
+        assert_eq!(
+            Selector::parse("", "spec.manager=admin").unwrap_err().code,
+            400
+        );
     }
 }

@@ -1,0 +1,410 @@
+//! Changing objects: update, the four kinds of patch, and the subresources that change a part.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::{
+    admission,
+    call::{Call, PatchKind, Verb},
+    create::{self, inward},
+    delete, json,
+    kinds::{self, Kind, Version},
+    managed::{self, Manager},
+    refusal::Refusal,
+    reply::{Reply, outward},
+    scale,
+    state::{Key, Served, State, is_definition},
+};
+
+/// Which part of an object a request may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Main,
+    Status,
+    Scale,
+    /// A namespace's `spec.finalizers`.
+    Finalize,
+}
+
+/// The part that a subresource names.
+pub(crate) fn part(kind: &Kind, version: &Version, subresource: &str) -> Result<Part, Refusal> {
+    match subresource {
+        "" => Ok(Part::Main),
+        "status" if version.status => Ok(Part::Status),
+        "scale" if version.scale => Ok(Part::Scale),
+        "finalize" if kind.plural == "namespaces" => Ok(Part::Finalize),
+        _ => Err(Refusal::page_not_found()),
+    }
+}
+
+/// Who a call's fields belong to.
+pub(crate) fn manager<'a>(call: &'a Call, kind: &Kind, stamp: &'a str) -> Owned<'a> {
+    Owned {
+        api_version: kind.api_version(&call.target.version),
+        call,
+        stamp,
+        apply: call.verb == Verb::Patch(PatchKind::Apply),
+    }
+}
+
+/// Keeps the strings a [`Manager`] borrows.
+pub(crate) struct Owned<'a> {
+    api_version: String,
+    call: &'a Call,
+    stamp: &'a str,
+    apply: bool,
+}
+
+impl Owned<'_> {
+    pub(crate) fn get(&self) -> Manager<'_> {
+        Manager {
+            name: self.call.manager(),
+            apply: self.apply,
+            api_version: &self.api_version,
+            subresource: &self.call.target.subresource,
+            stamp: self.stamp,
+        }
+    }
+}
+
+/// Carries out `update`: the whole object is replaced.
+pub(crate) fn update(state: &mut State, call: &Call, served: &Served) -> Result<Reply, Refusal> {
+    let change = Pending::open(state, call, served)?;
+    let new = if change.part == Part::Scale {
+        scale::with_replicas(&change.old, &call.body)?
+    } else {
+        let new = inward(&served.kind, call)?;
+        if served.kind.custom && json::meta(&new, "resourceVersion").is_empty() {
+            let why =
+                "metadata.resourceVersion: Invalid value: 0x0: must be specified for an update";
+            return Err(Refusal::invalid(&served.kind.kind, &call.target.name, why));
+        }
+        new
+    };
+    change.commit(state, new)
+}
+
+/// Carries out `patch`.
+pub(crate) fn patch(
+    state: &mut State,
+    call: &Call,
+    served: &Served,
+    form: PatchKind,
+) -> Result<Reply, Refusal> {
+    if form == PatchKind::Strategic && served.kind.custom {
+        return Err(Refusal::media_type(
+            "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+        ));
+    }
+    if form == PatchKind::Apply {
+        return apply(state, call, served);
+    }
+    let change = Pending::open(state, call, served)?;
+    let mut new = match change.part {
+        Part::Scale => scale::of(&change.old),
+        _ => outward(&served.kind, &call.target.version, &change.old)
+            .as_ref()
+            .clone(),
+    };
+    match form {
+        PatchKind::Json => {
+            let patch: json_patch::Patch = serde_json::from_value(call.body.clone())
+                .map_err(|e| Refusal::bad_request(format!("error decoding the JSON patch: {e}")))?;
+            json_patch::patch(&mut new, &patch).map_err(|e| {
+                Refusal::invalid(
+                    &served.kind.kind,
+                    &call.target.name,
+                    &format!("the JSON patch does not apply: {e}"),
+                )
+            })?;
+        }
+        _ => json_patch::merge(&mut new, &call.body),
+    }
+    if change.part == Part::Scale {
+        new = scale::with_replicas(&change.old, &new)?;
+    } else {
+        let sent = Call {
+            body: new,
+            ..call.clone()
+        };
+        new = inward(&served.kind, &sent)?;
+    }
+    change.commit(state, new)
+}
+
+fn apply(state: &mut State, call: &Call, served: &Served) -> Result<Reply, Refusal> {
+    if call.query.get("fieldManager").is_empty() {
+        return Err(Refusal::bad_request(
+            "fieldManager: Required value: is required for apply patch",
+        ));
+    }
+    if ["apiVersion", "kind"]
+        .iter()
+        .any(|f| json::text(&call.body, &[f]).is_empty())
+    {
+        return Err(Refusal::bad_request(
+            "apiVersion and kind are required in an apply patch",
+        ));
+    }
+    if json::at(&call.body, &["metadata", "managedFields"]).is_some() {
+        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+    }
+    let mut applied = inward(&served.kind, call)?;
+    json::set(&mut applied, &["metadata", "name"], json!(call.target.name));
+    let stamp = state.clock.stamp();
+    let owner = manager(call, &served.kind, &stamp);
+    let kind = served.kind.clone();
+    let version = kind
+        .version(&call.target.version)
+        .ok_or_else(Refusal::page_not_found)?;
+    let exists = state
+        .get(
+            served.collection,
+            &Key::new(&*call.target.namespace, &*call.target.name),
+        )
+        .is_some();
+    if !exists && call.target.subresource.is_empty() {
+        let seed = json!({"metadata": {}});
+        let mut fresh = managed::apply(&seed, &applied, &version.schema, &owner.get(), true)?;
+        let entries = json::remove(&mut fresh, &["metadata", "managedFields"]);
+        return create::with_owner(state, call, served, fresh, entries);
+    }
+    let change = Pending::open(state, call, served)?;
+    restrict(change.part, version, &mut applied);
+    let new = managed::apply(
+        &change.old,
+        &applied,
+        &version.schema,
+        &owner.get(),
+        call.query.flag("force"),
+    )?;
+    change.commit(state, new)
+}
+
+/// An apply to one part says nothing about the other.
+fn restrict(part: Part, version: &Version, applied: &mut Value) {
+    match part {
+        Part::Status => {
+            let map = applied.as_object_mut().into_iter();
+            map.for_each(|m| {
+                m.retain(|k, _| matches!(k.as_str(), "apiVersion" | "kind" | "status"))
+            });
+        }
+        _ if version.status => {
+            json::remove(applied, &["status"]);
+        }
+        _ => {}
+    }
+}
+
+/// A change that is not committed yet.
+struct Pending<'a> {
+    call: &'a Call,
+    served: &'a Served,
+    version: &'a Version,
+    old: Arc<Value>,
+    part: Part,
+}
+
+impl<'a> Pending<'a> {
+    fn open(state: &State, call: &'a Call, served: &'a Served) -> Result<Self, Refusal> {
+        let kind = &served.kind;
+        let version = kind
+            .version(&call.target.version)
+            .ok_or_else(Refusal::page_not_found)?;
+        let key = Key::new(&*call.target.namespace, &*call.target.name);
+        let old = state
+            .get(served.collection, &key)
+            .cloned()
+            .ok_or_else(|| Refusal::not_found(&kind.group, &kind.plural, &key.name))?;
+        let part = part(kind, version, &call.target.subresource)?;
+        Ok(Self {
+            call,
+            served,
+            version,
+            old,
+            part,
+        })
+    }
+
+    fn commit(self, state: &mut State, mut new: Value) -> Result<Reply, Refusal> {
+        self.check_preconditions(&new)?;
+        let applied = json::at(&new, &["metadata", "managedFields"]).cloned();
+        self.keep_what_is_not_ours(&mut new);
+        self.check_finalizers(&new)?;
+        let stamp = state.clock.stamp();
+        let manager = manager(self.call, &self.served.kind, &stamp);
+        let same_object = new == *self.old;
+        let managed = if manager.get().apply {
+            applied
+        } else if same_object {
+            json::at(&self.old, &["metadata", "managedFields"]).cloned()
+        } else {
+            Some(managed::after_update(
+                Some(&self.old),
+                &new,
+                &self.version.schema,
+                &manager.get(),
+            ))
+        };
+        json::put(
+            &mut new,
+            &["metadata", "managedFields"],
+            managed.filter(|m| m != &json!([])),
+        );
+        if is_definition(&self.served.kind) {
+            kinds::from_definition(&new).map_err(|why| {
+                Refusal::invalid(&self.served.kind.kind, &self.call.target.name, &why)
+            })?;
+        }
+        let key = Key::of(&self.old);
+        admission::admit(
+            state,
+            self.call,
+            &self.served.kind,
+            &key,
+            Some(&new),
+            Some(&self.old),
+        )?;
+        if new == *self.old {
+            return Ok(self.reply(self.old.clone()));
+        }
+        self.bump_generation(&mut new);
+        if self.call.dry_run() {
+            return Ok(self.reply(Arc::new(new)));
+        }
+        let written = if json::deleting(&new) && delete::is_released(&new) {
+            state.remove(self.served, new)
+        } else {
+            state.store(self.served, new)
+        };
+        Ok(self.reply(written))
+    }
+
+    fn reply(&self, object: Arc<Value>) -> Reply {
+        if self.part == Part::Scale {
+            return Reply::raw(200, scale::of(&object));
+        }
+        Reply::object(200, self.served, &self.call.target.version, object)
+    }
+
+    fn check_preconditions(&self, new: &Value) -> Result<(), Refusal> {
+        let kind = &self.served.kind;
+        let name = &self.call.target.name;
+        let conflict = |why: &str| Err(Refusal::conflict(&kind.group, &kind.plural, name, why));
+        let stated = |field| json::meta(new, field);
+        if !stated("name").is_empty() && stated("name") != name {
+            return Err(Refusal::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({name})",
+                stated("name")
+            )));
+        }
+        let uid = json::meta(&self.old, "uid");
+        if !stated("uid").is_empty() && stated("uid") != uid {
+            return conflict(&format!(
+                "Precondition failed: UID in precondition: {}, UID in object meta: {uid}",
+                stated("uid")
+            ));
+        }
+        let version = stated("resourceVersion");
+        if !version.is_empty() && version != json::meta(&self.old, "resourceVersion") {
+            return conflict(
+                "the object has been modified; please apply your changes to the latest version and try again",
+            );
+        }
+        Ok(())
+    }
+
+    /// Puts back what this request may not change: the server's own fields, and the other parts.
+    fn keep_what_is_not_ours(&self, new: &mut Value) {
+        let metadata = json::at(&self.old, &["metadata"]).cloned();
+        match self.part {
+            Part::Main => {
+                if self.version.status {
+                    json::put(new, &["status"], self.old.get("status").cloned());
+                }
+                if self.served.kind.plural == "namespaces" {
+                    json::put(new, &["spec"], self.old.get("spec").cloned());
+                }
+            }
+            Part::Status => {
+                let status = new.get("status").cloned();
+                new.clone_from(&self.old);
+                json::put(new, &["status"], status);
+            }
+            Part::Finalize => {
+                let finalizers = json::at(new, &["spec", "finalizers"]).cloned();
+                new.clone_from(&self.old);
+                json::put(
+                    new,
+                    &["spec", "finalizers"],
+                    finalizers.or_else(|| Some(json!([]))),
+                );
+            }
+            Part::Scale => {}
+        }
+        for field in [
+            "name",
+            "namespace",
+            "uid",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "resourceVersion",
+            "managedFields",
+            "generateName",
+        ] {
+            let value = metadata.as_ref().and_then(|m| m.get(field)).cloned();
+            json::put(new, &["metadata", field], value);
+        }
+        for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
+            let empty = match json::at(new, &["metadata", field]) {
+                Some(Value::Array(list)) => list.is_empty(),
+                Some(Value::Object(map)) => map.is_empty(),
+                Some(Value::Null) => true,
+                _ => false,
+            };
+            if empty {
+                json::remove(new, &["metadata", field]);
+            }
+        }
+    }
+
+    fn check_finalizers(&self, new: &Value) -> Result<(), Refusal> {
+        let added = json::items(new, &["metadata", "finalizers"])
+            .iter()
+            .any(|f| !json::items(&self.old, &["metadata", "finalizers"]).contains(f));
+        if json::deleting(&self.old) && added {
+            let why = "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted";
+            return Err(Refusal::invalid(
+                &self.served.kind.kind,
+                &self.call.target.name,
+                why,
+            ));
+        }
+        Ok(())
+    }
+
+    fn bump_generation(&self, new: &mut Value) {
+        let counts = |name: &str| !(name == "metadata" || name == "status" && self.version.status);
+        let desired = |v: &Value| -> Vec<(String, Value)> {
+            v.as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(name, _)| counts(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
+        };
+        if self.served.kind.generation && desired(new) != desired(&self.old) {
+            let generation =
+                json::at(&self.old, &["metadata", "generation"]).and_then(Value::as_i64);
+            json::set(
+                new,
+                &["metadata", "generation"],
+                json!(generation.unwrap_or(0) + 1),
+            );
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! managedFields: who set which field. Server-side apply needs it; other writes only keep it.
+
+use serde_json::{Value, json};
+
+use crate::{
+    fields::{self, Shape},
+    json,
+    refusal::Refusal,
+};
+
+/// Who writes, and how.
+pub(crate) struct Manager<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) apply: bool,
+    pub(crate) api_version: &'a str,
+    pub(crate) subresource: &'a str,
+    pub(crate) stamp: &'a str,
+}
+
+impl Manager<'_> {
+    fn operation(&self) -> &'static str {
+        if self.apply { "Apply" } else { "Update" }
+    }
+
+    fn is(&self, entry: &Value) -> bool {
+        json::text(entry, &["manager"]) == self.name
+            && json::text(entry, &["operation"]) == self.operation()
+            && json::text(entry, &["subresource"]) == self.subresource
+    }
+
+    fn entry(&self, set: Value) -> Value {
+        let mut entry = json!({
+            "manager": self.name, "operation": self.operation(), "apiVersion": self.api_version,
+            "time": self.stamp, "fieldsType": "FieldsV1", "fieldsV1": set,
+        });
+        if !self.subresource.is_empty() {
+            entry["subresource"] = json!(self.subresource);
+        }
+        entry
+    }
+}
+
+fn entries(object: &Value) -> Vec<Value> {
+    json::items(object, &["metadata", "managedFields"]).to_vec()
+}
+
+/// The managedFields after a write that is no apply: what changed belongs to the writer, what is gone to nobody.
+pub(crate) fn after_update(
+    old: Option<&Value>,
+    new: &Value,
+    schema: &Value,
+    manager: &Manager<'_>,
+) -> Value {
+    let shape = Shape::root(schema);
+    let changed = fields::changed(old, new, shape);
+    let gone = old.map_or(json!({}), |old| {
+        fields::minus(&fields::all(old, shape), &fields::all(new, shape))
+    });
+    let mut kept = Vec::new();
+    let mut mine = changed.clone();
+    for mut entry in old.map(entries).unwrap_or_default() {
+        let set = fields::minus(&entry["fieldsV1"], &gone);
+        if manager.is(&entry) {
+            let mut set = set;
+            fields::union(&mut set, &changed);
+            mine = set;
+            continue;
+        }
+        let set = fields::minus(&set, &changed);
+        if !fields::is_leaf(&set) {
+            entry["fieldsV1"] = set;
+            kept.push(entry);
+        }
+    }
+    if !fields::is_leaf(&mine) {
+        kept.push(manager.entry(mine));
+    }
+    Value::from(kept)
+}
+
+/// Server-side apply: the new object with its managedFields, or the conflict with other managers.
+pub(crate) fn apply(
+    live: &Value,
+    applied: &Value,
+    schema: &Value,
+    manager: &Manager<'_>,
+    force: bool,
+) -> Result<Value, Refusal> {
+    let shape = Shape::root(schema);
+    let wanted = fields::all(applied, shape);
+    let (mine, mut others): (Vec<Value>, Vec<Value>) =
+        entries(live).into_iter().partition(|e| manager.is(e));
+
+    let mut causes = Vec::new();
+    for other in &mut others {
+        let contested = fields::contested(&wanted, &other["fieldsV1"], Some(live), Some(applied));
+        if fields::is_leaf(&contested) {
+            continue;
+        }
+        let message = format!("conflict with {:?}", json::text(other, &["manager"]));
+        causes.extend(fields::paths(&contested).into_iter().map(
+            |field| json!({"reason": "FieldManagerConflict", "message": message, "field": field}),
+        ));
+        other["fieldsV1"] = fields::minus(&other["fieldsV1"], &contested);
+    }
+    if !causes.is_empty() && !force {
+        let message = format!("Apply failed with {} conflict(s)", causes.len());
+        return Err(Refusal::new(409, "Conflict", message).with_causes(causes));
+    }
+    others.retain(|e| !fields::is_leaf(&e["fieldsV1"]));
+
+    let mut next = live.clone();
+    if let Some(before) = mine.first() {
+        let mut dropped = fields::minus(&before["fieldsV1"], &wanted);
+        for other in &others {
+            dropped = fields::minus(&dropped, &other["fieldsV1"]);
+        }
+        fields::prune(&mut next, &dropped);
+    }
+    fields::overlay(&mut next, applied, shape);
+
+    let unchanged = mine.first().is_some_and(|e| e["fieldsV1"] == wanted);
+    let entry = match mine.into_iter().next() {
+        Some(entry) if unchanged => entry,
+        _ => manager.entry(wanted),
+    };
+    let mut all = others;
+    // The order of entries must not depend on who wrote last, or every write would differ from the one before.
+    let place = entries(live)
+        .iter()
+        .position(|e| manager.is(e))
+        .unwrap_or(all.len());
+    all.insert(place.min(all.len()), entry);
+    json::set(&mut next, &["metadata", "managedFields"], Value::from(all));
+    Ok(next)
+}

@@ -1,0 +1,40 @@
+//! The scale subresource: an `autoscaling/v1` Scale is a view of an object's `spec.replicas`.
+
+use serde_json::{Value, json};
+
+use crate::{json, refusal::Refusal};
+
+/// The Scale of an object.
+pub(crate) fn of(object: &Value) -> Value {
+    let replicas = |path: &[&str]| json::at(object, path).and_then(Value::as_i64).unwrap_or(0);
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {
+            "name": json::meta(object, "name"), "namespace": json::meta(object, "namespace"),
+            "uid": json::meta(object, "uid"), "resourceVersion": json::meta(object, "resourceVersion"),
+            "creationTimestamp": json::meta(object, "creationTimestamp"),
+        },
+        "spec": {"replicas": replicas(&["spec", "replicas"])},
+        "status": {"replicas": replicas(&["status", "replicas"])},
+    })
+}
+
+/// The object with the replicas that a Scale asks for, and the preconditions that it states.
+pub(crate) fn with_replicas(object: &Value, scale: &Value) -> Result<Value, Refusal> {
+    let replicas = json::at(scale, &["spec", "replicas"])
+        .and_then(Value::as_i64)
+        .unwrap_or(0);
+    if replicas < 0 {
+        let why = "spec.replicas: Invalid value: must be greater than or equal to 0";
+        return Err(Refusal::invalid("Scale", json::meta(object, "name"), why));
+    }
+    let mut next = object.clone();
+    json::set(&mut next, &["spec", "replicas"], json!(replicas));
+    for field in ["uid", "resourceVersion"] {
+        let stated = json::meta(scale, field);
+        if !stated.is_empty() {
+            json::set(&mut next, &["metadata", field], json!(stated));
+        }
+    }
+    Ok(next)
+}

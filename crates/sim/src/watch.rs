@@ -1,0 +1,260 @@
+//! Watches: a stream of changes after a version, with bookmarks, time limits and 410 for versions too old.
+
+use std::{io, sync::Arc, time::Duration};
+
+use hyper::body::Bytes;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    call::Call,
+    kinds::Kind,
+    read,
+    refusal::Refusal,
+    reply::{Form, shaped},
+    selector::Selector,
+    server::Server,
+    state::{Change, ChangeType, Served, State},
+};
+
+/// Time between bookmarks, as kube-apiserver's watch cache keeps it.
+const BOOKMARK_PERIOD: Duration = Duration::from_secs(60);
+/// Duration of a watch that states none; kube-apiserver draws 30 to 60 minutes.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
+/// Changes written in one piece: a restart of ten thousand objects must not become one allocation.
+const CHUNK: usize = 512;
+
+/// One running watch.
+pub(crate) struct Watch {
+    server: Server,
+    served: Served,
+    version: String,
+    namespace: String,
+    selector: Selector,
+    form: Form,
+    position: u64,
+    initial: Vec<Arc<Value>>,
+    /// Whether the client waits for the bookmark that ends the initial events.
+    announce_end: bool,
+    bookmarks: Option<Instant>,
+    deadline: Instant,
+    changed: watch::Receiver<u64>,
+    cut: watch::Receiver<u64>,
+    ended: bool,
+}
+
+impl Watch {
+    /// Opens a watch, or refuses it.
+    pub(crate) fn open(
+        server: &Server,
+        state: &State,
+        call: &Call,
+        served: &Served,
+        form: Form,
+        cut: watch::Receiver<u64>,
+    ) -> Result<Self, Refusal> {
+        let selector = read::selector(call)?;
+        let collection = &state.collections[served.collection];
+        let requested = call.query.number("resourceVersion")?.unwrap_or(0);
+        let send_initial = call.query.flag("sendInitialEvents");
+        let mut initial = Vec::new();
+        let position = if send_initial || requested == 0 {
+            if call.query.get("sendInitialEvents") != "false" {
+                initial = read::select(state, call, served)?;
+                // Taken from the back.
+                initial.reverse();
+            }
+            state.version
+        } else {
+            requested
+        };
+        if position < collection.compacted {
+            return Err(Refusal::expired(position, collection.compacted));
+        }
+        if position > state.version {
+            let message = format!(
+                "Too large resource version: {position}, current: {}",
+                state.version
+            );
+            return Err(Refusal::new(504, "Timeout", message));
+        }
+        let now = Instant::now();
+        let timeout = call
+            .query
+            .number("timeoutSeconds")?
+            .map(Duration::from_secs);
+        let mut name = Selector::default();
+        if !call.target.name.is_empty() {
+            name = Selector::parse("", &format!("metadata.name={}", call.target.name))?;
+        }
+        Ok(Self {
+            server: server.clone(),
+            served: served.clone(),
+            version: call.target.version.clone(),
+            namespace: call.target.namespace.clone(),
+            selector: if selector.is_empty() { name } else { selector },
+            form,
+            position,
+            initial,
+            announce_end: send_initial,
+            bookmarks: call
+                .query
+                .flag("allowWatchBookmarks")
+                .then(|| now + BOOKMARK_PERIOD),
+            // Bounded, because an absurd number of seconds must not overflow the clock.
+            deadline: now
+                + timeout
+                    .unwrap_or(DEFAULT_TIMEOUT)
+                    .min(Duration::from_secs(86_400)),
+            changed: collection.changed.subscribe(),
+            cut,
+            ended: false,
+        })
+    }
+
+    /// The next piece of the stream: complete lines, or an error when the connection breaks; `None` at its end.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, io::Error>> {
+        loop {
+            if self.ended {
+                return None;
+            }
+            if let Some(lines) = self.ready() {
+                return Some(Ok(lines));
+            }
+            if self.ended {
+                return None;
+            }
+            let bookmark = self.bookmarks.unwrap_or(self.deadline).min(self.deadline);
+            tokio::select! {
+                biased;
+                cut = self.cut.changed() => {
+                    self.ended = true;
+                    if cut.is_ok() {
+                        return Some(Err(io::Error::new(io::ErrorKind::ConnectionReset, "the watch was cut")));
+                    }
+                }
+                changed = self.changed.changed() => self.ended = changed.is_err(),
+                () = tokio::time::sleep_until(bookmark) => {
+                    let now = Instant::now();
+                    self.ended = now >= self.deadline;
+                    if self.bookmarks.is_some() {
+                        self.bookmarks = Some(now + BOOKMARK_PERIOD);
+                        return Some(Ok(self.bookmark(false)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The lines that can be written now.
+    fn ready(&mut self) -> Option<Bytes> {
+        if !self.initial.is_empty() {
+            let now = self.server.clock().now();
+            let at = self.initial.len().saturating_sub(CHUNK);
+            let mut lines = Vec::new();
+            for object in self.initial.split_off(at).into_iter().rev() {
+                self.line("ADDED", &object, now, &mut lines);
+            }
+            return Some(lines.into());
+        }
+        if self.announce_end {
+            self.announce_end = false;
+            return Some(self.bookmark(true));
+        }
+        let server = self.server.clone();
+        let state = server.lock();
+        // What is read below is all there is: only later changes need to wake this stream.
+        self.changed.borrow_and_update();
+        let collection = &state.collections[self.served.collection];
+        if self.position < collection.compacted {
+            self.ended = true;
+            let status = Refusal::expired(self.position, collection.compacted).to_status();
+            return Some(event("ERROR", &status));
+        }
+        let now = state.clock.now();
+        let first = collection
+            .history
+            .partition_point(|c| c.version <= self.position);
+        let mut lines = Vec::new();
+        for change in collection.history.range(first..).take(CHUNK) {
+            self.position = change.version;
+            if let Some((name, object)) = self.seen(change) {
+                self.line(name, object, now, &mut lines);
+            }
+        }
+        if lines.is_empty() {
+            self.ended = collection.closed;
+            // More than one piece of changes that this watch does not select may still lie ahead.
+            let rest = collection
+                .history
+                .back()
+                .is_some_and(|c| c.version > self.position);
+            drop(state);
+            return if rest { self.ready() } else { None };
+        }
+        Some(lines.into())
+    }
+
+    /// What a change looks like through the watch's selector: an object that no longer matches is deleted for it.
+    fn seen<'c>(&self, change: &'c Change) -> Option<(&'static str, &'c Arc<Value>)> {
+        if !self.namespace.is_empty()
+            && crate::json::meta(&change.object, "namespace") != self.namespace
+        {
+            return None;
+        }
+        let matches = |o: &Value| self.selector.is_empty() || self.selector.matches(o);
+        let before = change.previous.as_ref().is_some_and(|o| matches(o));
+        let after = change.what != ChangeType::Deleted && matches(&change.object);
+        match (before, after) {
+            (false, true) => Some(("ADDED", &change.object)),
+            (true, true) => Some(("MODIFIED", &change.object)),
+            (true, false) => Some(("DELETED", &change.object)),
+            (false, false) => None,
+        }
+    }
+
+    fn line(&self, name: &str, object: &Arc<Value>, now: Timestamp, lines: &mut Vec<u8>) {
+        let object = shaped(&self.served.kind, &self.version, object, self.form, now);
+        lines.extend_from_slice(&event(name, &object));
+    }
+
+    fn bookmark(&self, initial_end: bool) -> Bytes {
+        let version = self.server.lock().version;
+        // A bookmark may only say what this stream has already shown.
+        let version = if self.changed.has_changed().unwrap_or(false) {
+            self.position
+        } else {
+            version
+        };
+        event(
+            "BOOKMARK",
+            &bookmark(
+                &self.served.kind,
+                &self.version,
+                version,
+                initial_end,
+                self.form,
+            ),
+        )
+    }
+}
+
+fn bookmark(kind: &Kind, version: &str, at: u64, initial_end: bool, form: Form) -> Value {
+    let mut metadata = json!({"resourceVersion": at.to_string(), "creationTimestamp": null});
+    if initial_end {
+        metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+    }
+    match form {
+        Form::Metadata => json!({
+            "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+        }),
+        _ => {
+            json!({"kind": kind.kind, "apiVersion": kind.api_version(version), "metadata": metadata})
+        }
+    }
+}
+
+fn event(name: &str, object: &Value) -> Bytes {
+    format!("{{\"type\":\"{name}\",\"object\":{object}}}\n").into()
+}
