@@ -32,7 +32,7 @@ const PAGE_LIMIT: u32 = 500;
 /// cannot fill the memory behind the sink.
 const MAX_OBJECTS: usize = 2_000_000;
 /// API servers cut an ordinary request after 60 s by default; an answer later than that does not come.
-const PAGE_DEADLINE: Duration = Duration::from_secs(60);
+const PAGE_DEADLINE: Duration = Duration::from_mins(1);
 /// The head of a watch's answer is sent before any event; half the time of a page allows for queueing.
 const OPEN_DEADLINE: Duration = Duration::from_secs(30);
 /// API servers send a bookmark about every 60 s: one and a half of that without a byte is a dead connection.

@@ -90,12 +90,12 @@ mod tests {
         }
     }
 
-    fn ok() -> Result<Probed, ProbeError> {
-        Ok(Probed {
+    fn probed() -> Probed {
+        Probed {
             kube_system_uid: "u".into(),
             leases: Vec::new(),
             leases_error: None,
-        })
+        }
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
         let (home, other) = (site("a:6443", 1), site("b:6443", 1));
         let mut bindings = Bindings::default();
         assert!(bindings.may_send(uid("1"), &home, &secret("s", "1")));
-        bindings.record(uid("1"), &home, &secret("s", "1"), &ok());
+        bindings.record(uid("1"), &home, &secret("s", "1"), &Ok(probed()));
         assert!(bindings.may_send(uid("1"), &site("https://A:6443/", 1), &secret("s", "1")));
         assert!(!bindings.may_send(uid("1"), &other, &secret("s", "1")));
         assert!(!bindings.may_send(uid("1"), &site("a:6443", 2), &secret("s", "1")));
@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn what_is_gone_is_forgotten() {
         let mut bindings = Bindings::default();
-        bindings.record(uid("1"), &site("a:1", 1), &secret("s", "1"), &ok());
-        bindings.record(uid("2"), &site("a:1", 1), &secret("s", "1"), &ok());
+        bindings.record(uid("1"), &site("a:1", 1), &secret("s", "1"), &Ok(probed()));
+        bindings.record(uid("2"), &site("a:1", 1), &secret("s", "1"), &Ok(probed()));
         bindings.retain(|kept| kept == uid("2"));
         assert!(bindings.may_send(uid("1"), &site("b:1", 1), &secret("s", "1")));
         assert!(!bindings.may_send(uid("2"), &site("b:1", 1), &secret("s", "1")));

@@ -1,5 +1,8 @@
 //! A registration's token, from the Secret that it names.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;

@@ -6,7 +6,7 @@ use http::{
     HeaderValue, Request, StatusCode,
     header::{ACCEPT, AUTHORIZATION, HOST, USER_AGENT},
 };
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Collected, Empty, LengthLimitError, Limited};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -137,7 +137,7 @@ fn request(target: &Target, path: &str) -> Option<Request<Empty<Bytes>>> {
 
 async fn body(body: Incoming) -> Result<Bytes, ProbeError> {
     let collected = Limited::new(body, BODY_BYTES).collect().await;
-    collected.map(|whole| whole.to_bytes()).map_err(|error| {
+    collected.map(Collected::to_bytes).map_err(|error| {
         if error.is::<LengthLimitError>() {
             return ProbeError::BodyTooLarge;
         }

@@ -1,224 +1,16 @@
 //! The driver against a scripted server, in virtual time.
 
-use std::{
-    collections::VecDeque,
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod script;
 
-use futures::stream;
+use std::{io, time::Duration};
+
 use http::{Request, Response};
-use http_body_util::StreamBody;
-use kube::client::Body;
-use serde::Deserialize;
-use tokio::{sync::Notify, time::Instant};
+use kube::{Client, client::Body};
+use tokio::time::sleep;
 use tokio_util::bytes::Bytes;
 
-use super::*;
-
-/// One answer of the script.
-enum Answer {
-    /// Status, headers, body.
-    Text(u16, &'static [(&'static str, &'static str)], String),
-    /// A stream of pieces.
-    Pieces(Vec<Piece>),
-    /// No connection.
-    Refused,
-    /// No answer at all.
-    Never,
-}
-
-#[derive(Clone)]
-enum Piece {
-    Data(Bytes),
-    Wait(Duration),
-    Break,
-    Hang,
-}
-
-fn ok(text: impl Into<String>) -> Answer {
-    Answer::Text(200, &[], text.into())
-}
-
-fn status(code: u16) -> Answer {
-    Answer::Text(code, &[], format!(r#"{{"kind":"Status","code":{code}}}"#))
-}
-
-fn list(version: &str, next: &str, items: &[&str]) -> Answer {
-    ok(page(version, next, items))
-}
-
-fn page(version: &str, next: &str, items: &[&str]) -> String {
-    format!(
-        r#"{{"metadata":{{"resourceVersion":"{version}","continue":"{next}"}},"items":[{}]}}"#,
-        items.join(",")
-    )
-}
-
-fn item(name: &str, version: u32) -> String {
-    format!(r#"{{"metadata":{{"name":"{name}","resourceVersion":"{version}"}},"size":1}}"#)
-}
-
-fn line(kind: &str, object: &str) -> Piece {
-    Piece::Data(format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n").into())
-}
-
-fn bookmark(version: u32) -> Piece {
-    line(
-        "BOOKMARK",
-        &format!(r#"{{"metadata":{{"resourceVersion":"{version}"}}}}"#),
-    )
-}
-
-#[derive(Deserialize)]
-struct Item {
-    metadata: ItemMeta,
-    #[serde(rename = "size")]
-    _size: u32,
-}
-
-#[derive(Deserialize)]
-struct ItemMeta {
-    name: String,
-}
-
-#[derive(Default)]
-struct Log {
-    calls: Vec<String>,
-    alive: u32,
-}
-
-impl Sink<Item> for Log {
-    fn begin(&mut self) {
-        self.calls.push("begin".into());
-    }
-    fn upsert(&mut self, object: Item) {
-        self.calls.push(format!("+{}", object.metadata.name));
-    }
-    fn remove(&mut self, object: Item) {
-        self.calls.push(format!("-{}", object.metadata.name));
-    }
-    fn end(&mut self) {
-        self.calls.push("end".into());
-    }
-    fn malformed(&mut self, name: &str, _: &serde_json::Error) {
-        self.calls.push(format!("?{name}"));
-    }
-    fn state(&mut self, state: FeedState) {
-        self.calls.push(state.as_str().into());
-    }
-    fn alive(&mut self) {
-        self.alive += 1;
-    }
-}
-
-/// What a run of a script left behind.
-struct Run {
-    log: Log,
-    /// Milliseconds since the start, and path with query.
-    requests: Vec<(u64, String)>,
-}
-
-impl Run {
-    fn calls(&self) -> String {
-        self.log.calls.join(" ")
-    }
-    fn times(&self) -> Vec<u64> {
-        self.requests.iter().map(|(at, _)| *at).collect()
-    }
-    /// The versions that watches asked for, `list` for lists, `next=` for further pages.
-    fn asked(&self) -> Vec<String> {
-        let one = |uri: &str| {
-            let value = |key: &str| {
-                uri.split(key)
-                    .nth(1)
-                    .map(|rest| rest.split('&').next().unwrap().to_owned())
-            };
-            match (value("resourceVersion="), value("continue=")) {
-                (Some(version), _) => version,
-                (None, Some(token)) => format!("next={token}"),
-                (None, None) => "list".into(),
-            }
-        };
-        self.requests.iter().map(|(_, uri)| one(uri)).collect()
-    }
-}
-
-/// Runs the driver until it asks for more than the script has.
-async fn play(script: Vec<Answer>) -> Run {
-    play_on(Resource::all("/apis/g/v1/things"), script).await
-}
-
-async fn play_on(resource: Resource, script: Vec<Answer>) -> Run {
-    let start = Instant::now();
-    let requests = Arc::new(Mutex::new(Vec::new()));
-    let script = Arc::new(Mutex::new(VecDeque::from(script)));
-    let over = Arc::new(Notify::new());
-    let service = {
-        let (requests, over) = (requests.clone(), over.clone());
-        tower::service_fn(move |request: Request<Body>| {
-            let at = start.elapsed().as_millis() as u64;
-            requests
-                .lock()
-                .unwrap()
-                .push((at, request.uri().to_string()));
-            let answer = script.lock().unwrap().pop_front();
-            if answer.is_none() {
-                over.notify_one();
-            }
-            async move {
-                match answer {
-                    None | Some(Answer::Never) => std::future::pending().await,
-                    Some(Answer::Refused) => Err(io::Error::from(io::ErrorKind::ConnectionRefused)),
-                    Some(Answer::Text(status, headers, text)) => {
-                        Ok(respond(status, headers, vec![Piece::Data(text.into())]))
-                    }
-                    Some(Answer::Pieces(pieces)) => Ok(respond(200, &[], pieces)),
-                }
-            }
-        })
-    };
-    let mut log = Log::default();
-    let client = Client::new(service, "default");
-    let whole = run(client, resource, &mut log, over.notified());
-    // Virtual time: an hour passes at once if the script is never used up.
-    timeout(Duration::from_secs(3600), whole)
-        .await
-        .expect("the script was not used up");
-    let requests = requests.lock().unwrap().clone();
-    Run { log, requests }
-}
-
-fn respond(
-    status: u16,
-    headers: &[(&str, &str)],
-    pieces: Vec<Piece>,
-) -> Response<
-    StreamBody<impl futures::Stream<Item = io::Result<http_body::Frame<Bytes>>> + Send + 'static>,
-> {
-    let frames = stream::unfold(VecDeque::from(pieces), |mut pieces| async move {
-        loop {
-            return match pieces.pop_front()? {
-                Piece::Data(data) => Some((Ok(http_body::Frame::data(data)), pieces)),
-                Piece::Break => Some((
-                    Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-                    VecDeque::new(),
-                )),
-                Piece::Hang => std::future::pending().await,
-                Piece::Wait(duration) => {
-                    sleep(duration).await;
-                    continue;
-                }
-            };
-        }
-    });
-    let mut answer = Response::builder().status(status);
-    for (key, value) in headers {
-        answer = answer.header(*key, *value);
-    }
-    answer.body(StreamBody::new(frames)).unwrap()
-}
+use self::script::{Answer, Log, Piece, bookmark, item, line, list, ok, play, play_on, status};
+use super::{Resource, run};
 
 #[tokio::test(start_paused = true)]
 async fn reads_pages_then_watches_from_the_lists_version() {
@@ -362,7 +154,7 @@ async fn a_silent_watch_is_given_up_after_ninety_seconds() {
     let run = play(vec![
         list("7", "", &[]),
         Answer::Pieces(vec![
-            Piece::Wait(Duration::from_secs(60)),
+            Piece::Wait(Duration::from_mins(1)),
             bookmark(8),
             Piece::Hang,
         ]),

@@ -99,17 +99,17 @@ impl Authority {
     }
 
     pub(super) fn server(&self, name: &str) -> ServerConfig {
-        self.identity(CertificateParams::new([name.to_owned()]).unwrap())
+        self.identity(&CertificateParams::new([name.to_owned()]).unwrap())
     }
 
     pub(super) fn expired(&self, name: &str) -> ServerConfig {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
-        self.identity(params)
+        self.identity(&params)
     }
 
-    fn identity(&self, params: CertificateParams) -> ServerConfig {
+    fn identity(&self, params: &CertificateParams) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let chain = vec![CertificateDer::from(certificate.der().to_vec())];
@@ -199,7 +199,7 @@ impl Drop for Server {
 
 async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    heard: &Mutex<Vec<String>>,
+    log: &Mutex<Vec<String>>,
     reply: &(impl Fn(&str) -> Reply + Sync),
 ) {
     loop {
@@ -212,7 +212,7 @@ async fn converse(
         }
         let head = String::from_utf8(head).unwrap();
         let answer = reply(head.split(' ').nth(1).unwrap_or_default());
-        heard.lock().unwrap().push(head);
+        log.lock().unwrap().push(head);
         // The client may hang up in the middle: that is what some tests are about.
         let sent = stream.write_all(&answer.bytes).await;
         if sent.is_err() || stream.flush().await.is_err() {
