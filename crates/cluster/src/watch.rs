@@ -245,25 +245,34 @@ where
                 .await
                 .unwrap_or(Err(WatchError::Silent))?;
             let Some(line) = next else { return Ok(count) };
-            let event = decode::event(&line)?;
-            match event.kind {
-                EventKind::Upsert => match serde_json::from_str(event.object.get()) {
-                    Ok(object) => self.sink.upsert(object),
-                    Err(error) => self.sink.malformed(&decode::name(event.object), &error),
-                },
-                EventKind::Deleted => {
-                    // An object that is gone and cannot be read: only a list can tell the sink which one it was.
-                    let object = serde_json::from_str(event.object.get())
-                        .map_err(WatchError::UnreadableDeletion)?;
-                    self.sink.remove(object);
-                }
-                EventKind::Bookmark => {}
-                EventKind::Error => return Err(decode::failure(event.object)),
+            match decode::cut_upsert(&line).map(serde_json::from_slice) {
+                Some(Ok(object)) => self.sink.upsert(object),
+                _ => self.deliver(&line)?,
             }
             cursor.advance(line);
             self.sink.alive();
             self.retry.reset();
             count += 1;
         }
+    }
+
+    /// Hands on one line of any kind.
+    fn deliver(&mut self, line: &[u8]) -> Result<(), WatchError> {
+        let event = decode::event(line)?;
+        match event.kind {
+            EventKind::Upsert => match serde_json::from_str(event.object.get()) {
+                Ok(object) => self.sink.upsert(object),
+                Err(error) => self.sink.malformed(&decode::name(event.object), &error),
+            },
+            EventKind::Deleted => {
+                // An object that is gone and cannot be read: only a list can tell the sink which one it was.
+                let object = serde_json::from_str(event.object.get())
+                    .map_err(WatchError::UnreadableDeletion)?;
+                self.sink.remove(object);
+            }
+            EventKind::Bookmark => {}
+            EventKind::Error => return Err(decode::failure(event.object)),
+        }
+        Ok(())
     }
 }

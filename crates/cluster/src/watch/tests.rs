@@ -344,3 +344,34 @@ async fn can_be_spawned() {
     });
     assert_eq!(task.await.unwrap(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn frames_of_any_layout_are_read() {
+    let (a, b) = (item("a", 8), item("b", 9));
+    let other = r#"{"metadata":{"name":"x","resourceVersion":"1"},"size":1}"#;
+    let lines = [
+        format!(r#"{{ "type": "ADDED", "object": {a} }}"#),
+        format!(r#"{{"object":{a},"type":"MODIFIED"}}"#),
+        format!(r#"{{"type":"ADDED","object":{a},"other":{other}}}"#),
+        format!(r#"{{"type":"MODIFIED","object":{b}}}  "#),
+    ];
+    let pieces = lines
+        .iter()
+        .map(|line| Piece::Data(format!("{line}\n").into()))
+        .collect();
+    let run = play(vec![list("7", "", &[]), Answer::Pieces(pieces)]).await;
+    assert_eq!(run.calls(), "begin end Synced +a +a +a +b");
+    assert_eq!(run.asked()[2], "9");
+    let unknown = Piece::Data(format!("{{\"type\":\"RENAMED\",\"object\":{a}}}\n").into());
+    let run = play(vec![
+        list("7", "", &[]),
+        Answer::Pieces(vec![unknown]),
+        list("8", "", &[]),
+    ])
+    .await;
+    assert_eq!(
+        run.asked(),
+        ["list", "7", "list", "8"],
+        "a list settles what nobody understands"
+    );
+}

@@ -183,7 +183,7 @@ impl LineReader {
     }
 
     fn take_line(&mut self) -> Result<Option<Bytes>, WatchError> {
-        let end = self.chunk.iter().position(|byte| *byte == b'\n');
+        let end = memchr::memchr(b'\n', &self.chunk);
         let taken = end.unwrap_or(self.chunk.len());
         if self.partial.len() + taken > LINE_LIMIT {
             return Err(WatchError::LineTooLong { limit: LINE_LIMIT });
