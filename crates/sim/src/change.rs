@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    admission,
+    admission, apply,
     call::{Call, PatchKind, Verb},
-    create::{self, inward},
+    create::inward,
     delete, json,
     kinds::{self, Kind, Version},
     managed::{self, Manager},
@@ -98,7 +98,7 @@ pub(crate) fn patch(
         ));
     }
     if form == PatchKind::Apply {
-        return apply(state, call, served);
+        return apply::apply(state, call, served);
     }
     let change = Pending::open(state, call, served)?;
     let mut new = match change.part {
@@ -133,82 +133,17 @@ pub(crate) fn patch(
     change.commit(state, new)
 }
 
-fn apply(state: &mut State, call: &Call, served: &Served) -> Result<Reply, Refusal> {
-    if call.query.get("fieldManager").is_empty() {
-        return Err(Refusal::bad_request(
-            "fieldManager: Required value: is required for apply patch",
-        ));
-    }
-    if ["apiVersion", "kind"]
-        .iter()
-        .any(|f| json::text(&call.body, &[f]).is_empty())
-    {
-        return Err(Refusal::bad_request(
-            "apiVersion and kind are required in an apply patch",
-        ));
-    }
-    if json::at(&call.body, &["metadata", "managedFields"]).is_some() {
-        return Err(Refusal::bad_request("metadata.managedFields must be nil"));
-    }
-    let mut applied = inward(&served.kind, call)?;
-    json::set(&mut applied, &["metadata", "name"], json!(call.target.name));
-    let stamp = state.clock.stamp();
-    let owner = manager(call, &served.kind, &stamp);
-    let kind = served.kind.clone();
-    let version = kind
-        .version(&call.target.version)
-        .ok_or_else(Refusal::page_not_found)?;
-    let exists = state
-        .get(
-            served.collection,
-            &Key::new(&*call.target.namespace, &*call.target.name),
-        )
-        .is_some();
-    if !exists && call.target.subresource.is_empty() {
-        let seed = json!({"metadata": {}});
-        let mut fresh = managed::apply(&seed, &applied, &version.schema, &owner.get(), true)?;
-        let entries = json::remove(&mut fresh, &["metadata", "managedFields"]);
-        return create::with_owner(state, call, served, fresh, entries);
-    }
-    let change = Pending::open(state, call, served)?;
-    restrict(change.part, version, &mut applied);
-    let new = managed::apply(
-        &change.old,
-        &applied,
-        &version.schema,
-        &owner.get(),
-        call.query.flag("force"),
-    )?;
-    change.commit(state, new)
-}
-
-/// An apply to one part says nothing about the other.
-fn restrict(part: Part, version: &Version, applied: &mut Value) {
-    match part {
-        Part::Status => {
-            let map = applied.as_object_mut().into_iter();
-            map.for_each(|m| {
-                m.retain(|k, _| matches!(k.as_str(), "apiVersion" | "kind" | "status"))
-            });
-        }
-        _ if version.status => {
-            json::remove(applied, &["status"]);
-        }
-        _ => {}
-    }
-}
-
 /// A change that is not committed yet.
-struct Pending<'a> {
+pub(crate) struct Pending<'a> {
     call: &'a Call,
     served: &'a Served,
     version: &'a Version,
-    old: Arc<Value>,
-    part: Part,
+    pub(crate) old: Arc<Value>,
+    pub(crate) part: Part,
 }
 
 impl<'a> Pending<'a> {
-    fn open(state: &State, call: &'a Call, served: &'a Served) -> Result<Self, Refusal> {
+    pub(crate) fn open(state: &State, call: &'a Call, served: &'a Served) -> Result<Self, Refusal> {
         let kind = &served.kind;
         let version = kind
             .version(&call.target.version)
@@ -228,15 +163,15 @@ impl<'a> Pending<'a> {
         })
     }
 
-    fn commit(self, state: &mut State, mut new: Value) -> Result<Reply, Refusal> {
+    pub(crate) fn commit(self, state: &mut State, mut new: Value) -> Result<Reply, Refusal> {
         self.check_preconditions(&new)?;
         let applied = json::at(&new, &["metadata", "managedFields"]).cloned();
         self.keep_what_is_not_ours(&mut new);
         self.check_finalizers(&new)?;
         let stamp = state.clock.stamp();
-        let manager = manager(self.call, &self.served.kind, &stamp);
+        let writer = manager(self.call, &self.served.kind, &stamp);
         let same_object = new == *self.old;
-        let managed = if manager.get().apply {
+        let managed = if writer.get().apply {
             applied
         } else if same_object {
             json::at(&self.old, &["metadata", "managedFields"]).cloned()
@@ -245,7 +180,7 @@ impl<'a> Pending<'a> {
                 Some(&self.old),
                 &new,
                 &self.version.schema,
-                &manager.get(),
+                &writer.get(),
             ))
         };
         json::put(

@@ -24,6 +24,7 @@
 
 mod admission;
 mod agent;
+mod apply;
 mod audit;
 mod call;
 mod change;

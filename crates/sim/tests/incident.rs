@@ -16,7 +16,11 @@ async fn pass(seconds: u64) {
 fn terminating(sim: &Sim) -> Vec<String> {
     let namespaces = sim.admin().list(&resources::NAMESPACES, "");
     let gone = |n: &&std::sync::Arc<Value>| n["status"]["phase"] == "Terminating";
-    namespaces.iter().filter(gone).map(|n| n["metadata"]["name"].to_string()).collect()
+    namespaces
+        .iter()
+        .filter(gone)
+        .map(|n| n["metadata"]["name"].to_string())
+        .collect()
 }
 
 fn workspace_uid(sim: &Sim, name: &str) -> Option<String> {
@@ -39,18 +43,62 @@ async fn one_cycle_happens_in_the_order_and_about_the_times_of_the_recording() {
         let ours = story(&simulated, workspace);
         for (what, real, ours, tolerance) in [
             // A registration waits up to one period for its health check.
-            ("ready after the join", real.ready - real.joined, ours.ready - ours.joined, 10_000),
-            ("deletion after ready", real.deleting - real.ready, ours.deleting - ours.ready, 700),
-            ("end of the Workspace", real.deleted - real.deleting, ours.deleted - ours.deleting, 8),
-            ("namespaces Terminating", real.terminating - real.deleting, ours.terminating - ours.deleting, 18),
-            ("Workspace back", real.added - real.deleting, ours.added - ours.deleting, 18),
-            ("namespaces bound again", real.rebound - real.added, ours.rebound - ours.added, 15),
-            ("namespaces gone", real.gone - real.terminating, ours.gone - ours.terminating, 1_000),
+            (
+                "ready after the join",
+                real.ready - real.joined,
+                ours.ready - ours.joined,
+                10_000,
+            ),
+            (
+                "deletion after ready",
+                real.deleting - real.ready,
+                ours.deleting - ours.ready,
+                700,
+            ),
+            (
+                "end of the Workspace",
+                real.deleted - real.deleting,
+                ours.deleted - ours.deleting,
+                8,
+            ),
+            (
+                "namespaces Terminating",
+                real.terminating - real.deleting,
+                ours.terminating - ours.deleting,
+                18,
+            ),
+            (
+                "Workspace back",
+                real.added - real.deleting,
+                ours.added - ours.deleting,
+                18,
+            ),
+            (
+                "namespaces bound again",
+                real.rebound - real.added,
+                ours.rebound - ours.added,
+                15,
+            ),
+            (
+                "namespaces gone",
+                real.gone - real.terminating,
+                ours.gone - ours.terminating,
+                1_000,
+            ),
         ] {
-            assert!(ours > 0 && (real - ours).abs() <= tolerance, "{workspace}: {what}: {real} ms recorded, {ours} ms here");
+            assert!(
+                ours > 0 && (real - ours).abs() <= tolerance,
+                "{workspace}: {what}: {real} ms recorded, {ours} ms here"
+            );
         }
-        assert_eq!(ours.namespaces, real.namespaces, "the same namespaces are lost");
-        assert_eq!(ours.placement_seen, real.placement_seen, "the federated status tells the same");
+        assert_eq!(
+            ours.namespaces, real.namespaces,
+            "the same namespaces are lost"
+        );
+        assert_eq!(
+            ours.placement_seen, real.placement_seen,
+            "the federated status tells the same"
+        );
     }
 }
 
@@ -63,9 +111,16 @@ async fn the_first_deletion_comes_ten_to_twenty_one_seconds_after_the_join_whene
         let joined = sim.clock().now();
         sim.join("produce-trt").unwrap();
         pass(30).await;
-        let first = sim.audit().into_iter().find(|e| e.verb == "delete" && e.resource == "workspaces").unwrap();
+        let first = sim
+            .audit()
+            .into_iter()
+            .find(|e| e.verb == "delete" && e.resource == "workspaces")
+            .unwrap();
         let after = first.at.duration_since(joined).as_secs_f64();
-        assert!((10.0..21.0).contains(&after), "joined after {wait} s: first deletion {after} s later");
+        assert!(
+            (10.0..21.0).contains(&after),
+            "joined after {wait} s: first deletion {after} s later"
+        );
         assert_eq!(first.user, DELETER);
     }
 }
@@ -87,13 +142,28 @@ async fn a_single_looping_workspace_is_deleted_every_four_tenths_of_a_second() {
     let mut gaps: Vec<f64> = times.windows(2).map(|w| w[1] - w[0]).collect();
     gaps.sort_by(f64::total_cmp);
     let median = gaps[gaps.len() / 2];
-    assert!((0.38..0.42).contains(&median), "median {median} s over {} deletions", times.len());
-    let created = audit.iter().filter(|e| e.verb == "create" && e.resource == "workspaces" && e.user == CREATOR).count();
+    assert!(
+        (0.38..0.42).contains(&median),
+        "median {median} s over {} deletions",
+        times.len()
+    );
+    let created = audit
+        .iter()
+        .filter(|e| e.verb == "create" && e.resource == "workspaces" && e.user == CREATOR)
+        .count();
     // One of them is the Workspace before the incident.
-    assert!(created.abs_diff(times.len()) <= 1, "{created} creations, {} deletions", times.len());
+    assert!(
+        created.abs_diff(times.len()) <= 1,
+        "{created} creations, {} deletions",
+        times.len()
+    );
     let events = sim.admin().list(&resources::EVENTS, "default");
     let counted: i64 = events.iter().filter_map(|e| e["count"].as_i64()).sum();
-    assert!(counted < times.len() as i64, "events undercount: {counted} for {} deletions", times.len());
+    assert!(
+        counted < times.len() as i64,
+        "events undercount: {counted} for {} deletions",
+        times.len()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,9 +177,15 @@ async fn the_newer_kubefed_loops_more_than_twice_as_fast() {
     sim.clear_audit();
     pass(45).await;
     let audit = sim.audit();
-    let orders = audit.iter().filter(|e| e.verb == "delete" && e.resource == "workspaces" && e.name == "orders").count();
+    let orders = audit
+        .iter()
+        .filter(|e| e.verb == "delete" && e.resource == "workspaces" && e.name == "orders")
+        .count();
     // Recorded: 234 of each of two Workspaces in 45 s.
-    assert!((190..280).contains(&orders), "{orders} deletions of one Workspace in 45 s");
+    assert!(
+        (190..280).contains(&orders),
+        "{orders} deletions of one Workspace in 45 s"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,16 +203,36 @@ async fn two_runs_are_the_same_to_the_last_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stopped_control_plane_neither_checks_nor_deletes_and_starts_again_with_the_leader_wait() {
+async fn a_stopped_control_plane_neither_checks_nor_deletes_and_starts_again_with_the_leader_wait()
+{
     let sim = federation();
     let _running = sim.start_controllers(&Controllers::host());
     pass(2).await;
     sim.join("produce-trt").unwrap();
-    sim.admin().scale(&resources::DEPLOYMENTS, "kube-federation-system", "kubefed-controller-manager", 0).unwrap();
+    sim.admin()
+        .scale(
+            &resources::DEPLOYMENTS,
+            "kube-federation-system",
+            "kubefed-controller-manager",
+            0,
+        )
+        .unwrap();
     pass(60).await;
-    let deletions = |sim: &Sim| sim.audit().iter().filter(|e| e.user == DELETER && e.verb == "delete").count();
+    let deletions = |sim: &Sim| {
+        sim.audit()
+            .iter()
+            .filter(|e| e.user == DELETER && e.verb == "delete")
+            .count()
+    };
     assert_eq!(deletions(&sim), 0);
-    sim.admin().scale(&resources::DEPLOYMENTS, "kube-federation-system", "kubefed-controller-manager", 2).unwrap();
+    sim.admin()
+        .scale(
+            &resources::DEPLOYMENTS,
+            "kube-federation-system",
+            "kubefed-controller-manager",
+            2,
+        )
+        .unwrap();
     pass(14).await;
     assert_eq!(deletions(&sim), 0, "the leader lock has not run out");
     pass(30).await;
@@ -149,12 +245,22 @@ async fn deleting_the_stale_registration_stops_the_loop_and_the_workspace_stays(
     let _running = sim.start_controllers(&Controllers::host());
     sim.join("produce-trt").unwrap();
     pass(30).await;
-    sim.admin().delete(&resources::KUBEFED_CLUSTERS, "kube-federation-system", "produce-trt", Value::Null).unwrap();
+    sim.admin()
+        .delete(
+            &resources::KUBEFED_CLUSTERS,
+            "kube-federation-system",
+            "produce-trt",
+            Value::Null,
+        )
+        .unwrap();
     pass(15).await;
     let uid = workspace_uid(&sim, "orders").expect("the Workspace exists");
     pass(60).await;
     assert_eq!(workspace_uid(&sim, "orders"), Some(uid));
-    let federated = sim.admin().get(&resources::FEDERATED_WORKSPACES, "", "orders").unwrap();
+    let federated = sim
+        .admin()
+        .get(&resources::FEDERATED_WORKSPACES, "", "orders")
+        .unwrap();
     assert_eq!(federated["status"]["clusters"], json!([{"name": "host"}]));
 }
 
@@ -165,15 +271,35 @@ async fn a_workspace_labelled_unmanaged_is_left_alone_in_the_middle_of_the_loop(
     let label = |value: &str| json!({"metadata": {"labels": {"kubefed.io/managed": value}}});
     pass(2).await;
     let uid = workspace_uid(&sim, "orders");
-    sim.admin().merge(&resources::WORKSPACES, "", "orders", label("false")).unwrap();
+    sim.admin()
+        .merge(&resources::WORKSPACES, "", "orders", label("false"))
+        .unwrap();
     sim.join("produce-trt").unwrap();
     pass(60).await;
     assert_eq!(workspace_uid(&sim, "orders"), uid);
-    assert_ne!(workspace_uid(&sim, "payments"), None, "the other one loops on");
-    let federated = sim.admin().get(&resources::FEDERATED_WORKSPACES, "", "orders").unwrap();
-    assert_eq!(federated["status"]["clusters"][0]["status"], "ManagedLabelFalse");
-    assert!(sim.admin().get(&resources::NAMESPACES, "", "ord-1").is_some());
-    assert!(sim.admin().get(&resources::NAMESPACES, "", "pay-1").is_none());
+    assert_ne!(
+        workspace_uid(&sim, "payments"),
+        None,
+        "the other one loops on"
+    );
+    let federated = sim
+        .admin()
+        .get(&resources::FEDERATED_WORKSPACES, "", "orders")
+        .unwrap();
+    assert_eq!(
+        federated["status"]["clusters"][0]["status"],
+        "ManagedLabelFalse"
+    );
+    assert!(
+        sim.admin()
+            .get(&resources::NAMESPACES, "", "ord-1")
+            .is_some()
+    );
+    assert!(
+        sim.admin()
+            .get(&resources::NAMESPACES, "", "pay-1")
+            .is_none()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,11 +315,21 @@ async fn a_workspace_with_the_orphan_finalizer_falls_and_its_namespaces_stay_wit
         .unwrap();
     sim.join("produce-trt").unwrap();
     pass(60).await;
-    assert_ne!(workspace_uid(&sim, "orders"), uid, "the Workspace was made again");
+    assert_ne!(
+        workspace_uid(&sim, "orders"),
+        uid,
+        "the Workspace was made again"
+    );
     for name in ["ord-1", "ord-2", "ord-3"] {
-        let namespace = sim.admin().get(&resources::NAMESPACES, "", name).expect(name);
+        let namespace = sim
+            .admin()
+            .get(&resources::NAMESPACES, "", name)
+            .expect(name);
         assert_eq!(namespace["status"]["phase"], "Active");
-        assert_eq!(namespace["metadata"]["labels"].get("kubesphere.io/workspace"), None);
+        assert_eq!(
+            namespace["metadata"]["labels"].get("kubesphere.io/workspace"),
+            None
+        );
         assert_eq!(namespace["metadata"].get("ownerReferences"), None);
     }
 }
@@ -203,7 +339,9 @@ async fn an_honest_deletion_of_a_template_takes_workspace_and_namespaces_with_it
     let sim = federation();
     let _running = sim.start_controllers(&Controllers::host());
     pass(2).await;
-    sim.admin().delete(&resources::WORKSPACE_TEMPLATES, "", "orders", Value::Null).unwrap();
+    sim.admin()
+        .delete(&resources::WORKSPACE_TEMPLATES, "", "orders", Value::Null)
+        .unwrap();
     pass(30).await;
     for (resource, name) in [
         (resources::WORKSPACE_TEMPLATES, "orders"),
@@ -211,11 +349,22 @@ async fn an_honest_deletion_of_a_template_takes_workspace_and_namespaces_with_it
         (resources::WORKSPACES, "orders"),
         (resources::NAMESPACES, "ord-1"),
     ] {
-        assert!(sim.admin().get(&resource, "", name).is_none(), "{} {name} is gone", resource.plural());
+        assert!(
+            sim.admin().get(&resource, "", name).is_none(),
+            "{} {name} is gone",
+            resource.plural()
+        );
     }
     assert!(workspace_uid(&sim, "payments").is_some());
-    let deleter = sim.audit().into_iter().find(|e| e.verb == "delete" && e.name == "ord-1").unwrap();
-    assert_eq!(deleter.user, "system:serviceaccount:kubesphere-system:kubesphere");
+    let deleter = sim
+        .audit()
+        .into_iter()
+        .find(|e| e.verb == "delete" && e.name == "ord-1")
+        .unwrap();
+    assert_eq!(
+        deleter.user,
+        "system:serviceaccount:kubesphere-system:kubesphere"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -231,7 +380,9 @@ async fn without_a_doubled_registration_nothing_is_deleted_or_rewritten() {
     let audit = sim.audit();
     let other: Vec<_> = audit
         .iter()
-        .filter(|e| e.is_effective_write() && e.resource != "leases" && e.resource != "kubefedclusters")
+        .filter(|e| {
+            e.is_effective_write() && e.resource != "leases" && e.resource != "kubefedclusters"
+        })
         .collect();
     assert!(other.is_empty(), "{other:?}");
 }

@@ -1,5 +1,11 @@
 //! What the tests of this crate share: the federation of the recording, and its events.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
+
+pub mod manifest;
 
 use std::{
     collections::BTreeSet,
@@ -24,8 +30,10 @@ pub const CREATOR: &str = "system:serviceaccount:kube-federation-system:host-kub
 pub fn federation() -> Sim {
     let sim = Sim::new(Clock::simulated());
     sim.install_kubesphere().unwrap();
-    sim.add_workspace("orders", &["host"], &["ord-1", "ord-2", "ord-3"]).unwrap();
-    sim.add_workspace("payments", &["host"], &["pay-1", "pay-2", "pay-3"]).unwrap();
+    sim.add_workspace("orders", &["host"], &["ord-1", "ord-2", "ord-3"])
+        .unwrap();
+    sim.add_workspace("payments", &["host"], &["pay-1", "pay-2", "pay-3"])
+        .unwrap();
     sim
 }
 
@@ -70,20 +78,45 @@ pub fn recorded() -> Vec<Event> {
 
 fn states(clusters: &Value) -> Vec<String> {
     let list = clusters.as_array().into_iter().flatten();
-    list.map(|c| format!("{} {}", c["name"].as_str().unwrap(), c["status"].as_str().unwrap_or("OK")))
-        .collect()
+    list.map(|c| {
+        format!(
+            "{} {}",
+            c["name"].as_str().unwrap(),
+            c["status"].as_str().unwrap_or("OK")
+        )
+    })
+    .collect()
 }
 
 /// Watches the kinds of the recording through real clients from now on.
 pub async fn record(sim: &Sim) -> Arc<Mutex<Vec<Event>>> {
     let events = Arc::new(Mutex::new(Vec::new()));
     for (group, version, kind, plural) in [
-        ("tenant.kubesphere.io", "v1alpha1", "Workspace", "workspaces"),
-        ("types.kubefed.io", "v1beta1", "FederatedWorkspace", "federatedworkspaces"),
-        ("core.kubefed.io", "v1beta1", "KubeFedCluster", "kubefedclusters"),
+        (
+            "tenant.kubesphere.io",
+            "v1alpha1",
+            "Workspace",
+            "workspaces",
+        ),
+        (
+            "types.kubefed.io",
+            "v1beta1",
+            "FederatedWorkspace",
+            "federatedworkspaces",
+        ),
+        (
+            "core.kubefed.io",
+            "v1beta1",
+            "KubeFedCluster",
+            "kubefedclusters",
+        ),
         ("", "v1", "Namespace", "namespaces"),
     ] {
-        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        let api_version = if group.is_empty() {
+            version.to_owned()
+        } else {
+            format!("{group}/{version}")
+        };
         let resource = ApiResource {
             group: group.to_owned(),
             version: version.to_owned(),
@@ -104,7 +137,10 @@ pub async fn record(sim: &Sim) -> Arc<Mutex<Vec<Event>>> {
                     _ => continue,
                 };
                 let at = clock.now().as_millisecond();
-                events.lock().unwrap().push(observed(at, &kind, what, &object));
+                events
+                    .lock()
+                    .unwrap()
+                    .push(observed(at, &kind, what, &object));
             }
         });
     }
@@ -113,7 +149,10 @@ pub async fn record(sim: &Sim) -> Arc<Mutex<Vec<Event>>> {
 
 fn observed(at: i64, kind: &str, what: &str, object: &DynamicObject) -> Event {
     let owners = object.metadata.owner_references.clone().unwrap_or_default();
-    let conditions = object.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let conditions = object.data["status"]["conditions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     Event {
         at,
         kind: kind.to_owned(),
@@ -122,7 +161,9 @@ fn observed(at: i64, kind: &str, what: &str, object: &DynamicObject) -> Event {
         uid: object.metadata.uid.clone().unwrap(),
         deleting: object.metadata.deletion_timestamp.is_some(),
         owner: owners.first().map(|o| o.uid.clone()).unwrap_or_default(),
-        ready: conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True"),
+        ready: conditions
+            .iter()
+            .any(|c| c["type"] == "Ready" && c["status"] == "True"),
         clusters: states(&object.data["status"]["clusters"]),
     }
 }
@@ -149,7 +190,11 @@ pub struct Story {
 pub fn story(events: &[Event], workspace: &str) -> Story {
     let prefix = &workspace[..3];
     let first = |what: &str, wanted: &dyn Fn(&&Event) -> bool| {
-        events.iter().find(wanted).unwrap_or_else(|| panic!("{workspace}: {what} does not happen")).clone()
+        events
+            .iter()
+            .find(wanted)
+            .unwrap_or_else(|| panic!("{workspace}: {what} does not happen"))
+            .clone()
     };
     let of = |kind: &'static str, what: &'static str| {
         move |e: &&Event| e.kind == kind && e.what == what && e.name == *workspace
@@ -157,19 +202,34 @@ pub fn story(events: &[Event], workspace: &str) -> Story {
     let alias = |e: &&Event| e.kind == "KubeFedCluster" && e.name == "produce-trt";
     let namespace = |e: &&Event| e.kind == "Namespace" && e.name.starts_with(&format!("{prefix}-"));
     let added = first("its return", &|e| of("Workspace", "ADDED")(e));
-    let lost: Vec<&Event> = events.iter().filter(|e| namespace(e) && e.what == "DELETED").collect();
+    let lost: Vec<&Event> = events
+        .iter()
+        .filter(|e| namespace(e) && e.what == "DELETED")
+        .collect();
     Story {
         joined: first("the join", &|e| alias(e) && e.what == "ADDED").at,
         ready: first("readiness", &|e| alias(e) && e.ready).at,
-        deleting: first("its deletion", &|e| of("Workspace", "MODIFIED")(e) && e.deleting).at,
+        deleting: first("its deletion", &|e| {
+            of("Workspace", "MODIFIED")(e) && e.deleting
+        })
+        .at,
         deleted: first("its end", &|e| of("Workspace", "DELETED")(e)).at,
         terminating: first("a terminating namespace", &|e| namespace(e) && e.deleting).at,
-        rebound: first("a bound namespace", &|e| namespace(e) && e.owner == added.uid).at,
+        rebound: first("a bound namespace", &|e| {
+            namespace(e) && e.owner == added.uid
+        })
+        .at,
         added: added.at,
-        gone: lost.iter().map(|e| e.at).max().expect("namespaces are lost"),
+        gone: lost
+            .iter()
+            .map(|e| e.at)
+            .max()
+            .expect("namespaces are lost"),
         namespaces: lost.iter().map(|e| e.name.clone()).collect(),
         placement_seen: events.iter().any(|e| {
-            e.kind == "FederatedWorkspace" && e.name == workspace && e.clusters == ["host OK", "produce-trt WaitingForRemoval"]
+            e.kind == "FederatedWorkspace"
+                && e.name == workspace
+                && e.clusters == ["host OK", "produce-trt WaitingForRemoval"]
         }),
     }
 }

@@ -1,21 +1,13 @@
 //! KubeFed's reconciliation of one federated object: the table that makes the loop.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
-use super::{Outcome, Plane, types::FederatedType};
-use crate::{
-    agent::{
-        Agent,
-        resources::{FEDERATED_NAMESPACES, KUBEFED_CONFIGS},
-    },
-    json,
-    refusal::Refusal,
-    selector::label_selector_matches,
-    server::Server,
-    state::Key,
+use super::{
+    Outcome, Plane,
+    dispatch::{Action, needed_update, strip_label},
+    types::FederatedType,
 };
+use crate::{agent::Agent, json, server::Server, state::Key};
 
 /// Label of everything that KubeFed propagated; `false` takes an object out of its care.
 pub(super) const MANAGED: &str = "kubefed.io/managed";
@@ -31,19 +23,18 @@ pub(super) fn is_ready(cluster: &Value) -> bool {
 }
 
 /// One member seen through one of its names.
-struct Alias {
-    name: String,
-    agent: Agent,
-    server: Server,
+pub(super) struct Alias {
+    pub(super) name: String,
+    pub(super) agent: Agent,
+    pub(super) server: Server,
 }
 
-/// What is to be done in a member.
-enum Action {
-    Create,
-    Update(Value),
+/// What a reconciliation does in one member.
+enum Step {
+    Nothing,
+    Fine,
     Wait,
-    Unmanage,
-    Delete,
+    Act(Action),
 }
 
 impl Plane {
@@ -74,6 +65,9 @@ impl Plane {
         let selected = self.selected(kind, object, &clusters);
         let mut outcome = Outcome::default();
         let mut statuses = Vec::new();
+        let mut steps = Vec::new();
+        // All caches are read before anything is written: what is created through one name is seen
+        // through another only in the next reconciliation.
         for cluster in &clusters {
             let name = json::meta(cluster, "name");
             let wanted = selected.contains(name);
@@ -81,23 +75,64 @@ impl Plane {
                 if wanted {
                     statuses.push((name.to_owned(), "ClusterNotReady"));
                 }
-                continue;
+            } else if wanted || self.joined.contains(name) {
+                match self.alias(cluster) {
+                    Some(alias) => {
+                        steps.push((self.decide(kind, key, object, &alias, wanted), alias))
+                    }
+                    None => {
+                        statuses.push((name.to_owned(), "CachedRetrievalFailed"));
+                        outcome.failed = true;
+                    }
+                }
             }
-            // A cluster that became Ready is looked at when its cache is filled.
-            if !self.joined.contains(name) && !wanted {
-                continue;
-            }
-            let Some(alias) = self.alias(cluster) else {
-                statuses.push((name.to_owned(), "CachedRetrievalFailed"));
-                outcome.failed = true;
-                continue;
-            };
-            if let Some(status) = self.dispatch(kind, key, object, &alias, wanted, &mut outcome) {
-                statuses.push((alias.name, status));
+        }
+        for (step, alias) in steps {
+            match step {
+                Step::Nothing => {}
+                Step::Fine => statuses.push((alias.name, "")),
+                Step::Wait => {
+                    outcome.unfinished = true;
+                    statuses.push((alias.name, "WaitingForRemoval"));
+                }
+                Step::Act(action) => {
+                    let status = self.act(kind, key, object, &alias, action, &mut outcome);
+                    statuses.push((alias.name, status));
+                }
             }
         }
         self.write_status(kind, key, object, &statuses);
         outcome
+    }
+
+    /// The table: what one member needs, seen through one of its names.
+    fn decide(
+        &self,
+        kind: &FederatedType,
+        key: &Key,
+        object: &Value,
+        alias: &Alias,
+        wanted: bool,
+    ) -> Step {
+        let place = kind.target_key(key);
+        let live = alias.agent.get(&kind.target, &place.namespace, &place.name);
+        // The cache of a member holds only what carries the label.
+        let cached = live
+            .as_deref()
+            .filter(|o| json::label(o, MANAGED) == Some("true"));
+        let is_host_namespace = kind.is_namespaces() && alias.server.is(&self.host);
+        match (cached, wanted) {
+            (None, true) if is_host_namespace => Step::Fine,
+            (None, true) => Step::Act(Action::Create),
+            (None, false) => Step::Nothing,
+            (Some(o), _) if json::deleting(o) => Step::Wait,
+            (Some(o), true) => match needed_update(object, o) {
+                Some(next) => Step::Act(Action::Update(next)),
+                None => Step::Fine,
+            },
+            (Some(_), false) if is_host_namespace => Step::Act(Action::Unmanage),
+            (Some(_), false) => Step::Act(Action::Delete),
+        }
     }
 
     fn alias(&self, cluster: &Value) -> Option<Alias> {
@@ -112,172 +147,6 @@ impl Plane {
             name,
             server,
         })
-    }
-
-    /// Names that the placement selects, as `pkg/controller/util/placement.go` computes them.
-    fn selected(
-        &self,
-        kind: &FederatedType,
-        object: &Value,
-        clusters: &[std::sync::Arc<Value>],
-    ) -> BTreeSet<String> {
-        let mut names = placed(object, clusters);
-        if kind.target_namespaced {
-            let home = json::meta(object, "namespace");
-            let namespace = self.agent.get(&FEDERATED_NAMESPACES, home, home);
-            let homes = namespace.map(|n| placed(&n, clusters)).unwrap_or_default();
-            names.retain(|n| homes.contains(n));
-        }
-        names
-    }
-
-    /// Acts in one member; the answer is its line in the status, empty for success.
-    fn dispatch(
-        &mut self,
-        kind: &FederatedType,
-        key: &Key,
-        object: &Value,
-        alias: &Alias,
-        wanted: bool,
-        outcome: &mut Outcome,
-    ) -> Option<&'static str> {
-        let place = kind.target_key(key);
-        let live = alias.agent.get(&kind.target, &place.namespace, &place.name);
-        // The cache of a member holds only what carries the label.
-        let cached = live
-            .as_deref()
-            .filter(|o| json::label(o, MANAGED) == Some("true"));
-        let is_host_namespace = kind.is_namespaces() && alias.server.is(&self.host);
-        let action = match (cached, wanted) {
-            (None, true) if is_host_namespace => return Some(""),
-            (None, true) => Action::Create,
-            (None, false) => return None,
-            (Some(o), _) if json::deleting(o) => Action::Wait,
-            (Some(o), true) => match needed_update(object, o) {
-                Some(next) => Action::Update(next),
-                None => return Some(""),
-            },
-            (Some(_), false) if is_host_namespace => Action::Unmanage,
-            (Some(_), false) => Action::Delete,
-        };
-        if matches!(action, Action::Wait) {
-            outcome.unfinished = true;
-            return Some("WaitingForRemoval");
-        }
-        outcome.wrote = true;
-        let (verb, text, answer, done, failure) = match action {
-            Action::Create => {
-                let (answer, failure) = self.create(kind, object, &place, alias);
-                ("Create", "Creating", answer, "", failure)
-            }
-            Action::Update(next) => {
-                let answer = alias
-                    .agent
-                    .edit(&kind.target, &place.namespace, &place.name, |o| *o = next);
-                ("Update", "Updating", answer.map(|_| ()), "", "UpdateFailed")
-            }
-            Action::Unmanage => {
-                let answer = strip_label(&alias.agent, kind, &place);
-                (
-                    "RemoveManagedLabel",
-                    "Removing managed label from",
-                    answer,
-                    "",
-                    "LabelRemovalFailed",
-                )
-            }
-            Action::Delete | Action::Wait => {
-                let answer =
-                    alias
-                        .agent
-                        .delete(&kind.target, &place.namespace, &place.name, Value::Null);
-                (
-                    "Delete",
-                    "Deleting",
-                    answer,
-                    "WaitingForRemoval",
-                    "DeletionFailed",
-                )
-            }
-        };
-        let now = self.host.clock().stamp();
-        let what = format!(
-            "{} {:?} in cluster {:?}",
-            kind.target_kind, place.name, alias.name
-        );
-        self.recorder.record(
-            kind,
-            object,
-            &format!("{verb}InCluster"),
-            &format!("{text} {what}"),
-            &now,
-            false,
-        );
-        match answer {
-            Ok(()) => {
-                outcome.unfinished |= done == "WaitingForRemoval";
-                Some(done)
-            }
-            Err(refusal) => {
-                let message = format!("Failed to {} {what}: {refusal}", verb.to_lowercase());
-                self.recorder.record(
-                    kind,
-                    object,
-                    &format!("{verb}InClusterFailed"),
-                    &message,
-                    &now,
-                    true,
-                );
-                outcome.failed = true;
-                Some(failure)
-            }
-        }
-    }
-
-    /// Creates the member's object, or adopts one that exists.
-    fn create(
-        &self,
-        kind: &FederatedType,
-        object: &Value,
-        place: &Key,
-        alias: &Alias,
-    ) -> (Result<(), Refusal>, &'static str) {
-        let desired = desired(kind, object, place);
-        match alias.agent.create(&kind.target, desired) {
-            Err(refusal) if refusal.reason == "AlreadyExists" => {}
-            answer => return (answer.map(|_| ()), "CreationFailed"),
-        }
-        let Some(live) = alias.agent.get(&kind.target, &place.namespace, &place.name) else {
-            return (Ok(()), "CreationFailed");
-        };
-        if json::label(&live, MANAGED) == Some("false") {
-            let why = format!("the object has label {MANAGED}=false");
-            return (Err(Refusal::new(409, "Conflict", why)), "ManagedLabelFalse");
-        }
-        let config = self
-            .agent
-            .get(&KUBEFED_CONFIGS, &self.options.namespace, "kubefed");
-        let adopts = config.is_none_or(|c| {
-            json::text(&c, &["spec", "syncController", "adoptResources"]) != "Disabled"
-        });
-        if !adopts {
-            return (
-                Err(Refusal::new(
-                    409,
-                    "AlreadyExists",
-                    "resource pre-exist in cluster",
-                )),
-                "AlreadyExists",
-            );
-        }
-        let answer = alias
-            .agent
-            .edit(&kind.target, &place.namespace, &place.name, |o| {
-                if let Some(next) = needed_update(object, o) {
-                    *o = next;
-                }
-            });
-        (answer.map(|_| ()), "UpdateFailed")
     }
 
     fn write_status(
@@ -406,75 +275,4 @@ impl Plane {
         }
         outcome
     }
-}
-
-fn strip_label(agent: &Agent, kind: &FederatedType, place: &Key) -> Result<(), Refusal> {
-    agent
-        .edit(&kind.target, &place.namespace, &place.name, |o| {
-            json::remove(o, &["metadata", "labels", MANAGED]);
-        })
-        .map(|_| ())
-}
-
-/// A list of clusters wins when there is one, and an empty list means nowhere; otherwise the selector.
-fn placed(object: &Value, clusters: &[std::sync::Arc<Value>]) -> BTreeSet<String> {
-    let placement = &object["spec"]["placement"];
-    let chosen = |cluster: &Value| {
-        if let Some(list) = placement.get("clusters").and_then(Value::as_array) {
-            return list
-                .iter()
-                .any(|c| json::text(c, &["name"]) == json::meta(cluster, "name"));
-        }
-        placement
-            .get("clusterSelector")
-            .filter(|s| !s.is_null())
-            .is_some_and(|s| label_selector_matches(s, cluster))
-    };
-    clusters
-        .iter()
-        .filter(|c| chosen(c))
-        .map(|c| json::meta(c, "name").to_owned())
-        .collect()
-}
-
-/// The member's object as its template wants it.
-fn desired(kind: &FederatedType, object: &Value, place: &Key) -> Value {
-    let mut next = if kind.is_namespaces() {
-        json!({})
-    } else {
-        object["spec"]["template"].clone()
-    };
-    json::remove(&mut next, &["metadata", "creationTimestamp"]);
-    json::set(&mut next, &["metadata", "name"], json!(place.name));
-    if !place.namespace.is_empty() {
-        json::set(
-            &mut next,
-            &["metadata", "namespace"],
-            json!(place.namespace),
-        );
-    }
-    json::set(&mut next, &["metadata", "labels", MANAGED], json!("true"));
-    next
-}
-
-/// The live object with what the template changes; `None` when it changes nothing. What others own is retained.
-fn needed_update(object: &Value, live: &Value) -> Option<Value> {
-    let template = &object["spec"]["template"];
-    let mut next = live.clone();
-    for (name, value) in template.as_object().into_iter().flatten() {
-        if !matches!(name.as_str(), "metadata" | "status" | "apiVersion" | "kind") {
-            let mut merged = next[name.as_str()].clone();
-            json_patch::merge(&mut merged, value);
-            next[name.as_str()] = merged;
-        }
-    }
-    for (key, value) in json::at(template, &["metadata", "labels"])
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
-        json::set(&mut next, &["metadata", "labels", key], value.clone());
-    }
-    json::set(&mut next, &["metadata", "labels", MANAGED], json!("true"));
-    (next != *live).then_some(next)
 }

@@ -1,0 +1,43 @@
+//! Definitions that several tests install.
+
+/// A kind with status and printer columns; its conditions are a list map, as FederationHealth's are.
+pub const WIDGETS: &str = r#"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: widgets.example.io
+spec:
+  group: example.io
+  scope: Cluster
+  names: {plural: widgets, singular: widget, kind: Widget, shortNames: [wd], categories: [federation]}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      subresources: {status: {}}
+      additionalPrinterColumns:
+        - {name: Ready, type: string, jsonPath: '.status.conditions[?(@.type=="Ready")].status'}
+        - {name: Size, type: integer, jsonPath: .spec.size}
+        - {name: Since, type: date, jsonPath: '.status.conditions[?(@.type=="Ready")].lastTransitionTime'}
+        - {name: Message, type: string, priority: 1, jsonPath: '.status.conditions[?(@.type=="Ready")].message'}
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec: {type: object, x-kubernetes-preserve-unknown-fields: true}
+            status:
+              type: object
+              properties:
+                phase: {type: string}
+                hold: {type: object, properties: {collection: {type: boolean}, reason: {type: string}}}
+                tags: {type: array, items: {type: string}}
+                conditions:
+                  type: array
+                  x-kubernetes-list-type: map
+                  x-kubernetes-list-map-keys: [type]
+                  items:
+                    type: object
+                    properties:
+                      type: {type: string}
+                      status: {type: string}
+"#;
