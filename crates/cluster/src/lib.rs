@@ -1,5 +1,9 @@
 //! Every byte over the wire: watches, probes, the writes of holds, status and events.
 
+pub mod call;
 pub mod endpoint;
+pub mod host;
 pub mod probe;
+pub mod rbac;
+pub mod proof;
 pub mod watch;

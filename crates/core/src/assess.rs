@@ -330,7 +330,7 @@ impl Federation {
         }
         let written = self.hold.written();
         if written.collection || written.federation {
-            conditions.push(holding(written, self.hold.blocked()));
+            conditions.push(holding(&written, self.hold.blocked()));
         }
         conditions
     }

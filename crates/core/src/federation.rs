@@ -474,6 +474,30 @@ impl Federation {
         effects
     }
 
+    /// State of every feed by name.
+    pub fn feed_states(&self) -> Vec<(String, FeedState)> {
+        self.feeds
+            .iter()
+            .map(|(feed, health)| (feed.as_str().to_owned(), health.state))
+            .collect()
+    }
+
+    /// Every feed, and whether it is in order.
+    pub fn feeds(&self) -> impl Iterator<Item = (&Feed, bool)> {
+        self.feeds
+            .iter()
+            .map(|(feed, health)| (feed, health.state == FeedState::Synced))
+    }
+
+    /// Nothing that is still on its way could change the verdict: for the first one after a start.
+    pub fn settled(&self, now: Time) -> bool {
+        self.sure(now)
+            && self
+                .feeds
+                .values()
+                .all(|health| health.state != FeedState::Pending)
+    }
+
     /// Takes the owner's wishes.
     pub fn set_policy(&mut self, policy: Policy, now: Time) -> Vec<Effect> {
         self.hold.set_policy(policy.hold.clone(), now);
@@ -504,6 +528,11 @@ impl Federation {
     /// Outcome of a write of `status.hold`: the new resourceVersion, or None if it failed.
     pub fn hold_written(&mut self, outcome: Option<u64>) {
         self.hold.wrote(outcome);
+    }
+
+    /// Newest resourceVersion of the object that is known from our own writes and its watch.
+    pub fn hold_version(&self) -> u64 {
+        self.hold.version()
     }
 
     /// A durable binding was seen: active, dormant (false) or missing (None).

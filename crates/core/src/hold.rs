@@ -79,7 +79,8 @@ pub struct Hold {
     policy: HoldPolicy,
     causes: BTreeMap<(CauseKind, Text), Cause>,
     namespaces: Vec<Text>,
-    written: HoldImage,
+    /// What the object says; None while that is unknown, after a write that failed.
+    written: Option<HoldImage>,
     version: u64,
     present: bool,
     bindings: [Binding; 2],
@@ -115,7 +116,7 @@ impl Hold {
     pub(crate) fn observe(&mut self, image: HoldImage, version: u64) {
         self.present = true;
         if version >= self.version {
-            self.written = image;
+            self.written = Some(image);
             self.version = version;
         }
     }
@@ -139,7 +140,7 @@ impl Hold {
     /// The object is gone: nothing may be written, and nothing durable may fall because of that.
     pub(crate) fn vanished(&mut self) {
         self.present = false;
-        self.written = HoldImage::default();
+        self.written = None;
         self.version = 0;
     }
 
@@ -147,9 +148,13 @@ impl Hold {
     pub(crate) fn wrote(&mut self, outcome: Option<u64>) {
         match outcome {
             Some(version) => self.version = self.version.max(version),
-            // What the object says is unknown now: the next plan writes again.
-            None => self.written = HoldImage::default(),
+            None => self.written = None,
         }
+    }
+
+    /// Newest resourceVersion known.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     /// A durable binding was seen: active, dormant, or missing.
@@ -318,15 +323,21 @@ impl Hold {
         }
         self.adopt_found(now);
         let image = self.image(now);
-        if image != self.written {
+        if self.written.as_ref() != Some(&image) {
+            let held = |rule| {
+                self.written
+                    .as_ref()
+                    .is_some_and(|written| written.holds(rule))
+            };
             let raises = Rule::ALL
                 .into_iter()
-                .any(|rule| image.holds(rule) && !self.written.holds(rule));
-            let lowers = Rule::ALL
+                .any(|rule| image.holds(rule) && !held(rule));
+            let keeps = Rule::ALL
                 .into_iter()
-                .any(|rule| !image.holds(rule) && self.written.holds(rule));
-            self.written = image.clone();
-            effects.push(if raises || !lowers {
+                .all(|rule| image.holds(rule) || !held(rule));
+            let raise = raises || (keeps && self.written.is_some());
+            self.written = Some(image.clone());
+            effects.push(if raise {
                 Effect::Raise(image)
             } else {
                 Effect::Lower(image)
@@ -406,8 +417,8 @@ impl Hold {
     }
 
     /// What the object says, or will say when our write is through.
-    pub fn written(&self) -> &HoldImage {
-        &self.written
+    pub fn written(&self) -> HoldImage {
+        self.written.clone().unwrap_or_default()
     }
 
     /// Namespaces that block the release.

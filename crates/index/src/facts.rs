@@ -101,16 +101,21 @@ pub fn federated_type(
     )
 }
 
+/// Key of a federated object.
+pub fn object_key(meta: &foreign::Meta) -> ObjectKey {
+    ObjectKey {
+        namespace: meta.namespace.as_deref().map(text).unwrap_or_default(),
+        name: text(&meta.name),
+    }
+}
+
 /// A federated object or WorkspaceTemplate.
 ///
 /// # Errors
 /// An invalid selector: KubeFed stops at it and touches no cluster, so it is neither "nowhere" nor "everywhere".
 pub fn desired(object: &foreign::FederatedObject) -> Result<(ObjectKey, Desired), SelectorError> {
     let meta = &object.metadata;
-    let key = ObjectKey {
-        namespace: meta.namespace.as_deref().map(text).unwrap_or_default(),
-        name: text(&meta.name),
-    };
+    let key = object_key(meta);
     let facts = Desired {
         uid: uid(meta),
         generation: meta.generation.unwrap_or_default(),

@@ -81,6 +81,15 @@ pub fn status(
     }
 }
 
+/// A status of one condition: for an object that is not served.
+pub fn single(state: &ConditionState, generation: i64, now: Time) -> FederationHealthStatus {
+    FederationHealthStatus {
+        observed_generation: Some(generation),
+        conditions: vec![condition(state, generation, &[], now)],
+        ..FederationHealthStatus::default()
+    }
+}
+
 fn condition(state: &ConditionState, generation: i64, known: &[Condition], now: Time) -> Condition {
     let type_ = state.type_.as_str();
     let status = state.status.as_str();

@@ -1,2 +1,95 @@
 //! The operator's binary.
-fn main() {}
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use clap::Parser as _;
+use federation_health_cluster::{probe::TlsDialer, proof::Prover};
+use federation_health_operator::{
+    args::{Args, LogFormat},
+    clock::Clock,
+    events::Events,
+    prove::Proving,
+    run::{self, Surroundings},
+};
+use kube::{Client, Config};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+type Error = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Err(error) = log_to_stderr(&args) {
+        return fail(&*error);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    let outcome = runtime.block_on(operate(&args));
+    // What still runs is cut off: every write is safe to lose halfway, and Kubernetes gives ten seconds.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error),
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    tracing::error!(error = %error, cause = error.source().map(tracing::field::display), "federation-health ends");
+    ExitCode::FAILURE
+}
+
+fn log_to_stderr(args: &Args) -> Result<(), Error> {
+    let filter = EnvFilter::try_new(&args.log)?;
+    let logger = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match args.log_format {
+        LogFormat::Text => logger.init(),
+        LogFormat::Json => logger.json().init(),
+    }
+    Ok(())
+}
+
+async fn operate(args: &Args) -> Result<(), Error> {
+    let listen = args.listen_address()?;
+    let mut config = Config::infer().await?;
+    // Retries below us would carry an old decision out minutes later.
+    config.default_retry = false;
+    config.read_timeout = None;
+    let client = Client::try_from(config.clone())?;
+    let prover = Prover::new(
+        client.clone(),
+        &args.object,
+        &args.namespace,
+        config.clone(),
+    );
+    let around = Surroundings {
+        watch_client: Client::try_from(config.clone())?,
+        hold_client: Client::try_from(config)?,
+        events: Events::new(client.clone(), &args.instance),
+        client,
+        dialer: Arc::new(TlsDialer::default()),
+        proving: Proving::Real(Arc::new(prover)),
+        clock: Clock::wall(),
+        listen,
+        object: args.object.clone(),
+        create_default: args.create_default,
+    };
+    let parts = run::start(around)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to stop");
+    };
+    parts.until(stop).await?;
+    Ok(())
+}

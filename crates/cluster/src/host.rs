@@ -1,0 +1,297 @@
+//! What is read from and written to the host's API server beside the watches. The only writer of this program.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use federation_health_api::{
+    FederationHealthStatus, foreign,
+    names::{self, HOLD_MANAGER, STATUS_MANAGER},
+};
+use federation_health_core::{
+    effect::{HoldImage, Rule},
+    facts::{Desired, Namespace},
+    federation::LiveWish,
+    id::{Text, Uid},
+};
+use federation_health_index::{facts, hold};
+use kube::Client;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+
+use crate::call::{APPLY, Call, CallError, MERGE};
+
+const OBJECTS: &str = "/apis/federationhealth.io/v1alpha1/federationhealths";
+const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
+/// A hold that is not written within this is tried again over a fresh connection; the usual write takes 2 ms.
+const HOLD_DEADLINE: Duration = Duration::from_secs(2);
+/// The two reads that decide about a deletion; they are tried again until they succeed.
+const READ_DEADLINE: Duration = Duration::from_secs(2);
+/// Status of up to 128 KiB, and bindings.
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+/// One page of a consistent list.
+const LIST_DEADLINE: Duration = Duration::from_secs(30);
+/// Objects a page, as client-go asks for.
+const PAGE: usize = 500;
+/// Pages of one list: five hundred times two hundred namespaces is the scale that design promises.
+const MAX_PAGES: usize = 400;
+
+/// Which group and version WorkspaceTemplates are served in.
+const TEMPLATES: &str = "/apis/tenant.kubesphere.io/v1alpha2/workspacetemplates";
+/// FederatedWorkspaces.
+const FEDERATED: &str = "/apis/types.kubefed.io/v1beta1/federatedworkspaces";
+
+/// The host's API server, for one FederationHealth object.
+#[derive(Clone)]
+pub struct Host {
+    client: Client,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    metadata: foreign::Meta,
+}
+
+#[derive(Deserialize)]
+struct Page<T> {
+    #[serde(default)]
+    metadata: PageMeta,
+    items: Vec<T>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageMeta {
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
+}
+
+/// Namespaces of Workspaces and UIDs of Workspaces, read consistently.
+pub struct ReleaseList {
+    /// Namespaces that belong to a Workspace.
+    pub namespaces: Vec<(Text, Namespace)>,
+    /// Workspaces.
+    pub workspaces: BTreeMap<Text, Uid>,
+}
+
+impl Host {
+    /// Works for the object of this name.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self {
+            client,
+            name: name.into(),
+        }
+    }
+
+    /// Writes `status.hold`; gives the new resourceVersion (0 if the server's is no number).
+    ///
+    /// With `version` the write fails on any write in between. It raises without precondition: idempotent, reversible, safe twice.
+    ///
+    /// # Errors
+    /// See [`CallError`]; a raise may be repeated at once.
+    pub async fn write_hold(
+        &self,
+        image: &HoldImage,
+        version: Option<&str>,
+    ) -> Result<u64, CallError> {
+        let uri = format!("{OBJECTS}/{}/status?fieldManager={HOLD_MANAGER}", self.name);
+        let body = serde_json::to_vec(&hold::patch(image, version)).map_err(CallError::Json)?;
+        let answer: Versioned = Call::patch(&self.client, uri, MERGE, body, HOLD_DEADLINE)
+            .read()
+            .await?;
+        Ok(answer
+            .metadata
+            .resource_version
+            .and_then(|v| v.parse().ok())
+            .unwrap_or_default())
+    }
+
+    /// Reads the object's metadata, to have the connection at hand.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn touch(&self) -> Result<(), CallError> {
+        let uri = format!("{OBJECTS}/{}", self.name);
+        let call = Call {
+            accept: crate::call::METADATA,
+            ..Call::get(&self.client, uri, HOLD_DEADLINE)
+        };
+        call.send().await.map(drop)
+    }
+
+    /// Switches `status.hold.proof`.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn write_proof(&self, on: bool) -> Result<(), CallError> {
+        let uri = format!("{OBJECTS}/{}/status?fieldManager={HOLD_MANAGER}", self.name);
+        let body = serde_json::to_vec(&json!({"status": {"hold": {"proof": on}}}))
+            .map_err(CallError::Json)?;
+        Call::patch(&self.client, uri, MERGE, body, HOLD_DEADLINE)
+            .send()
+            .await
+            .map(drop)
+    }
+
+    /// Applies everything of status but `hold`. Fields that this manager sent before and leaves out now go away.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn apply_status(
+        &self,
+        name: &str,
+        status: &FederationHealthStatus,
+    ) -> Result<(), CallError> {
+        let uri = format!("{OBJECTS}/{name}/status?fieldManager={STATUS_MANAGER}&force=true");
+        let body = json!({
+            "apiVersion": "federationhealth.io/v1alpha1",
+            "kind": "FederationHealth",
+            "metadata": {"name": name},
+            "status": status,
+        });
+        let body = serde_json::to_vec(&body).map_err(CallError::Json)?;
+        Call::patch(&self.client, uri, APPLY, body, WRITE_DEADLINE)
+            .send()
+            .await
+            .map(drop)
+    }
+
+    /// Creates the object with defaults if there is none; gives whether it did.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn create_default(&self) -> Result<bool, CallError> {
+        let body = json!({
+            "apiVersion": "federationhealth.io/v1alpha1",
+            "kind": "FederationHealth",
+            "metadata": {"name": self.name},
+        });
+        let call = Call {
+            method: http::Method::POST,
+            content_type: Some(crate::call::JSON),
+            body: serde_json::to_vec(&body).map_err(CallError::Json)?,
+            ..Call::get(&self.client, OBJECTS.to_owned(), WRITE_DEADLINE)
+        };
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some(409) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a durable binding active, or dormant: then it matches our canary alone.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn switch_binding(&self, rule: Rule, active: bool) -> Result<(), CallError> {
+        let (name, canary) = durable(rule);
+        let selector = if active {
+            serde_json::Value::Null
+        } else {
+            json!({"matchLabels": {names::CANARY_LABEL: canary}})
+        };
+        let body = json!({"spec": {"matchResources": {"objectSelector": selector}}});
+        let body = serde_json::to_vec(&body).map_err(CallError::Json)?;
+        let uri = format!("{BINDINGS}/{name}?fieldManager={HOLD_MANAGER}");
+        Call::patch(&self.client, uri, MERGE, body, WRITE_DEADLINE)
+            .send()
+            .await
+            .map(drop)
+    }
+
+    /// Reads the desired objects of a Workspace live, side by side.
+    ///
+    /// # Errors
+    /// See [`CallError`]; an object that does not exist is no error, one that cannot be read is.
+    pub async fn wish(&self, workspace: &str) -> Result<LiveWish, CallError> {
+        let (federated, template) = tokio::join!(
+            self.desired(FEDERATED, workspace),
+            self.desired(TEMPLATES, workspace)
+        );
+        Ok(LiveWish {
+            federated: federated?,
+            template: template?,
+        })
+    }
+
+    async fn desired(&self, path: &str, name: &str) -> Result<Option<Desired>, CallError> {
+        match Call::get(&self.client, format!("{path}/{name}"), READ_DEADLINE)
+            .read::<foreign::FederatedObject>()
+            .await
+        {
+            Ok(object) => facts::desired(&object)
+                .map(|(_, desired)| Some(desired))
+                .map_err(|error| CallError::Answer(Box::new(error))),
+            Err(error) if error.code() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lists what a release could lose: consistently, without resourceVersion.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn release_list(&self) -> Result<ReleaseList, CallError> {
+        let namespaces: Vec<foreign::Object> = self.list("/api/v1/namespaces").await?;
+        let workspaces: Vec<foreign::Object> = self
+            .list("/apis/tenant.kubesphere.io/v1alpha1/workspaces")
+            .await?;
+        let belongs = |object: foreign::Object| {
+            Some((
+                Text::from(object.metadata.name.as_str()),
+                facts::namespace(&object)?,
+            ))
+        };
+        Ok(ReleaseList {
+            namespaces: namespaces.into_iter().filter_map(belongs).collect(),
+            workspaces: workspaces
+                .iter()
+                .map(|w| facts::workspace(w, None))
+                .map(|(name, w)| (name, w.uid))
+                .collect(),
+        })
+    }
+
+    async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, CallError> {
+        let mut items = Vec::new();
+        let mut token = String::new();
+        for _ in 0..MAX_PAGES {
+            let next = if token.is_empty() {
+                String::new()
+            } else {
+                format!("&continue={token}")
+            };
+            let call = Call::get(
+                &self.client,
+                format!("{path}?limit={PAGE}{next}"),
+                LIST_DEADLINE,
+            );
+            let page: Page<T> = call.read().await?;
+            items.extend(page.items);
+            match page.metadata.next.filter(|next| !next.is_empty()) {
+                Some(next) => token = encode(&next),
+                None => return Ok(items),
+            }
+        }
+        Err(CallError::Answer(
+            format!("more than {MAX_PAGES} pages").into(),
+        ))
+    }
+}
+
+/// Continue tokens are base64url, which may end in `=`.
+fn encode(token: &str) -> String {
+    token
+        .replace('%', "%25")
+        .replace('=', "%3D")
+        .replace('+', "%2B")
+        .replace('/', "%2F")
+}
+
+/// Binding and canary of a durable rule.
+pub fn durable(rule: Rule) -> (&'static str, &'static str) {
+    match rule {
+        Rule::Collection => (names::COLLECTION_DURABLE, "durable-collection"),
+        Rule::Federation => (names::FEDERATION_DURABLE, "durable-federation"),
+    }
+}

@@ -1,0 +1,69 @@
+//! What was typed.
+
+use std::net::SocketAddr;
+
+use clap::{Parser, ValueEnum};
+
+/// Guards a KubeFed federation: knows a doubled registration before the first deletion, and holds deletions.
+#[derive(Clone, Debug, Parser)]
+#[command(version, about)]
+pub struct Args {
+    /// FederationHealth object to serve; the shipped policies read `default`.
+    #[arg(long, env = "FEDERATION_HEALTH_OBJECT", default_value = "default")]
+    pub object: String,
+    /// Create the object with default values if it does not exist.
+    #[arg(long, env = "FEDERATION_HEALTH_CREATE_DEFAULT")]
+    pub create_default: bool,
+    /// Namespace that the operator runs in and keeps its canaries in.
+    #[arg(
+        long,
+        env = "POD_NAMESPACE",
+        default_value = "federation-health-system"
+    )]
+    pub namespace: String,
+    /// Name of this instance in events.
+    #[arg(long, env = "POD_NAME", default_value = "federation-health")]
+    pub instance: String,
+    /// Address of /livez, /readyz, /metrics and /statusz; empty for none.
+    #[arg(long, env = "FEDERATION_HEALTH_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: String,
+    /// Format of the log.
+    #[arg(
+        long,
+        env = "FEDERATION_HEALTH_LOG_FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+    /// What is logged, in tracing's filter syntax.
+    #[arg(long, env = "FEDERATION_HEALTH_LOG", default_value = "info")]
+    pub log: String,
+}
+
+impl Args {
+    /// The admin address; None if it is switched off.
+    ///
+    /// # Errors
+    /// The text is no address and port.
+    pub fn listen_address(&self) -> Result<Option<SocketAddr>, String> {
+        if self.listen.is_empty() {
+            return Ok(None);
+        }
+        let parsed = self.listen.parse().map(Some);
+        parsed.map_err(|_| {
+            format!(
+                "--listen {}: write an address and a port, for example 0.0.0.0:8080",
+                self.listen
+            )
+        })
+    }
+}
+
+/// Format of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One line a record, for people.
+    Text,
+    /// One JSON object a record.
+    Json,
+}

@@ -1,0 +1,196 @@
+//! The one place where facts meet decisions: every watch calls in, every effect goes out.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use federation_health_core::{
+    assess::Proof,
+    effect::{Effect, HoldImage, Rule},
+    facts::{Change, Feed},
+    federation::{Federation, LiveWish},
+    id::{Text, Uid},
+    placement::Selector,
+};
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::clock::Clock;
+
+/// Effects other than holds that may wait for the executor: a storm makes one for each Workspace at most, and the executor
+/// drops none, so this is a bound on memory (64 bytes each), not on work.
+pub const MAX_EFFECTS: usize = 131_072;
+
+/// What the hold's writer is to write, and in which turn.
+#[derive(Clone, Debug, Default)]
+pub struct HoldOrder {
+    /// Counts orders, so that a waiter knows when its own has been carried out.
+    pub turn: u64,
+    /// The image; None until the first.
+    pub image: Option<HoldImage>,
+    /// It only lowers: needs the resourceVersion.
+    pub lowers: bool,
+}
+
+/// State shared by the watches, the reconcile loop and the executor.
+pub struct Engine {
+    federation: Mutex<Federation>,
+    /// Where time comes from.
+    pub clock: Clock,
+    /// Something changed that status may show.
+    pub dirty: Notify,
+    /// Registrations changed: the prober looks.
+    pub registrations: Notify,
+    /// The latest order for the hold's writer; a newer one replaces an older one that has not been carried out.
+    pub hold: watch::Sender<HoldOrder>,
+    /// Turn of the last order that was written or given up.
+    pub written: watch::Sender<u64>,
+    effects: mpsc::Sender<Effect>,
+    ignore: Mutex<Option<Selector>>,
+    proof: Mutex<Proof>,
+}
+
+impl Engine {
+    /// An engine and the receiving end of its effects.
+    pub fn new(clock: Clock) -> (Arc<Self>, mpsc::Receiver<Effect>) {
+        let (effects, receiver) = mpsc::channel(MAX_EFFECTS);
+        let engine = Self {
+            federation: Mutex::default(),
+            clock,
+            dirty: Notify::new(),
+            registrations: Notify::new(),
+            hold: watch::Sender::new(HoldOrder::default()),
+            written: watch::Sender::new(0),
+            effects,
+            ignore: Mutex::default(),
+            proof: Mutex::default(),
+        };
+        (Arc::new(engine), receiver)
+    }
+
+    /// The federation, for a short look. A thread that panicked inside left no half-made facts worth dying for twice: each
+    /// change is applied by one call, and the process ends anyway when a task does.
+    pub fn federation(&self) -> MutexGuard<'_, Federation> {
+        self.federation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one step of decisions and sends its effects on their way before anything else happens.
+    pub fn step(&self, decide: impl FnOnce(&mut Federation) -> Vec<Effect>) {
+        self.step_quietly(decide);
+        self.dirty.notify_one();
+    }
+
+    /// The same without waking the reconcile loop, which calls it.
+    pub fn step_quietly(&self, decide: impl FnOnce(&mut Federation) -> Vec<Effect>) {
+        let mut federation = self.federation();
+        // Sent under the lock: orders of the hold must leave in the order in which they were decided.
+        for effect in decide(&mut federation) {
+            self.send(effect);
+        }
+    }
+
+    fn send(&self, effect: Effect) {
+        let (image, lowers) = match effect {
+            Effect::Raise(image) => (image, false),
+            Effect::Lower(image) => (image, true),
+            other => {
+                if self.effects.try_send(other).is_err() {
+                    tracing::error!(
+                        "the queue of effects is full or closed: one effect is dropped and will be planned again"
+                    );
+                }
+                return;
+            }
+        };
+        self.hold.send_modify(|order| {
+            // A raise that has not been written yet is not turned into a lowering with a precondition.
+            *order = HoldOrder {
+                turn: order.turn + 1,
+                image: Some(image),
+                lowers,
+            };
+        });
+    }
+
+    /// Applies one change.
+    pub fn apply(&self, change: Change) {
+        let now = self.clock.now();
+        self.step(|federation| federation.apply(change, now));
+    }
+
+    /// A full list of this feed begins.
+    pub fn begin(&self, feed: &Feed) {
+        self.federation().begin(feed);
+    }
+
+    /// A full list of this feed is complete.
+    pub fn end(&self, feed: &Feed) {
+        let now = self.clock.now();
+        self.step(|federation| federation.end(feed, now));
+    }
+
+    /// A feed spoke.
+    pub fn heard(&self, feed: &Feed) {
+        let now = self.clock.now();
+        self.federation().heard(feed, now);
+    }
+
+    /// Live reads of a Workspace's desired objects came back.
+    pub fn verified(&self, workspace: &Text, wish: Option<LiveWish>) {
+        let now = self.clock.now();
+        self.step(|federation| federation.verified(workspace, wish, now));
+    }
+
+    /// A durable binding was seen.
+    pub fn binding(&self, rule: Rule, active: Option<bool>) {
+        let now = self.clock.now();
+        self.step(|federation| federation.observe_binding(rule, active, now));
+    }
+
+    /// Waits until the order of this turn, or a later one, has been written or given up.
+    pub async fn hold_settled(&self, turn: u64) {
+        // The sender lives as long as self, so this cannot fail.
+        let _ = self
+            .written
+            .subscribe()
+            .wait_for(|written| *written >= turn)
+            .await;
+    }
+
+    /// Workspaces that are not judged.
+    pub fn ignore(&self) -> Option<Selector> {
+        self.ignore
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Sets which Workspaces are not judged.
+    pub fn set_ignore(&self, selector: Option<Selector>) {
+        *self.ignore.lock().unwrap_or_else(PoisonError::into_inner) = selector;
+    }
+
+    /// What is known of the hold chain.
+    pub fn proof(&self) -> Proof {
+        self.proof
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The hold chain was proven, or was not.
+    pub fn set_proof(&self, proof: Proof) {
+        *self.proof.lock().unwrap_or_else(PoisonError::into_inner) = proof;
+        self.dirty.notify_one();
+    }
+
+    /// UID of the registration at this key, if it is still the one.
+    pub fn registration_uid(
+        &self,
+        key: &federation_health_core::id::RegistrationKey,
+    ) -> Option<Uid> {
+        self.federation()
+            .registry()
+            .entry(key)
+            .map(|entry| entry.facts.uid)
+    }
+}

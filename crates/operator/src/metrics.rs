@@ -1,0 +1,242 @@
+//! Prometheus metrics: an owned registry, and labels from finite sets alone.
+
+use federation_health_core::{
+    assess::{Assessment, Truth},
+    effect::Rule,
+    federation::Federation,
+};
+use prometheus::{
+    Encoder as _, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// All metrics of the operator.
+pub struct Metrics {
+    registry: Registry,
+    condition: IntGaugeVec,
+    unexpected: IntCounter,
+    recreations: IntCounter,
+    lost: IntCounter,
+    churning: IntGauge,
+    at_risk: IntGauge,
+    findings: IntGauge,
+    clusters: IntGauge,
+    workspaces: IntGauge,
+    hold_active: IntGaugeVec,
+    hold_durable: IntGaugeVec,
+    hold_since: IntGaugeVec,
+    hold_writes: IntCounterVec,
+    write_failures: IntCounterVec,
+    status_writes: IntCounter,
+    feed_synced: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Registers everything.
+    ///
+    /// # Errors
+    /// Two metrics of one name: a mistake in this file.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("federationhealth".to_owned()), None)?;
+        let r = &registry;
+        let metrics = Self {
+            condition: gauges(
+                r,
+                "status_condition",
+                "Conditions of the FederationHealth object, one series a status.",
+                &["name", "condition", "status"],
+            )?,
+            unexpected: counter(
+                r,
+                "unexpected_deletions_total",
+                "Workspaces deleted although they were still wished for.",
+            )?,
+            recreations: counter(
+                r,
+                "workspace_recreations_total",
+                "Workspaces that came back under a new UID.",
+            )?,
+            lost: counter(
+                r,
+                "namespaces_lost_total",
+                "Namespaces deleted with their Workspace.",
+            )?,
+            churning: gauge(
+                r,
+                "workspaces_churning",
+                "Workspaces that are recreated again and again now.",
+            )?,
+            at_risk: gauge(
+                r,
+                "namespaces_at_risk",
+                "Namespaces that open findings put at risk.",
+            )?,
+            findings: gauge(r, "findings", "Open findings.")?,
+            clusters: gauge(r, "registrations", "KubeFedClusters in all namespaces.")?,
+            workspaces: gauge(r, "workspaces", "Workspaces on this server.")?,
+            hold_active: gauges(
+                r,
+                "hold_active",
+                "1 while the fast layer of the rule holds.",
+                &["rule"],
+            )?,
+            hold_durable: gauges(
+                r,
+                "hold_durable_active",
+                "1 while the durable binding of the rule is active.",
+                &["rule"],
+            )?,
+            hold_since: gauges(
+                r,
+                "hold_since_timestamp_seconds",
+                "Since when the rule holds, 0 while it does not.",
+                &["rule"],
+            )?,
+            hold_writes: counters(r, "hold_writes_total", "Writes of status.hold.", &["kind"])?,
+            write_failures: counters(
+                r,
+                "write_failures_total",
+                "Requests to the API server that failed.",
+                &["operation", "class"],
+            )?,
+            status_writes: counter(r, "status_writes_total", "Writes of status without hold.")?,
+            feed_synced: gauges(
+                r,
+                "feed_synced",
+                "1 while the watch of the kind is in order.",
+                &["feed"],
+            )?,
+            registry,
+        };
+        let info = gauges(
+            &metrics.registry,
+            "build_info",
+            "Version of the running operator.",
+            &["version"],
+        )?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        for rule in Rule::ALL {
+            metrics.rule(rule, false, false, 0);
+        }
+        Ok(metrics)
+    }
+
+    fn rule(&self, rule: Rule, active: bool, durable: bool, since: i64) {
+        let label = &[rule.as_str()];
+        self.hold_active.with_label_values(label).set(active.into());
+        self.hold_durable
+            .with_label_values(label)
+            .set(durable.into());
+        self.hold_since.with_label_values(label).set(since);
+    }
+
+    /// Shows what was judged.
+    pub fn assessed(&self, name: &str, assessment: &Assessment, federation: &Federation) {
+        self.condition.reset();
+        for condition in &assessment.conditions {
+            for (status, label) in [
+                (Truth::True, "true"),
+                (Truth::False, "false"),
+                (Truth::Unknown, "unknown"),
+            ] {
+                let labels = &[name, condition.type_.as_str(), label];
+                self.condition
+                    .with_label_values(labels)
+                    .set((condition.status == status).into());
+            }
+        }
+        let ledger = federation.ledger();
+        raise_to(&self.unexpected, ledger.unexpected_total());
+        raise_to(&self.recreations, ledger.recreations());
+        raise_to(&self.lost, ledger.lost_total());
+        self.churning.set(assessment.churning as i64);
+        self.at_risk.set(assessment.radius.namespaces as i64);
+        self.findings.set(assessment.findings_total as i64);
+        self.clusters.set(assessment.clusters as i64);
+        self.workspaces.set(assessment.workspaces as i64);
+        let written = federation.hold().written();
+        for rule in Rule::ALL {
+            let active = written.holds(rule);
+            let since = written.since.filter(|_| active).map_or(0, |t| t.0 / 1000);
+            self.rule(
+                rule,
+                active,
+                federation.hold().durable(rule) == Some(true),
+                since,
+            );
+        }
+        self.feed_synced.reset();
+        for (feed, synced) in federation.feeds() {
+            self.feed_synced
+                .with_label_values(&[feed.as_str()])
+                .set(synced.into());
+        }
+    }
+
+    /// A hold was written.
+    pub fn hold_written(&self, lowers: bool) {
+        self.hold_writes
+            .with_label_values(&[if lowers { "lower" } else { "raise" }])
+            .inc();
+    }
+
+    /// Status was written.
+    pub fn status_written(&self) {
+        self.status_writes.inc();
+    }
+
+    /// A request failed.
+    pub fn write_failed(&self, operation: &str, class: &str) {
+        self.write_failures
+            .with_label_values(&[operation, class])
+            .inc();
+    }
+
+    /// The text exposition.
+    ///
+    /// # Errors
+    /// An inconsistent metric family: a mistake in this file.
+    pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+/// The ledger counts over restarts; the counter follows it upwards.
+fn raise_to(counter: &IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    let metric = IntCounter::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    let metric = IntGauge::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
+    let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}

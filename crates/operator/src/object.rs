@@ -1,0 +1,221 @@
+//! The FederationHealth object: its spec becomes policy, its `status.hold` what is known of the switch.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use federation_health_api::FederationHealth;
+use federation_health_cluster::{
+    endpoint::EndpointPolicy,
+    watch::{FeedState, Sink},
+};
+use federation_health_index::{
+    hold,
+    policy::{self, Settings},
+    status,
+};
+use tokio::sync::watch;
+
+use crate::{engine::Engine, prober::Plan};
+
+/// FederationHealth objects remembered beside our own: more than a handful is a mistake that one line tells as well.
+const MAX_OTHERS: usize = 32;
+
+/// What is known of the object.
+#[derive(Default)]
+pub struct Known {
+    /// The object itself.
+    pub object: Option<Arc<FederationHealth>>,
+    /// Why its spec cannot be used.
+    pub invalid: Option<String>,
+    /// Its settings; the last valid ones while the spec is invalid.
+    pub settings: Option<Settings>,
+    /// Objects of other names.
+    pub others: BTreeMap<String, Arc<FederationHealth>>,
+    /// The list of objects was completed once.
+    pub synced: bool,
+    restored: bool,
+}
+
+/// The object's sink.
+pub struct ObjectSink {
+    /// Decisions.
+    pub engine: Arc<Engine>,
+    /// Name of the object to serve.
+    pub name: String,
+    /// What is known.
+    pub known: Arc<Mutex<Known>>,
+    /// Its resourceVersion, for the hold's writer.
+    pub version: watch::Sender<u64>,
+    /// How to probe, for the prober.
+    pub probing: watch::Sender<Option<Plan>>,
+    /// Every federated kind is watched.
+    pub all_kinds: watch::Sender<bool>,
+    listed: Vec<String>,
+}
+
+impl ObjectSink {
+    /// A sink for the object of this name, and the receiving ends of what it tells.
+    pub fn new(engine: Arc<Engine>, name: String, known: Arc<Mutex<Known>>) -> Self {
+        Self {
+            engine,
+            name,
+            known,
+            version: watch::Sender::new(0),
+            probing: watch::Sender::new(None),
+            all_kinds: watch::Sender::new(false),
+            listed: Vec::new(),
+        }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn own(&self, object: FederationHealth) {
+        let version: u64 = object
+            .metadata
+            .resource_version
+            .as_deref()
+            .and_then(|v| v.parse().ok())
+            .unwrap_or_default();
+        let image = hold::image(object.status.as_ref().and_then(|s| s.hold.as_ref()));
+        let outcome =
+            policy::settings(&object).and_then(|settings| Ok((plan(&settings)?, settings)));
+        let first = {
+            let mut known = self.known();
+            let first = !std::mem::replace(&mut known.restored, true);
+            known.invalid = outcome.as_ref().err().map(ToString::to_string);
+            if let Ok((_, settings)) = &outcome {
+                known.settings = Some(settings.clone());
+            }
+            known.object = Some(Arc::new(object.clone()));
+            first
+        };
+        let now = self.engine.clock.now();
+        self.version
+            .send_if_modified(|known| version > std::mem::replace(known, version.max(*known)));
+        self.engine.step(|federation| {
+            if first && let Some(before) = &object.status {
+                let (ledger, since) = status::restored(before);
+                federation.restore(ledger, since);
+            }
+            let mut effects = Vec::new();
+            // An invalid spec changes nothing: what was asked for last stays in force.
+            if let Ok((_, settings)) = &outcome {
+                effects = federation.set_policy(settings.policy.clone(), now);
+            }
+            effects.extend(federation.observe_hold(image, version, first, now));
+            effects
+        });
+        if let Ok((plan, settings)) = outcome {
+            self.engine.set_ignore(settings.ignore);
+            self.all_kinds.send_if_modified(|all| {
+                std::mem::replace(all, settings.all_kinds) != settings.all_kinds
+            });
+            self.probing.send_if_modified(|known| {
+                let changed = known.is_none() != plan.is_none()
+                    || known
+                        .as_ref()
+                        .zip(plan.as_ref())
+                        .is_some_and(|(a, b)| !a.same(b));
+                *known = plan;
+                changed
+            });
+        }
+    }
+
+    fn gone(&self, name: &str) {
+        let mut known = self.known();
+        if name == self.name {
+            known.object = None;
+            known.restored = false;
+            drop(known);
+            tracing::warn!(
+                object = name,
+                "the FederationHealth object is gone: what is held durably stays held"
+            );
+            self.engine.step(|federation| {
+                federation.object_vanished();
+                Vec::new()
+            });
+        } else {
+            known.others.remove(name);
+        }
+    }
+}
+
+fn plan(settings: &Settings) -> Result<Option<Plan>, policy::InvalidSpec> {
+    let policy = EndpointPolicy::parse(&settings.allowed_endpoints).map_err(|error| {
+        policy::InvalidSpec {
+            field: "spec.probe.allowedEndpoints",
+            fix: error.to_string(),
+        }
+    })?;
+    Ok(settings.policy.probing.then(|| Plan {
+        period: Duration::from_secs(settings.probe_period_seconds),
+        timeout: Duration::from_secs(settings.probe_timeout_seconds),
+        policy: Arc::new(policy),
+        allowed: settings.allowed_endpoints.clone(),
+    }))
+}
+
+impl Sink<FederationHealth> for ObjectSink {
+    fn begin(&mut self) {
+        self.listed.clear();
+    }
+
+    fn upsert(&mut self, object: FederationHealth) {
+        let name = object.metadata.name.clone().unwrap_or_default();
+        self.listed.push(name.clone());
+        if name == self.name {
+            self.own(object);
+        } else {
+            let mut known = self.known();
+            if known.others.len() < MAX_OTHERS || known.others.contains_key(&name) {
+                known.others.insert(name, Arc::new(object));
+            }
+            drop(known);
+            self.engine.dirty.notify_one();
+        }
+    }
+
+    fn remove(&mut self, object: FederationHealth) {
+        self.gone(&object.metadata.name.unwrap_or_default());
+        self.engine.dirty.notify_one();
+    }
+
+    fn end(&mut self) {
+        let (present, others): (bool, Vec<String>) = {
+            let mut known = self.known();
+            known.synced = true;
+            (
+                known.object.is_some(),
+                known.others.keys().cloned().collect(),
+            )
+        };
+        if present && !self.listed.contains(&self.name) {
+            self.gone(&self.name);
+        }
+        for other in others.iter().filter(|other| !self.listed.contains(other)) {
+            self.gone(other);
+        }
+        self.engine.dirty.notify_one();
+    }
+
+    fn malformed(&mut self, name: &str, error: &serde_json::Error) {
+        tracing::warn!(object = name, %error, "a FederationHealth object cannot be read; what it said before stays in force");
+        self.listed.push(name.to_owned());
+        if name == self.name {
+            self.known().invalid = Some(format!("the object cannot be read: {error}"));
+        }
+    }
+
+    fn state(&mut self, state: FeedState) {
+        tracing::debug!(state = state.as_str(), "feed of FederationHealth objects");
+    }
+
+    fn alive(&mut self) {}
+}

@@ -1,0 +1,294 @@
+//! Dials registered clusters, each with its own credentials, to learn which cluster is behind each name.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use federation_health_api::foreign::KubeFedClusterSpec;
+use federation_health_cluster::{
+    endpoint::EndpointPolicy,
+    probe::{self, Bindings, Dial, DialRequest, Probed, Site, Target},
+};
+use federation_health_core::{
+    facts::{Change, Probe},
+    id::{RegistrationKey, Text, Uid},
+    identity::{LEASES_MAX, LeaseSample},
+    time::Time,
+};
+use kube::Client;
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::engine::Engine;
+
+/// Probes at one time. A black-holed member occupies one for its whole timeout (5 s by default), so with a tenth of 1,000
+/// members silent the healthy ones are still reached once a minute.
+const CONCURRENT: usize = 64;
+/// Leases are renewed every 2 to 10 s; one that is this far behind the newest is nobody's any more, and a dead Lease is
+/// alike in a cluster and in its clone.
+const LIVE_US: i64 = 60_000_000;
+/// A probe that failed is tried again this soon, so that a cluster that was only slow is identified in time.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Connection data of registrations, kept for the prober alone: no decision sees a CA or a Secret's name.
+#[derive(Default)]
+pub struct Sites(Mutex<BTreeMap<RegistrationKey, (Uid, KubeFedClusterSpec)>>);
+
+impl Sites {
+    /// Takes a registration's connection data.
+    pub fn put(&self, key: RegistrationKey, uid: Uid, spec: KubeFedClusterSpec) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, (uid, spec));
+    }
+
+    /// Forgets one.
+    pub fn remove(&self, key: &RegistrationKey) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
+    }
+
+    fn all(&self) -> BTreeMap<RegistrationKey, (Uid, KubeFedClusterSpec)> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// How probing is done, as the spec says. None: nothing is dialled.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Between two probes of one registration.
+    pub period: Duration,
+    /// After which a probe is given up.
+    pub timeout: Duration,
+    /// What may be dialled.
+    pub policy: Arc<EndpointPolicy>,
+    /// The same, as the spec writes it.
+    pub allowed: Vec<String>,
+}
+
+impl Plan {
+    /// Equal as far as the spec says.
+    pub fn same(&self, other: &Self) -> bool {
+        self.period == other.period
+            && self.timeout == other.timeout
+            && self.allowed == other.allowed
+    }
+}
+
+/// The prober.
+pub struct Prober {
+    /// Decisions.
+    pub engine: Arc<Engine>,
+    /// For Secrets.
+    pub client: Client,
+    /// Dials.
+    pub dialer: Arc<dyn Dial>,
+    /// Connection data.
+    pub sites: Arc<Sites>,
+    /// Tokens and where they went.
+    pub bindings: Arc<Mutex<Bindings>>,
+}
+
+struct Due {
+    uid: Uid,
+    spec: KubeFedClusterSpec,
+    at: Time,
+}
+
+impl Prober {
+    /// Runs until the process ends.
+    pub async fn run(self, mut plan: tokio::sync::watch::Receiver<Option<Plan>>) {
+        let slots = Arc::new(Semaphore::new(CONCURRENT));
+        let mut due: BTreeMap<RegistrationKey, Due> = BTreeMap::new();
+        let mut running: JoinSet<(RegistrationKey, bool)> = JoinSet::new();
+        let mut busy = BTreeSet::new();
+        loop {
+            let current = plan.borrow_and_update().clone();
+            let mut next = None;
+            if let Some(plan) = &current {
+                self.schedule(&mut due);
+                next = self.start(plan, &mut due, &mut busy, &mut running, &slots);
+            }
+            let sleep = next.map_or(Duration::from_secs(3600), |at| self.engine.clock.until(at));
+            tokio::select! {
+                changed = plan.changed() => if changed.is_err() { return },
+                () = self.engine.registrations.notified() => {}
+                Some(done) = running.join_next() => {
+                    if let Ok((key, answered)) = done {
+                        busy.remove(&key);
+                        let pause = match (&current, answered) {
+                            (Some(plan), true) => plan.period,
+                            _ => RETRY,
+                        };
+                        if let Some(entry) = due.get_mut(&key) {
+                            entry.at = entry.at.max(self.engine.clock.now().plus_ms(pause.as_millis() as i64));
+                        }
+                    }
+                }
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+    }
+
+    /// New and changed registrations are due at once.
+    fn schedule(&self, due: &mut BTreeMap<RegistrationKey, Due>) {
+        let sites = self.sites.all();
+        due.retain(|key, _| sites.contains_key(key));
+        for (key, (uid, spec)) in sites {
+            if due
+                .get(&key)
+                .is_none_or(|known| known.uid != uid || known.spec != spec)
+            {
+                due.insert(
+                    key,
+                    Due {
+                        uid,
+                        spec,
+                        at: Time(0),
+                    },
+                );
+            }
+        }
+        let uids: BTreeSet<Uid> = due.values().map(|d| d.uid).collect();
+        self.bindings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|uid| uids.contains(&uid));
+    }
+
+    fn start(
+        &self,
+        plan: &Plan,
+        due: &mut BTreeMap<RegistrationKey, Due>,
+        busy: &mut BTreeSet<RegistrationKey>,
+        running: &mut JoinSet<(RegistrationKey, bool)>,
+        slots: &Arc<Semaphore>,
+    ) -> Option<Time> {
+        let now = self.engine.clock.now();
+        let mut next = None;
+        for (key, entry) in due.iter_mut() {
+            if entry.at > now {
+                next = Some(next.map_or(entry.at, |n: Time| n.min(entry.at)));
+                continue;
+            }
+            if !busy.insert(key.clone()) {
+                continue;
+            }
+            let job = Job {
+                engine: self.engine.clone(),
+                client: self.client.clone(),
+                dialer: self.dialer.clone(),
+                bindings: self.bindings.clone(),
+                plan: plan.clone(),
+                key: key.clone(),
+                uid: entry.uid,
+                spec: entry.spec.clone(),
+            };
+            let slots = slots.clone();
+            entry.at = now;
+            running.spawn(async move {
+                let _slot = slots.acquire_owned().await;
+                job.run().await
+            });
+        }
+        next
+    }
+}
+
+struct Job {
+    engine: Arc<Engine>,
+    client: Client,
+    dialer: Arc<dyn Dial>,
+    bindings: Arc<Mutex<Bindings>>,
+    plan: Plan,
+    key: RegistrationKey,
+    uid: Uid,
+    spec: KubeFedClusterSpec,
+}
+
+impl Job {
+    async fn run(self) -> (RegistrationKey, bool) {
+        let outcome = self.probe().await;
+        let answered = matches!(outcome, Probe::Answered { .. });
+        if let Probe::Failed(class) = &outcome {
+            tracing::debug!(registration = %self.key, class, "probe failed");
+        }
+        self.engine
+            .apply(Change::Probed(self.key.clone(), self.uid, outcome));
+        (self.key, answered)
+    }
+
+    async fn probe(&self) -> Probe {
+        let site = match Site::of(&self.spec) {
+            Ok(site) => site,
+            Err(error) => return Probe::Failed(error.as_str()),
+        };
+        let credentials = match probe::credentials(
+            &self.client,
+            &self.key.namespace,
+            &self.spec.secret_ref.name,
+        )
+        .await
+        {
+            Ok(credentials) => credentials,
+            Err(error) => return Probe::Failed(error.as_str()),
+        };
+        let may = {
+            let bindings = self.bindings.lock().unwrap_or_else(PoisonError::into_inner);
+            bindings.may_send(self.uid, &site, &credentials.secret)
+        };
+        if !may {
+            return Probe::Failed("EndpointChanged");
+        }
+        let request = DialRequest {
+            target: Target {
+                site: site.clone(),
+                token: credentials.token,
+            },
+            policy: self.plan.policy.clone(),
+            timeout: self.plan.timeout,
+        };
+        let outcome = self.dialer.dial(request).await;
+        self.bindings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .record(self.uid, &site, &credentials.secret, &outcome);
+        match outcome {
+            Ok(probed) => answered(&probed),
+            Err(error) => Probe::Failed(error.as_str()),
+        }
+    }
+}
+
+fn answered(probed: &Probed) -> Probe {
+    let Some(uid) = Uid::parse(&probed.kube_system_uid) else {
+        return Probe::Failed("NotKubernetes");
+    };
+    let newest = probed
+        .leases
+        .iter()
+        .map(|lease| lease.renew_time_us)
+        .max()
+        .unwrap_or_default();
+    let live = probed
+        .leases
+        .iter()
+        .filter(|lease| newest.saturating_sub(lease.renew_time_us) < LIVE_US);
+    let leases = live.take(LEASES_MAX).map(|lease| LeaseSample {
+        name: Text::from(lease.name.as_str()),
+        holder: Text::from(lease.holder.as_str()),
+        version: lease.resource_version,
+        renewed_us: lease.renew_time_us,
+    });
+    Probe::Answered {
+        uid,
+        leases: leases.collect(),
+    }
+}

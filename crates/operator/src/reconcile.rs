@@ -1,0 +1,237 @@
+//! The slow path: judges, writes status where it really differs, sends events, shows metrics.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use federation_health_api::{FederationHealth, FederationHealthStatus};
+use federation_health_cluster::host::Host;
+use federation_health_core::{
+    assess::{Assessment, ConditionState, Truth},
+    words::{ConditionType, Reason},
+};
+use federation_health_index::status;
+
+use crate::{engine::Engine, events::Events, metrics::Metrics, object::Known};
+
+/// Changes that come together are judged together; a person sees no difference, a storm does.
+const GATHER: Duration = Duration::from_millis(20);
+/// Writes of status that change counts alone, not a verdict: at most one in this time.
+const COUNTS_EVERY: Duration = Duration::from_secs(10);
+/// Pause after a failed write.
+const RETRY: Duration = Duration::from_secs(1);
+/// Judged at least this often, in case a wake-up is missing somewhere.
+const SWEEP: Duration = Duration::from_secs(30);
+/// After a start, feeds and first probes get this long before a verdict is written that they could still change.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// The reconcile loop.
+pub struct Reconciler {
+    /// Decisions.
+    pub engine: Arc<Engine>,
+    /// The API server.
+    pub host: Host,
+    /// The object.
+    pub known: Arc<Mutex<Known>>,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Events.
+    pub events: Events,
+    /// Name of the served object.
+    pub name: String,
+}
+
+/// What was written last, and when.
+#[derive(Default)]
+struct Written {
+    status: Option<FederationHealthStatus>,
+    at: Option<tokio::time::Instant>,
+}
+
+impl Reconciler {
+    /// Runs until the process ends.
+    pub async fn run(mut self) {
+        let started = tokio::time::Instant::now();
+        let mut written = Written::default();
+        loop {
+            let now = self.engine.clock.now();
+            self.engine.step_quietly(|federation| federation.tick(now));
+            let proof = self.engine.proof();
+            let (assessment, sure) = {
+                let mut federation = self.engine.federation();
+                let assessment = federation.assess(now, &proof);
+                self.metrics.assessed(&self.name, &assessment, &federation);
+                (assessment, federation.settled(now))
+            };
+            let mut pause = assessment
+                .next
+                .map_or(SWEEP, |at| self.engine.clock.until(at).min(SWEEP));
+            if sure || started.elapsed() >= SETTLE || urgent(&assessment) {
+                pause = pause.min(self.publish(&assessment, &mut written).await);
+            } else {
+                pause = pause.min(SETTLE);
+            }
+            tokio::select! {
+                () = self.engine.dirty.notified() => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Writes what differs; gives how long to wait at most until the next look.
+    async fn publish(&mut self, assessment: &Assessment, written: &mut Written) -> Duration {
+        let (object, invalid, others, settings) = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let others: Vec<Arc<FederationHealth>> = known.others.values().cloned().collect();
+            (
+                known.object.clone(),
+                known.invalid.clone(),
+                others,
+                known.settings.clone(),
+            )
+        };
+        let Some(object) = object else {
+            *written = Written::default();
+            return SWEEP;
+        };
+        self.refuse_duplicates(&object, &others).await;
+        let mut assessment = assessment.clone();
+        if let Some(invalid) = invalid {
+            not_ready(
+                &mut assessment,
+                Reason::InvalidSpec,
+                format!("{invalid}. What was asked for before stays in force."),
+            );
+        }
+        let generation = object.metadata.generation.unwrap_or_default();
+        let incidents = settings.map_or(10, |s| s.policy.max_incidents);
+        let before = written.status.as_ref().or(object.status.as_ref());
+        let next = {
+            let federation = self.engine.federation();
+            status::status(
+                &assessment,
+                &federation,
+                generation,
+                incidents,
+                before,
+                self.engine.clock.now(),
+            )
+        };
+        if before.is_some_and(|before| same(before, &next)) {
+            return SWEEP;
+        }
+        let counts_only = before.is_some_and(|before| same_verdict(before, &next));
+        if let Some(at) = written.at.filter(|_| counts_only)
+            && at.elapsed() < COUNTS_EVERY
+        {
+            return COUNTS_EVERY - at.elapsed();
+        }
+        match self.host.apply_status(&self.name, &next).await {
+            Ok(()) => {
+                self.metrics.status_written();
+                self.events.changes(&object, before, &next).await;
+                *written = Written {
+                    status: Some(next),
+                    at: Some(tokio::time::Instant::now()),
+                };
+                SWEEP
+            }
+            Err(error) => {
+                self.metrics.write_failed("status", error.class());
+                tracing::warn!(class = error.class(), %error, "status could not be written");
+                *written = Written::default();
+                RETRY
+            }
+        }
+    }
+
+    /// Two objects on one federation: the one that is not served says so and does nothing else.
+    async fn refuse_duplicates(&self, own: &FederationHealth, others: &[Arc<FederationHealth>]) {
+        let same_federation = |o: &&Arc<FederationHealth>| {
+            o.spec.federation.namespace == own.spec.federation.namespace
+        };
+        for other in others.iter().filter(same_federation) {
+            let Some(name) = other.metadata.name.as_deref() else {
+                continue;
+            };
+            let told = other.status.as_ref().is_some_and(|s| {
+                s.conditions
+                    .iter()
+                    .any(|c| c.reason == Reason::DuplicateFederationHealth.as_str())
+            });
+            if told {
+                continue;
+            }
+            let message = format!(
+                "FederationHealth {} guards this federation already: delete one of them.",
+                self.name
+            );
+            let condition = ConditionState {
+                type_: ConditionType::Ready,
+                status: Truth::False,
+                reason: Reason::DuplicateFederationHealth,
+                message,
+            };
+            let generation = other.metadata.generation.unwrap_or_default();
+            let status = status::single(&condition, generation, self.engine.clock.now());
+            if let Err(error) = self.host.apply_status(name, &status).await {
+                self.metrics.write_failed("status", error.class());
+                tracing::warn!(object = name, class = error.class(), %error, "status of a second object could not be written");
+            }
+        }
+    }
+}
+
+fn not_ready(assessment: &mut Assessment, reason: Reason, message: String) {
+    if let Some(ready) = assessment
+        .conditions
+        .iter_mut()
+        .find(|c| c.type_ == ConditionType::Ready)
+    {
+        *ready = ConditionState {
+            type_: ConditionType::Ready,
+            status: Truth::False,
+            reason,
+            message,
+        };
+    }
+}
+
+/// A verdict that waiting cannot make better.
+fn urgent(assessment: &Assessment) -> bool {
+    assessment
+        .findings
+        .iter()
+        .any(|(finding, _)| !finding.suspicion)
+}
+
+/// Equal but for `hold`, which is written apart.
+fn same(a: &FederationHealthStatus, b: &FederationHealthStatus) -> bool {
+    let apart = |s: &FederationHealthStatus| FederationHealthStatus {
+        hold: None,
+        ..s.clone()
+    };
+    apart(a) == apart(b)
+}
+
+/// Equal in everything that somebody could act on; counts and dates aside.
+fn same_verdict(a: &FederationHealthStatus, b: &FederationHealthStatus) -> bool {
+    let conditions = |s: &FederationHealthStatus| -> Vec<(String, String, String)> {
+        s.conditions
+            .iter()
+            .map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone()))
+            .collect()
+    };
+    let findings = |s: &FederationHealthStatus| -> Vec<(String, String)> {
+        s.findings
+            .iter()
+            .map(|f| (f.code.clone(), f.subject.clone()))
+            .collect()
+    };
+    a.observed_generation == b.observed_generation
+        && conditions(a) == conditions(b)
+        && findings(a) == findings(b)
+        && a.blast_radius == b.blast_radius
+        && a.lost_namespaces == b.lost_namespaces
+}

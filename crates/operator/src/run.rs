@@ -1,0 +1,240 @@
+//! Puts the parts together and keeps them running until the process is told to stop, or a part that must live ends.
+
+use std::{
+    future::{Future, pending},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use federation_health_cluster::{
+    host::Host,
+    probe::Dial,
+    watch::{self, Resource},
+};
+use kube::Client;
+use tokio::{sync::Notify, task::JoinSet};
+
+use crate::{
+    admin::Admin,
+    bindings::BindingSink,
+    clock::Clock,
+    engine::Engine,
+    events::Events,
+    executor::Executor,
+    feeds::Feeds,
+    kinds::Kinds,
+    metrics::Metrics,
+    object::{Known, ObjectSink},
+    prober::{Prober, Sites},
+    prove::{Proving, Rehearsal},
+    reconcile::Reconciler,
+};
+
+/// Everything from outside that the operator runs on.
+pub struct Surroundings {
+    /// For watches: no retries, no read timeout.
+    pub watch_client: Client,
+    /// For reads and ordinary writes: no retries.
+    pub client: Client,
+    /// For holds alone: a connection that no other request queues on.
+    pub hold_client: Client,
+    /// Dials registered clusters.
+    pub dialer: Arc<dyn Dial>,
+    /// Proves the hold chain.
+    pub proving: Proving,
+    /// Time.
+    pub clock: Clock,
+    /// Events, or none in simulations.
+    pub events: Events,
+    /// Admin endpoints.
+    pub listen: Option<SocketAddr>,
+    /// Object to serve.
+    pub object: String,
+    /// Create the object if there is none.
+    pub create_default: bool,
+}
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A part that must live ended or panicked.
+    #[error("the task \"{0}\" ended; the process ends with it, so that it is started afresh")]
+    TaskEnded(String),
+    /// Metrics could not be registered.
+    #[error("metrics cannot be registered")]
+    Metrics(#[source] prometheus::Error),
+}
+
+/// A running operator, for tests and the demo to look into.
+pub struct Parts {
+    /// Decisions.
+    pub engine: Arc<Engine>,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    tasks: JoinSet<&'static str>,
+}
+
+/// Starts every part.
+///
+/// # Errors
+/// Metrics cannot be registered.
+pub fn start(around: Surroundings) -> Result<Parts, RunError> {
+    let (engine, effects) = Engine::new(around.clock);
+    let metrics = Arc::new(Metrics::new().map_err(RunError::Metrics)?);
+    let known = Arc::new(Mutex::new(Known::default()));
+    let sites = Arc::new(Sites::default());
+    let mut tasks = JoinSet::new();
+
+    let object = ObjectSink::new(engine.clone(), around.object.clone(), known.clone());
+    let (version, probing, all_kinds) = (
+        object.version.subscribe(),
+        object.probing.subscribe(),
+        object.all_kinds.subscribe(),
+    );
+
+    let executor = Arc::new(Executor {
+        engine: engine.clone(),
+        host: Host::new(around.client.clone(), &around.object),
+        hold_host: Host::new(around.hold_client, &around.object),
+        metrics: metrics.clone(),
+        version,
+    });
+    tasks.spawn(named("hold", executor.clone().hold()));
+    tasks.spawn(named(
+        "keep the hold's connection warm",
+        executor.clone().keep_warm(),
+    ));
+    tasks.spawn(named("effects", executor.effects(effects)));
+
+    let feeds = Feeds {
+        engine: engine.clone(),
+        client: around.watch_client.clone(),
+        kinds: Arc::new(Kinds::default()),
+        sites: sites.clone(),
+    };
+    feeds.start(&mut tasks);
+    tasks.spawn(feeds.follow_kinds(all_kinds));
+    tasks.spawn(watch_object(around.watch_client.clone(), object));
+
+    let policies = Arc::new(Notify::new());
+    for (path, switches) in [
+        ("validatingadmissionpolicybindings", true),
+        ("validatingadmissionpolicies", false),
+    ] {
+        let sink = BindingSink::new(engine.clone(), policies.clone(), switches);
+        tasks.spawn(watch_bindings(around.watch_client.clone(), path, sink));
+    }
+    let rehearsal = Rehearsal {
+        engine: engine.clone(),
+        known: known.clone(),
+        proving: around.proving,
+        changed: policies,
+    };
+    tasks.spawn(named("proof", rehearsal.run()));
+
+    let prober = Prober {
+        engine: engine.clone(),
+        client: around.client.clone(),
+        dialer: around.dialer,
+        sites,
+        bindings: Arc::default(),
+    };
+    tasks.spawn(named("prober", prober.run(probing)));
+
+    let reconciler = Reconciler {
+        engine: engine.clone(),
+        host: Host::new(around.client.clone(), &around.object),
+        known: known.clone(),
+        metrics: metrics.clone(),
+        events: around.events,
+        name: around.object.clone(),
+    };
+    tasks.spawn(named("reconcile", reconciler.run()));
+    if around.create_default {
+        let host = Host::new(around.client, &around.object);
+        tasks.spawn(create_default(host, known, engine.clone()));
+    }
+    if let Some(address) = around.listen {
+        let admin = Arc::new(Admin {
+            engine: engine.clone(),
+            metrics: metrics.clone(),
+        });
+        tasks.spawn(async move {
+            if let Err(error) = admin.serve(address).await {
+                tracing::error!(%address, %error, "the admin endpoints cannot be served");
+            }
+            "admin endpoints"
+        });
+    }
+    Ok(Parts {
+        engine,
+        metrics,
+        tasks,
+    })
+}
+
+impl Parts {
+    /// Waits until `stop` resolves, or until a part that must live ends.
+    ///
+    /// # Errors
+    /// A part ended.
+    pub async fn until(mut self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+        tokio::select! {
+            () = stop => {
+                self.tasks.shutdown().await;
+                Ok(())
+            }
+            Some(ended) = self.tasks.join_next() => Err(RunError::TaskEnded(match ended {
+                Ok(name) => name.to_owned(),
+                Err(error) => error.to_string(),
+            })),
+        }
+    }
+}
+
+async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
+    task.await;
+    name
+}
+
+async fn watch_object(client: Client, mut sink: ObjectSink) -> &'static str {
+    let resource = Resource::all("/apis/federationhealth.io/v1alpha1/federationhealths");
+    watch::run(client, resource, &mut sink, pending::<()>()).await;
+    "object"
+}
+
+async fn watch_bindings(client: Client, plural: &str, mut sink: BindingSink) -> &'static str {
+    let resource = Resource::all(format!("/apis/admissionregistration.k8s.io/v1/{plural}"));
+    watch::run(client, resource, &mut sink, pending::<()>()).await;
+    "bindings"
+}
+
+/// Creates the object once its kind is served and none is there. Never again: a deleted object was deleted by somebody.
+async fn create_default(host: Host, known: Arc<Mutex<Known>>, engine: Arc<Engine>) -> &'static str {
+    loop {
+        let (synced, present) = {
+            let known = known
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            (known.synced, known.object.is_some())
+        };
+        if present {
+            break;
+        }
+        if synced {
+            match host.create_default().await {
+                Ok(created) => {
+                    tracing::info!(created, "FederationHealth object with defaults");
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(class = error.class(), %error, "the default object could not be created")
+                }
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    drop(engine);
+    pending::<()>().await;
+    "default object"
+}

@@ -1,0 +1,105 @@
+//! One sink for each watched kind: decodes into facts, and calls the engine.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use federation_health_cluster::watch::{self, Sink};
+use federation_health_core::{
+    facts::{Change, Feed, FeedState},
+    id::Text,
+};
+
+use crate::engine::Engine;
+
+/// Turns one kind's objects into changes.
+pub trait Reader<T>: Send {
+    /// The changes that an object which exists amounts to, or why it cannot be used.
+    fn upsert(&mut self, object: T, engine: &Engine) -> Result<Vec<Change>, Unusable>;
+    /// The changes that its deletion amounts to.
+    fn remove(&mut self, object: T) -> Vec<Change>;
+}
+
+/// An object that decodes but makes no sense.
+#[derive(Debug)]
+pub struct Unusable {
+    /// Its name.
+    pub name: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// Feeds the engine from one watch.
+pub struct FeedSink<T, R> {
+    engine: Arc<Engine>,
+    feed: Feed,
+    reader: R,
+    object: PhantomData<fn() -> T>,
+}
+
+impl<T, R: Reader<T>> FeedSink<T, R> {
+    /// A sink for this feed.
+    pub fn new(engine: Arc<Engine>, feed: Feed, reader: R) -> Self {
+        engine.apply(Change::Feed(feed.clone(), FeedState::Pending));
+        Self {
+            engine,
+            feed,
+            reader,
+            object: PhantomData,
+        }
+    }
+
+    fn report(&self, name: &str, why: &dyn std::fmt::Display) {
+        tracing::warn!(feed = self.feed.as_str(), object = name, why = %why, "an object cannot be read and is skipped");
+        self.engine
+            .apply(Change::Malformed(self.feed.clone(), Text::from(name)));
+    }
+}
+
+/// The driver's word for a feed's state, as the decisions know it.
+pub fn feed_state(state: watch::FeedState) -> FeedState {
+    match state {
+        watch::FeedState::Pending => FeedState::Pending,
+        watch::FeedState::Synced => FeedState::Synced,
+        watch::FeedState::NotInstalled => FeedState::NotInstalled,
+        watch::FeedState::Forbidden => FeedState::Forbidden,
+        watch::FeedState::Failing => FeedState::Failing,
+    }
+}
+
+impl<T, R: Reader<T>> Sink<T> for FeedSink<T, R> {
+    fn begin(&mut self) {
+        self.engine.begin(&self.feed);
+    }
+
+    fn upsert(&mut self, object: T) {
+        match self.reader.upsert(object, &self.engine) {
+            Ok(changes) => changes
+                .into_iter()
+                .for_each(|change| self.engine.apply(change)),
+            Err(unusable) => self.report(&unusable.name, &unusable.why),
+        }
+    }
+
+    fn remove(&mut self, object: T) {
+        self.reader
+            .remove(object)
+            .into_iter()
+            .for_each(|change| self.engine.apply(change));
+    }
+
+    fn end(&mut self) {
+        self.engine.end(&self.feed);
+    }
+
+    fn malformed(&mut self, name: &str, error: &serde_json::Error) {
+        self.report(name, error);
+    }
+
+    fn state(&mut self, state: watch::FeedState) {
+        self.engine
+            .apply(Change::Feed(self.feed.clone(), feed_state(state)));
+    }
+
+    fn alive(&mut self) {
+        self.engine.heard(&self.feed);
+    }
+}
