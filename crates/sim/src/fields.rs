@@ -185,7 +185,7 @@ pub(crate) fn minus(a: &Value, b: &Value) -> Value {
             None => {
                 rest.insert(name.clone(), sub.clone());
             }
-            Some(other) if is_leaf(sub) || is_leaf(other) => {}
+            Some(_) if is_leaf(sub) => {}
             Some(other) => {
                 let sub = minus(sub, other);
                 if !is_leaf(&sub) {
@@ -234,7 +234,8 @@ pub(crate) fn contested(
         let (live, applied) = (step(live, name), step(applied, name));
         if is_leaf(sub) || is_leaf(other) {
             if live != applied {
-                found.insert(name.clone(), json!({}));
+                // All of theirs, so that nothing below a replaced value stays theirs.
+                found.insert(name.clone(), other.clone());
             }
         } else {
             let inner = contested(sub, other, live, applied);

@@ -41,3 +41,27 @@ spec:
                       type: {type: string}
                       status: {type: string}
 "#;
+
+/// A FederationHealth that permits both holds, under a definition with no more than the hold's contract.
+pub const FEDERATION_HEALTH: &str = r"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: federationhealths.federationhealth.io
+spec:
+  group: federationhealth.io
+  scope: Cluster
+  names: {plural: federationhealths, singular: federationhealth, kind: FederationHealth, shortNames: [fedh]}
+  versions:
+    - name: v1alpha1
+      served: true
+      storage: true
+      subresources: {status: {}}
+---
+apiVersion: federationhealth.io/v1alpha1
+kind: FederationHealth
+metadata:
+  name: default
+spec:
+  hold: {collection: OnDiagnosis, federation: OnDiagnosis}
+";

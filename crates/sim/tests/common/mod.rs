@@ -78,14 +78,14 @@ pub fn recorded() -> Vec<Event> {
 
 fn states(clusters: &Value) -> Vec<String> {
     let list = clusters.as_array().into_iter().flatten();
-    list.map(|c| {
-        format!(
-            "{} {}",
-            c["name"].as_str().unwrap(),
-            c["status"].as_str().unwrap_or("OK")
-        )
-    })
-    .collect()
+    let state = |c: &Value| {
+        let status = c["status"].as_str().unwrap_or("OK");
+        format!("{} {status}", c["name"].as_str().unwrap())
+    };
+    // KubeFed keeps them in a map: their order says nothing.
+    let mut states: Vec<String> = list.map(state).collect();
+    states.sort();
+    states
 }
 
 /// Watches the kinds of the recording through real clients from now on.
