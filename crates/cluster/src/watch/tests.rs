@@ -181,7 +181,7 @@ async fn a_missing_kind_is_asked_for_until_it_appears() {
     .await;
     assert_eq!(
         run.times(),
-        [0, 5_000, 15_000, 35_000, 65_000, 95_000, 95_000, 95_000]
+        [0, 5_000, 15_000, 25_000, 35_000, 45_000, 45_000, 45_000]
     );
     assert_eq!(run.calls(), "NotInstalled begin end Synced");
 }
