@@ -1,0 +1,90 @@
+//! Policies and bindings as the server has them.
+
+use std::collections::BTreeMap;
+
+use federation_health_core::assess::Proof;
+use kube::Client;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Part, fault};
+use crate::call::{Call, CallError};
+
+use super::canary::DEADLINE;
+
+const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
+const POLICIES: &str = "validatingadmissionpolicies";
+const BINDINGS: &str = "validatingadmissionpolicybindings";
+
+/// What the server has of the policies and bindings that are wanted, by name; what it lacks is absent.
+#[derive(Clone, Debug, Default)]
+pub struct Installed {
+    /// ValidatingAdmissionPolicies.
+    pub policies: BTreeMap<String, Value>,
+    /// ValidatingAdmissionPolicyBindings.
+    pub bindings: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct ResourceList {
+    #[serde(default)]
+    resources: Vec<ResourceName>,
+}
+
+#[derive(Deserialize)]
+struct ResourceName {
+    #[serde(default)]
+    name: String,
+}
+
+impl Installed {
+    /// Reads each object by name, so that the right to these names is enough.
+    pub(super) async fn read(client: &Client, parts: &[Part]) -> Result<Self, Proof> {
+        supported(client).await?;
+        let mut installed = Self::default();
+        for part in parts {
+            let name = part.name();
+            if let Some(policy) = object(client, POLICIES, name).await? {
+                installed.policies.insert(name.to_owned(), policy);
+            }
+            if let Some(binding) = object(client, BINDINGS, name).await? {
+                installed.bindings.insert(name.to_owned(), binding);
+            }
+        }
+        Ok(installed)
+    }
+}
+
+/// A missing object and a missing kind are both 404: discovery tells them apart.
+async fn supported(client: &Client) -> Result<(), Proof> {
+    let call = Call::get(client, GROUP.to_owned(), DEADLINE);
+    let list: ResourceList = match call.read().await {
+        Ok(list) => list,
+        Err(error) if error.code() == Some(404) => return Err(Proof::Unsupported),
+        Err(error) => {
+            return Err(fault(
+                "read what admissionregistration.k8s.io serves",
+                &error,
+            ));
+        }
+    };
+    let serves = |resource: &str| list.resources.iter().any(|r| r.name == resource);
+    if serves(POLICIES) && serves(BINDINGS) {
+        Ok(())
+    } else {
+        Err(Proof::Unsupported)
+    }
+}
+
+async fn object(client: &Client, resource: &str, name: &str) -> Result<Option<Value>, Proof> {
+    let uri = format!("{GROUP}/{resource}/{name}");
+    match Call::get(client, uri, DEADLINE).read().await {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.code() == Some(404) => Ok(None),
+        Err(error) => Err(failed_read(resource, name, &error)),
+    }
+}
+
+fn failed_read(resource: &str, name: &str, error: &CallError) -> Proof {
+    fault(&format!("get {resource} {name}"), error)
+}
