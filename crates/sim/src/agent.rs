@@ -201,7 +201,7 @@ impl Agent {
         status: Value,
     ) -> Result<Arc<Value>, Refusal> {
         self.edit_part(resource, (namespace, name, "status"), |o| {
-            o["status"] = status
+            o["status"] = status;
         })
     }
 

@@ -71,7 +71,7 @@ fn restrict(part: Part, version: &Version, applied: &mut Value) {
         Part::Status => {
             let map = applied.as_object_mut().into_iter();
             map.for_each(|m| {
-                m.retain(|k, _| matches!(k.as_str(), "apiVersion" | "kind" | "status"))
+                m.retain(|k, _| matches!(k.as_str(), "apiVersion" | "kind" | "status"));
             });
         }
         _ if version.status => {

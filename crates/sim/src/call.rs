@@ -193,7 +193,7 @@ impl Target {
             _ => rest,
         };
         let mut rest = rest.iter();
-        target.plural = rest.next()?.clone();
+        target.plural.clone_from(rest.next()?);
         target.name = rest.next().cloned().unwrap_or_default();
         target.subresource = rest.next().cloned().unwrap_or_default();
         rest.next().is_none().then_some(target)

@@ -76,8 +76,8 @@ pub(crate) fn delete_collection(
     let selected = read::select(state, call, served)?;
     for object in selected {
         let mut one = call.clone();
-        one.target.namespace = json::meta(&object, "namespace").to_owned();
-        one.target.name = json::meta(&object, "name").to_owned();
+        json::meta(&object, "namespace").clone_into(&mut one.target.namespace);
+        json::meta(&object, "name").clone_into(&mut one.target.name);
         delete(state, &one, served)?;
     }
     Ok(Reply::raw(

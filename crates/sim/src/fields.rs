@@ -276,8 +276,16 @@ fn step<'a>(value: Option<&'a Value>, name: &str) -> Option<&'a Value> {
             let index = position(value?.as_array()?, key)?;
             value?.get(index)
         }
-        (_, item) => value?.as_array()?.iter().find(|v| v.to_string() == item),
+        (_, item) => {
+            let wanted = encoded(item)?;
+            value?.as_array()?.iter().find(|v| **v == wanted)
+        }
     }
+}
+
+/// The item of a set whose name carries it as JSON.
+fn encoded(item: &str) -> Option<Value> {
+    serde_json::from_str(item).ok()
 }
 
 fn position(list: &[Value], key: &str) -> Option<usize> {
@@ -298,8 +306,8 @@ pub(crate) fn prune(value: &mut Value, set: &Value) {
             Some(("f", field)) => prune_member(value, field, sub),
             Some(("k", key)) => prune_item(value, key, sub),
             Some((_, item)) => {
-                if let Some(list) = value.as_array_mut() {
-                    list.retain(|v| v.to_string() != item);
+                if let (Some(list), Some(wanted)) = (value.as_array_mut(), encoded(item)) {
+                    list.retain(|v| *v != wanted);
                 }
             }
             None => {}

@@ -64,10 +64,11 @@ impl Step {
                 .flatten()
                 .filter(|item| {
                     let field = path.iter().try_fold(*item, |v, name| v.get(name));
-                    field.is_some_and(|v| match v {
-                        Value::String(s) => s == equals,
-                        other => other.to_string() == *equals,
-                    })
+                    let text = field.map(|v| match v {
+                        Value::String(s) => s.clone(),
+                        other => other.to_string(),
+                    });
+                    text.as_ref() == Some(equals)
                 })
                 .collect(),
         }

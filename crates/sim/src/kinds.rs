@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 use crate::{json, jsonpath::JsonPath};
 
 /// One resource of the API, in all its versions.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the API's own names: kind, listKind"
+)]
 #[derive(Clone, Debug)]
 pub(crate) struct Kind {
     pub(crate) group: String,

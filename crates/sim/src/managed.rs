@@ -28,7 +28,7 @@ impl Manager<'_> {
             && json::text(entry, &["subresource"]) == self.subresource
     }
 
-    fn entry(&self, set: Value) -> Value {
+    fn entry(&self, set: &Value) -> Value {
         let mut entry = json!({
             "manager": self.name, "operation": self.operation(), "apiVersion": self.api_version,
             "time": self.stamp, "fieldsType": "FieldsV1", "fieldsV1": set,
@@ -73,7 +73,7 @@ pub(crate) fn after_update(
         }
     }
     if !fields::is_leaf(&mine) {
-        kept.push(manager.entry(mine));
+        kept.push(manager.entry(&mine));
     }
     Value::from(kept)
 }
@@ -122,7 +122,7 @@ pub(crate) fn apply(
     let unchanged = mine.first().is_some_and(|e| e["fieldsV1"] == wanted);
     let entry = match mine.into_iter().next() {
         Some(entry) if unchanged => entry,
-        _ => manager.entry(wanted),
+        _ => manager.entry(&wanted),
     };
     let mut all = others;
     // The order of entries must not depend on who wrote last, or every write would differ from the one before.

@@ -142,12 +142,13 @@ impl SimService {
         }
         let state = self.server.lock();
         if path == "/metrics" {
-            let mut text = String::new();
-            for ((policy, binding), count) in &state.denials {
-                text.push_str(&format!(
-                    "apiserver_validating_admission_policy_check_total{{enforcement_action=\"deny\",policy=\"{policy}\",policy_binding=\"{binding}\"}} {count}\n"
-                ));
-            }
+            const NAME: &str = "apiserver_validating_admission_policy_check_total";
+            let line = |((policy, binding), count): (&(String, String), &u64)| {
+                format!(
+                    "{NAME}{{enforcement_action=\"deny\",policy=\"{policy}\",policy_binding=\"{binding}\"}} {count}\n"
+                )
+            };
+            let text: String = state.denials.iter().map(line).collect();
             return Some(respond(200, "text/plain; version=0.0.4", text.into_bytes()));
         }
         let aggregated = discovery::wants_aggregated(accept)

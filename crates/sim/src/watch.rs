@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// Time between bookmarks, as kube-apiserver's watch cache keeps it.
-const BOOKMARK_PERIOD: Duration = Duration::from_secs(60);
+const BOOKMARK_PERIOD: Duration = Duration::from_mins(1);
 /// Duration of a watch that states none; kube-apiserver draws 30 to 60 minutes.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(30);
 /// Changes written in one piece: a restart of ten thousand objects must not become one allocation.
 const CHUNK: usize = 512;
 
@@ -47,39 +47,39 @@ pub(crate) struct Watch {
 impl Watch {
     /// Opens a watch, or refuses it.
     pub(crate) fn open(
-        server: &Server,
-        state: &State,
+        api: &Server,
+        now: &State,
         call: &Call,
         served: &Served,
         form: Form,
         cut: watch::Receiver<u64>,
     ) -> Result<Self, Refusal> {
         let selector = read::selector(call)?;
-        let collection = &state.collections[served.collection];
+        let collection = &now.collections[served.collection];
         let requested = call.query.number("resourceVersion")?.unwrap_or(0);
         let send_initial = call.query.flag("sendInitialEvents");
         let mut initial = Vec::new();
         let position = if send_initial || requested == 0 {
             if call.query.get("sendInitialEvents") != "false" {
-                initial = read::select(state, call, served)?;
+                initial = read::select(now, call, served)?;
                 // Taken from the back.
                 initial.reverse();
             }
-            state.version
+            now.version
         } else {
             requested
         };
         if position < collection.compacted {
             return Err(Refusal::expired(position, collection.compacted));
         }
-        if position > state.version {
+        if position > now.version {
             let message = format!(
                 "Too large resource version: {position}, current: {}",
-                state.version
+                now.version
             );
             return Err(Refusal::new(504, "Timeout", message));
         }
-        let now = Instant::now();
+        let start = Instant::now();
         let timeout = call
             .query
             .number("timeoutSeconds")?
@@ -89,7 +89,7 @@ impl Watch {
             name = Selector::parse("", &format!("metadata.name={}", call.target.name))?;
         }
         Ok(Self {
-            server: server.clone(),
+            server: api.clone(),
             served: served.clone(),
             version: call.target.version.clone(),
             namespace: call.target.namespace.clone(),
@@ -101,12 +101,12 @@ impl Watch {
             bookmarks: call
                 .query
                 .flag("allowWatchBookmarks")
-                .then(|| now + BOOKMARK_PERIOD),
+                .then(|| start + BOOKMARK_PERIOD),
             // Bounded, because an absurd number of seconds must not overflow the clock.
-            deadline: now
+            deadline: start
                 + timeout
                     .unwrap_or(DEFAULT_TIMEOUT)
-                    .min(Duration::from_secs(86_400)),
+                    .min(Duration::from_hours(24)),
             changed: collection.changed.subscribe(),
             cut,
             ended: false,

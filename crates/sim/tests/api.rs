@@ -1,5 +1,13 @@
 //! The API's semantics, through the client that the operator uses.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "a test's helpers fail as tests do, and take literals"
+)]
+
 mod common;
 
 use std::time::Duration;
@@ -362,10 +370,10 @@ async fn the_scale_subresource_reads_and_writes_replicas() {
     let name = "kubefed-controller-manager";
     let scale = api.get_scale(name).await.unwrap();
     assert_eq!(scale.spec.unwrap().replicas, Some(2));
-    let stale = json!({"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 0}});
+    let outdated = json!({"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 0}});
     assert_eq!(
         refused(
-            api.patch_scale(name, &PatchParams::default(), &Patch::Merge(stale))
+            api.patch_scale(name, &PatchParams::default(), &Patch::Merge(outdated))
                 .await
         )
         .code,

@@ -1,5 +1,13 @@
 //! Server-side apply: who owns which field, and what an apply takes away.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "a test's helpers fail as tests do, and take literals"
+)]
+
 mod common;
 
 use common::manifest;
@@ -178,6 +186,25 @@ async fn a_merge_patch_of_the_hold_survives_the_status_apply_and_keeps_its_owner
         json!({"phase": "Alarm", "hold": {"collection": true, "reason": "DuplicateCluster"}})
     );
     assert!(managers(&left).contains(&("operator-hold".to_owned(), "status".to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_of_a_set_belong_to_who_added_them() {
+    let (_sim, api) = widgets();
+    let finalizers = |names: &[&str]| json!({"metadata": {"finalizers": names}});
+    apply(&api, "me", finalizers(&["example.io/a", "example.io/b"]))
+        .await
+        .unwrap();
+    apply(&api, "you", finalizers(&["example.io/c"]))
+        .await
+        .unwrap();
+    let left = apply(&api, "me", finalizers(&["example.io/b"]))
+        .await
+        .unwrap();
+    assert_eq!(
+        left.metadata.finalizers.unwrap(),
+        ["example.io/b", "example.io/c"]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,13 @@
 //! The hold: what the admission policies refuse, and that it prevents the loss.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "a test's helpers fail as tests do, and take literals"
+)]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,12 @@
 //! The incident in virtual time, compared with the recording of the real one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's helpers fail as tests do"
+)]
+
 mod common;
 
 use std::time::Duration;

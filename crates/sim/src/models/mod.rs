@@ -50,7 +50,7 @@ pub(crate) fn run<C: Controller>(
     mut changes: mpsc::UnboundedReceiver<Change>,
 ) -> impl Future<Output = ()> + Send {
     /// Without work a controller waits for a change alone; the time only has to exist.
-    const IDLE: Duration = Duration::from_secs(86_400);
+    const IDLE: Duration = Duration::from_hours(24);
     async move {
         let mut queue = Queue::new();
         controller.start(&mut queue);

@@ -14,7 +14,7 @@ use crate::{
 
 /// Events about one object at once, and the time after which one more is let through: client-go's spam filter.
 const BURST: u32 = 25;
-const REFILL: Duration = Duration::from_secs(300);
+const REFILL: Duration = Duration::from_mins(5);
 
 pub(super) struct Recorder {
     agent: Agent,

@@ -155,7 +155,7 @@ impl Plane {
             workers: BTreeMap::new(),
             registrations: BTreeMap::new(),
             joined: BTreeSet::new(),
-            backoff: Backoff::new(Duration::from_secs(5), Duration::from_secs(60)),
+            backoff: Backoff::new(Duration::from_secs(5), Duration::from_mins(1)),
             running: false,
         };
         plane.watch(host);

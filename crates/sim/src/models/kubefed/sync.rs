@@ -76,14 +76,11 @@ impl Plane {
                     statuses.push((name.to_owned(), "ClusterNotReady"));
                 }
             } else if wanted || self.joined.contains(name) {
-                match self.alias(cluster) {
-                    Some(alias) => {
-                        steps.push((self.decide(kind, key, object, &alias, wanted), alias))
-                    }
-                    None => {
-                        statuses.push((name.to_owned(), "CachedRetrievalFailed"));
-                        outcome.failed = true;
-                    }
+                if let Some(alias) = self.alias(cluster) {
+                    steps.push((self.decide(kind, key, object, &alias, wanted), alias));
+                } else {
+                    statuses.push((name.to_owned(), "CachedRetrievalFailed"));
+                    outcome.failed = true;
                 }
             }
         }

@@ -87,9 +87,9 @@ impl Binder {
             return true;
         };
         let members = self.members.get(name).into_iter().flatten();
-        members.fold(true, |done, namespace| {
-            self.own(namespace, &workspace) && done
-        })
+        // Each is bound, whatever became of the one before.
+        let left = members.filter(|namespace| !self.own(namespace, &workspace));
+        left.count() == 0
     }
 
     fn own(&self, namespace: &str, workspace: &Value) -> bool {

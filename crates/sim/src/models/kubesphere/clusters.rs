@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Between two looks at all clusters.
-const RESYNC: Duration = Duration::from_secs(120);
+const RESYNC: Duration = Duration::from_mins(2);
 const REACTION: Duration = Duration::from_millis(50);
 const HOST_LABEL: &str = "cluster-role.kubesphere.io/host";
 const FEDERATION: &str = "kube-federation-system";

@@ -42,7 +42,7 @@ impl Templates {
                 "workspacetemplates" | "federatedworkspaces"
             )
         });
-        let backoff = Backoff::new(REACTION, Duration::from_secs(60));
+        let backoff = Backoff::new(REACTION, Duration::from_mins(1));
         models::run(
             Self {
                 agent: super::agent(server),
