@@ -15,6 +15,8 @@ use federation_health_core::{
 
 use crate::facts::selector;
 
+mod checks;
+
 /// What the operator does, as the spec says, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -55,7 +57,7 @@ fn invalid(field: &'static str, fix: impl Into<String>) -> InvalidSpec {
 /// The first rule that the spec breaks.
 pub fn settings(object: &FederationHealth) -> Result<Settings, InvalidSpec> {
     let spec = &object.spec;
-    check_ranges(spec)?;
+    checks::check(spec)?;
     let ignore = spec
         .workspaces
         .ignore_selector
@@ -65,12 +67,6 @@ pub fn settings(object: &FederationHealth) -> Result<Settings, InvalidSpec> {
                 .map_err(|error| invalid("spec.workspaces.ignoreSelector", error.to_string()))
         })
         .transpose()?;
-    if ignore.as_ref().is_some_and(|s| s.terms().is_empty()) {
-        return Err(invalid(
-            "spec.workspaces.ignoreSelector",
-            "name at least one label, or leave the field out",
-        ));
-    }
     Ok(Settings {
         policy: Policy {
             generation: object.metadata.generation.unwrap_or_default(),
@@ -87,95 +83,6 @@ pub fn settings(object: &FederationHealth) -> Result<Settings, InvalidSpec> {
         probe_timeout_seconds: spec.probe.timeout_seconds as u64,
         allowed_endpoints: spec.probe.allowed_endpoints.clone(),
     })
-}
-
-fn check_ranges(spec: &FederationHealthSpec) -> Result<(), InvalidSpec> {
-    let within = |field, value: i64, min: i64, max: i64| {
-        if (min..=max).contains(&value) {
-            Ok(())
-        } else {
-            Err(invalid(field, format!("choose {min} to {max}")))
-        }
-    };
-    let churn = &spec.churn;
-    within(
-        "spec.churn.fastHalfLifeSeconds",
-        churn.fast_half_life_seconds,
-        30,
-        86_400,
-    )?;
-    within(
-        "spec.churn.slowHalfLifeSeconds",
-        churn.slow_half_life_seconds,
-        60,
-        604_800,
-    )?;
-    within(
-        "spec.churn.fastThresholdPercent",
-        churn.fast_threshold_percent,
-        110,
-        1600,
-    )?;
-    within(
-        "spec.churn.slowThresholdPercent",
-        churn.slow_threshold_percent,
-        110,
-        1600,
-    )?;
-    within("spec.churn.clearPercent", churn.clear_percent, 10, 1500)?;
-    within(
-        "spec.probe.periodSeconds",
-        spec.probe.period_seconds,
-        5,
-        3600,
-    )?;
-    within(
-        "spec.probe.timeoutSeconds",
-        spec.probe.timeout_seconds,
-        1,
-        60,
-    )?;
-    within(
-        "spec.hold.releaseAfterSeconds",
-        spec.hold.release_after_seconds,
-        1,
-        86_400,
-    )?;
-    within(
-        "spec.history.maxIncidents",
-        spec.history.max_incidents,
-        1,
-        20,
-    )?;
-    if churn.fast_half_life_seconds >= churn.slow_half_life_seconds {
-        return Err(invalid(
-            "spec.churn.fastHalfLifeSeconds",
-            "choose less than slowHalfLifeSeconds",
-        ));
-    }
-    if churn.clear_percent
-        >= churn
-            .fast_threshold_percent
-            .min(churn.slow_threshold_percent)
-    {
-        return Err(invalid(
-            "spec.churn.clearPercent",
-            "choose less than both thresholds",
-        ));
-    }
-    if spec.probe.timeout_seconds >= spec.probe.period_seconds {
-        return Err(invalid(
-            "spec.probe.timeoutSeconds",
-            "choose less than periodSeconds",
-        ));
-    }
-    if spec.federation.namespace.is_empty() {
-        return Err(invalid(
-            "spec.federation.namespace",
-            "name the namespace of KubeFed",
-        ));
-    }
-    Ok(())
 }
 
 fn thresholds(churn: &Churn) -> Thresholds {

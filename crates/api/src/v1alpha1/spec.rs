@@ -105,21 +105,22 @@ pub struct FederationHealthSpec {
 }
 
 /// Names of the guarded federation.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
+// Their forms are CEL rules and not patterns: a server answers a broken pattern with the bare expression.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FederationRef {
     /// Namespace in which the federation's KubeFed runs and keeps its KubeFedClusters.
     #[serde(default = "FederationRef::namespace")]
-    #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("must be a namespace's name: lower-case letters, digits and '-', with a letter or digit at both ends")
     )]
     pub namespace: String,
     /// Deployment of KubeFed's controller manager in that namespace.
     #[serde(default = "FederationRef::controller_deployment")]
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')").message("must be a Deployment's name: lower-case letters, digits, '-' and '.', with a letter or digit at both ends")
     )]
     pub controller_deployment: String,
 }
@@ -147,7 +148,7 @@ impl Default for FederationRef {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.ignoreSelector) || has(self.ignoreSelector.matchLabels) || has(self.ignoreSelector.matchExpressions)").message("ignoreSelector must name at least one label: leave the field out to ignore nothing")
+    validation = Rule::new("!has(self.ignoreSelector) || (has(self.ignoreSelector.matchLabels) && size(self.ignoreSelector.matchLabels) > 0) || (has(self.ignoreSelector.matchExpressions) && size(self.ignoreSelector.matchExpressions) > 0)").message("ignoreSelector must name at least one label: leave the field out to ignore nothing")
 )]
 pub struct Workspaces {
     /// Workspaces whose labels match are not judged: for example those of test tenants that are recreated on purpose.
