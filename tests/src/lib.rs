@@ -1,1 +1,3 @@
-//! Shared pieces of the scenario and end-to-end tests.
+//! Shared pieces of the scenario and end-to-end tests, the soak and the demo.
+
+pub mod guarded;

@@ -3,12 +3,15 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser as _;
-use federation_health_cluster::{probe::TlsDialer, proof::Prover};
+use federation_health_cluster::{
+    probe::TlsDialer,
+    proof::{Clients, Install, Prover},
+};
 use federation_health_operator::{
     args::{Args, LogFormat},
     clock::Clock,
     events::Events,
-    prove::Proving,
+    prove::{ProverFor, Proving},
     run::{self, Surroundings},
 };
 use kube::{Client, Config};
@@ -62,19 +65,13 @@ async fn operate(args: &Args) -> Result<(), Error> {
     config.default_retry = false;
     config.read_timeout = None;
     let client = Client::try_from(config.clone())?;
-    let prover = Prover::new(
-        client.clone(),
-        &args.object,
-        &args.namespace,
-        config.clone(),
-    );
     let around = Surroundings {
         watch_client: Client::try_from(config.clone())?,
-        hold_client: Client::try_from(config)?,
+        hold_client: Client::try_from(config.clone())?,
+        proving: Proving::Real(prover_for(args, client.clone(), config)),
         events: Events::new(client.clone(), &args.instance),
         client,
         dialer: Arc::new(TlsDialer::default()),
-        proving: Proving::Real(Arc::new(prover)),
         clock: Clock::wall(),
         listen,
         object: args.object.clone(),
@@ -92,4 +89,36 @@ async fn operate(args: &Args) -> Result<(), Error> {
     };
     parts.until(stop).await?;
     Ok(())
+}
+
+fn prover_for(args: &Args, client: Client, config: Config) -> ProverFor {
+    let (namespace, object) = (args.namespace.clone(), args.object.clone());
+    let config = Arc::new(config);
+    Box::new(move |federation| {
+        let install = Install {
+            namespace: namespace.clone(),
+            object: object.clone(),
+            federation: federation.to_owned(),
+        };
+        Prover::new(client.clone(), install, by_address(config.clone()))
+    })
+}
+
+/// Clients for single addresses of the API server, with the rights and the authority of our own configuration.
+fn by_address(config: Arc<Config>) -> Clients {
+    Box::new(move |address| {
+        let mut config = (*config).clone();
+        let host = config.cluster_url.host().unwrap_or_default().to_owned();
+        // Every API server's certificate has this name; it is compared, never resolved.
+        let name = if host.parse::<std::net::IpAddr>().is_ok() {
+            "kubernetes.default.svc"
+        } else {
+            &host
+        };
+        config
+            .tls_server_name
+            .get_or_insert_with(|| name.to_owned());
+        config.cluster_url = format!("https://{address}").parse().ok()?;
+        Client::try_from(config).ok()
+    })
 }

@@ -5,10 +5,11 @@ use std::{
     time::Duration,
 };
 
-use federation_health_cluster::proof::{Prover, Wanted};
+use federation_health_cluster::proof::{Prover, ShippedError, Wanted};
 use federation_health_core::{
     assess::Proof,
     hold::{CollectionPolicy, HoldPolicy},
+    id::Text,
 };
 use tokio::sync::Notify;
 
@@ -22,10 +23,13 @@ const RETRY: Duration = Duration::from_secs(15);
 /// How often it is checked whether there is anything new to prove: addresses of API servers have no watch of ours.
 const LOOK: Duration = Duration::from_secs(60);
 
+/// Makes the prover of one federation.
+pub type ProverFor = Box<dyn Fn(&str) -> Result<Prover, ShippedError> + Send + Sync>;
+
 /// How the chain is proven.
 pub enum Proving {
-    /// On the real server.
-    Real(Arc<Prover>),
+    /// On the real server, for the federation whose control plane is in this namespace.
+    Real(ProverFor),
     /// Taken for granted: the simulation's policies are part of its server.
     Assumed,
 }
@@ -45,30 +49,30 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// Runs until the process ends.
     pub async fn run(self) {
-        let prover = match &self.proving {
-            Proving::Real(prover) => prover.clone(),
-            Proving::Assumed => {
-                self.engine.set_proof(Proof::Proven { on: 1, of: 1 });
-                return std::future::pending().await;
-            }
+        let Proving::Real(prover_for) = &self.proving else {
+            self.engine.set_proof(Proof::Proven { on: 1, of: 1 });
+            return std::future::pending().await;
         };
         let mut proven = None;
-        let mut collector_seen = false;
         loop {
             let mut pause = LOOK;
-            if let Some(policy) = self.policy() {
-                let found = prover.fingerprint().await.ok();
-                if found.is_none() || proven.as_ref() != Some(&(found, policy.clone())) {
-                    let wanted = wanted(&policy, !collector_seen);
-                    let proof = prover.prove(wanted).await;
-                    let good = matches!(proof, Proof::Proven { .. });
-                    tracing::info!(?proof, "tried the hold");
-                    self.engine.set_proof(proof);
-                    collector_seen |= good;
-                    proven = good.then(|| (found, policy));
-                    if !good {
-                        pause = RETRY;
+            if let Some((namespace, policy)) = self.policy() {
+                match prover_for(&namespace) {
+                    Ok(prover) => {
+                        let wanted = Wanted::of(&policy, true);
+                        let found = prover.fingerprint(wanted).await;
+                        if found.is_none() || proven.as_ref() != Some(&(found, policy.clone())) {
+                            let proof = prover.prove(wanted).await;
+                            let good = matches!(proof, Proof::Proven { .. });
+                            tracing::info!(?proof, "tried the hold");
+                            self.engine.set_proof(proof);
+                            proven = good.then(|| (found, policy));
+                        }
                     }
+                    Err(error) => self.engine.set_proof(Proof::Failed(error.to_string())),
+                }
+                if proven.is_none() {
+                    pause = RETRY;
                 }
             }
             tokio::select! {
@@ -79,22 +83,15 @@ impl Rehearsal {
     }
 
     /// The holds asked for, if any are.
-    fn policy(&self) -> Option<HoldPolicy> {
+    fn policy(&self) -> Option<(Text, HoldPolicy)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.object.as_ref()?;
-        let hold = known.settings.as_ref()?.policy.hold.clone();
-        let asked = hold.collection != CollectionPolicy::Never || hold.federation;
-        asked.then_some(HoldPolicy {
+        let policy = &known.settings.as_ref()?.policy;
+        let asked = policy.hold.collection != CollectionPolicy::Never || policy.hold.federation;
+        let hold = HoldPolicy {
             requests: Vec::new(),
-            ..hold
-        })
-    }
-}
-
-fn wanted(policy: &HoldPolicy, real: bool) -> Wanted {
-    Wanted {
-        collection: policy.collection != CollectionPolicy::Never,
-        federation: policy.federation,
-        real,
+            ..policy.hold.clone()
+        };
+        asked.then(|| (policy.namespace.clone(), hold))
     }
 }

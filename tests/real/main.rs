@@ -1,0 +1,3 @@
+//! End to end on real control planes: etcd, kube-apiserver, kube-controller-manager, KubeFed.
+
+mod incident;
