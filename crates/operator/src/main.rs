@@ -11,7 +11,7 @@ use federation_health_operator::{
     args::{Args, LogFormat},
     clock::Clock,
     events::Events,
-    prove::{ProverFor, Proving},
+    prove::Proving,
     run::{self, Surroundings},
 };
 use kube::{Client, Config};
@@ -65,10 +65,15 @@ async fn operate(args: &Args) -> Result<(), Error> {
     config.default_retry = false;
     config.read_timeout = None;
     let client = Client::try_from(config.clone())?;
+    let install = Install {
+        namespace: args.namespace.clone(),
+        object: args.object.clone(),
+    };
+    let prover = Prover::new(client.clone(), install, by_address(config.clone()))?;
     let around = Surroundings {
         watch_client: Client::try_from(config.clone())?,
         hold_client: Client::try_from(config.clone())?,
-        proving: Proving::Real(prover_for(args, client.clone(), config)),
+        proving: Proving::Real(Box::new(prover)),
         events: Events::new(client.clone(), &args.instance),
         client,
         dialer: Arc::new(TlsDialer::default()),
@@ -91,23 +96,10 @@ async fn operate(args: &Args) -> Result<(), Error> {
     Ok(())
 }
 
-fn prover_for(args: &Args, client: Client, config: Config) -> ProverFor {
-    let (namespace, object) = (args.namespace.clone(), args.object.clone());
-    let config = Arc::new(config);
-    Box::new(move |federation| {
-        let install = Install {
-            namespace: namespace.clone(),
-            object: object.clone(),
-            federation: federation.to_owned(),
-        };
-        Prover::new(client.clone(), install, by_address(config.clone()))
-    })
-}
-
 /// Clients for single addresses of the API server, with the rights and the authority of our own configuration.
-fn by_address(config: Arc<Config>) -> Clients {
+fn by_address(config: Config) -> Clients {
     Box::new(move |address| {
-        let mut config = (*config).clone();
+        let mut config = config.clone();
         let host = config.cluster_url.host().unwrap_or_default().to_owned();
         // Every API server's certificate has this name; it is compared, never resolved.
         let name = if host.parse::<std::net::IpAddr>().is_ok() {

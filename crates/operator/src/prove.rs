@@ -5,12 +5,8 @@ use std::{
     time::Duration,
 };
 
-use federation_health_cluster::proof::{Prover, ShippedError, Wanted};
-use federation_health_core::{
-    assess::Proof,
-    hold::{CollectionPolicy, HoldPolicy},
-    id::Text,
-};
+use federation_health_cluster::proof::{Prover, Wanted};
+use federation_health_core::{assess::Proof, federation::Policy, hold::CollectionPolicy};
 use tokio::sync::Notify;
 
 use crate::{engine::Engine, object::Known};
@@ -23,13 +19,10 @@ const RETRY: Duration = Duration::from_secs(15);
 /// How often it is checked whether there is anything new to prove: addresses of API servers have no watch of ours.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// Makes the prover of one federation.
-pub type ProverFor = Box<dyn Fn(&str) -> Result<Prover, ShippedError> + Send + Sync>;
-
 /// How the chain is proven.
 pub enum Proving {
-    /// On the real server, for the federation whose control plane is in this namespace.
-    Real(ProverFor),
+    /// On the real server.
+    Real(Box<Prover>),
     /// Taken for granted: the simulation's policies are part of its server.
     Assumed,
 }
@@ -49,27 +42,21 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// Runs until the process ends.
     pub async fn run(self) {
-        let Proving::Real(prover_for) = &self.proving else {
+        let Proving::Real(prover) = &self.proving else {
             self.engine.set_proof(Proof::Proven { on: 1, of: 1 });
             return std::future::pending().await;
         };
         let mut proven = None;
         loop {
             let mut pause = LOOK;
-            if let Some((namespace, policy)) = self.policy() {
-                match prover_for(&namespace) {
-                    Ok(prover) => {
-                        let wanted = Wanted::of(&policy, true);
-                        let found = prover.fingerprint(wanted).await;
-                        if found.is_none() || proven.as_ref() != Some(&(found, policy.clone())) {
-                            let proof = prover.prove(wanted).await;
-                            let good = matches!(proof, Proof::Proven { .. });
-                            tracing::info!(?proof, "tried the hold");
-                            self.engine.set_proof(proof);
-                            proven = good.then(|| (found, policy));
-                        }
-                    }
-                    Err(error) => self.engine.set_proof(Proof::Failed(error.to_string())),
+            if let Some(policy) = self.policy() {
+                let wanted = Wanted::of(&policy, true);
+                let found = prover.fingerprint(&wanted).await;
+                if found.is_none() || proven.as_ref() != Some(&(found, wanted.clone())) {
+                    let proof = prover.prove(&wanted).await;
+                    tracing::info!(?proof, "tried the hold");
+                    proven = matches!(proof, Proof::Proven { .. }).then_some((found, wanted));
+                    self.engine.set_proof(proof);
                 }
                 if proven.is_none() {
                     pause = RETRY;
@@ -83,15 +70,11 @@ impl Rehearsal {
     }
 
     /// The holds asked for, if any are.
-    fn policy(&self) -> Option<(Text, HoldPolicy)> {
+    fn policy(&self) -> Option<Policy> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.object.as_ref()?;
         let policy = &known.settings.as_ref()?.policy;
         let asked = policy.hold.collection != CollectionPolicy::Never || policy.hold.federation;
-        let hold = HoldPolicy {
-            requests: Vec::new(),
-            ..policy.hold.clone()
-        };
-        asked.then(|| (policy.namespace.clone(), hold))
+        asked.then(|| policy.clone())
     }
 }
