@@ -159,7 +159,7 @@ impl ControlPlane {
         if options.controller_manager {
             plane.start_controller_manager().await?;
         }
-        plane.dir.mark_started();
+        plane.dir.mark_started(true);
         Ok(Self {
             started_in: begun.elapsed(),
             ..plane
@@ -194,6 +194,11 @@ impl ControlPlane {
     /// The directory with data, keys and logs of this run.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Keeps data and logs after the end, for whoever looks for the reason of a failure.
+    pub fn keep_files(&self) {
+        self.dir.mark_started(false);
     }
 
     /// The audit log of its API server.

@@ -84,7 +84,8 @@ pub struct Timings {
 /// A running federation. Dropping it ends everything.
 pub struct Federation {
     planes: Vec<Kubefed>,
-    kubesphere: Kubesphere,
+    // None while it starts.
+    kubesphere: Option<Kubesphere>,
     workspaces: Vec<WorkspaceSpec>,
     timings: Timings,
     // Last: what talks to the server ends before it.
@@ -98,17 +99,9 @@ impl Federation {
     pub async fn start(options: FederationOptions) -> Result<Self> {
         let begun = Instant::now();
         let host = ControlPlane::start(options.control_plane).await?;
-        let client = host.client();
-        let version = options
-            .kubefed
-            .as_ref()
-            .map_or(KubefedVersion::V0_8_1, |kubefed| kubefed.version);
-        kubefed::install_definitions(client.clone(), version).await?;
-        let kubesphere = Kubesphere::start(&host, options.kubesphere).await?;
-        join::join(&client, &host, HOST, &JoinOptions::host()).await?;
         let mut bed = Self {
             planes: Vec::new(),
-            kubesphere,
+            kubesphere: None,
             workspaces: options.workspaces,
             timings: Timings {
                 control_plane: host.started_in(),
@@ -116,20 +109,43 @@ impl Federation {
             },
             host,
         };
-        if let Some(kubefed) = options.kubefed {
-            bed.timings.kubefed = bed.add_kubefed(kubefed).await?;
-            // A FederatedWorkspace that KubeFed meets before the cluster is Ready waits for 20 s.
-            bed.wait_registration_ready(HOST).await?;
+        match bed.set_up(options.kubefed, options.kubesphere).await {
+            Ok(()) => {
+                bed.timings.total = begun.elapsed();
+                Ok(bed)
+            }
+            Err(error) => {
+                bed.host.keep_files();
+                Err(error)
+            }
         }
-        for spec in &bed.workspaces {
+    }
+
+    async fn set_up(
+        &mut self,
+        kubefed: Option<KubefedOptions>,
+        kubesphere: KubesphereOptions,
+    ) -> Result<()> {
+        let client = self.client();
+        let version = kubefed
+            .as_ref()
+            .map_or(KubefedVersion::V0_8_1, |kubefed| kubefed.version);
+        kubefed::install_definitions(client.clone(), version).await?;
+        self.kubesphere = Some(Kubesphere::start(&self.host, kubesphere).await?);
+        self.join_alias(HOST, JoinOptions::host()).await?;
+        if let Some(kubefed) = kubefed {
+            self.timings.kubefed = self.add_kubefed(kubefed).await?;
+            // A FederatedWorkspace that KubeFed meets before the cluster is Ready waits for 20 s.
+            self.wait_registration_ready(HOST).await?;
+        }
+        for spec in &self.workspaces {
             workspace::create(&client, spec).await?;
-            if bed.planes.is_empty() {
+            if self.planes.is_empty() {
                 workspace::create_as_kubefed(&client, &spec.name).await?;
             }
         }
-        bed.wait_bound(READY_LIMIT).await?;
-        bed.timings.total = begun.elapsed();
-        Ok(bed)
+        self.wait_bound(READY_LIMIT).await?;
+        Ok(())
     }
 
     /// The host's control plane.

@@ -25,6 +25,9 @@ const SERVICE_ACCOUNT: &str = "kubefed-controller";
 /// With the default client rate each type takes about 13 s, and a restart waits out 15 s of lock.
 const READY_LIMIT: Duration = Duration::from_mins(3);
 
+/// KubeFed ends by itself when a CRD is not served yet, and comes up at the next start.
+const STARTS_LIMIT: usize = 3;
+
 /// KubeFed's own client waits at 5 requests a second, which costs 13 s of start for each type. The
 /// incident's course does not depend on it: the first deletion comes at a health check.
 const FAST_CLIENT_QPS: u16 = 100;
@@ -216,7 +219,8 @@ impl Kubefed {
         );
         for kind in &self.options.types {
             wait::until(&what, READY_LIMIT, || async {
-                if let Some(failure) = self.runner.state().failure {
+                let state = self.runner.state();
+                if let Some(failure) = state.failure.filter(|_| state.starts > STARTS_LIMIT) {
                     return Err(Error::refused(format!("start KubeFed: {failure}")));
                 }
                 let config = api.get_opt(kind.config_name()).await;
@@ -280,7 +284,7 @@ async fn install_objects(client: &Client, options: &KubefedOptions) -> Result<()
     let namespace = &options.namespace;
     let rights = include_str!("../manifests/kubefed-rights.yaml").replace("NAMESPACE", namespace);
     apply::yaml(client, &rights).await?;
-    apply::object(client, &config(namespace)).await?;
+    apply::object(client, &config(namespace, options.version)).await?;
     for kind in &options.types {
         apply::object(client, &kind.config(namespace)).await?;
     }
@@ -289,8 +293,8 @@ async fn install_objects(client: &Client, options: &KubefedOptions) -> Result<()
 }
 
 /// Feature gates as the chart's post-install hook fills them in; KubeFed refuses to start without.
-fn config(namespace: &str) -> Value {
-    json!({
+fn config(namespace: &str, version: KubefedVersion) -> Value {
+    let mut config = json!({
         "apiVersion": "core.kubefed.io/v1beta1",
         "kind": "KubeFedConfig",
         "metadata": { "name": "kubefed", "namespace": namespace },
@@ -309,7 +313,12 @@ fn config(namespace: &str) -> Value {
                 { "name": "SchedulerPreferences", "configuration": "Enabled" },
             ],
         },
-    })
+    });
+    if version == KubefedVersion::V0_10_0 {
+        // Its default, which its CRD knows and its validation wants; 0.8.1's CRD has no such field.
+        config["spec"]["controllerDuration"]["cacheSyncTimeout"] = json!("5m");
+    }
+    config
 }
 
 fn deployment(options: &KubefedOptions) -> Value {

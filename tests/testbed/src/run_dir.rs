@@ -37,9 +37,9 @@ impl RunDir {
         })
     }
 
-    /// Says that everything in it started, so that its logs explain nothing any more.
-    pub fn mark_started(&self) {
-        self.started.store(true, Ordering::Relaxed);
+    /// Says whether everything in it started, so that its logs explain nothing any more.
+    pub fn mark_started(&self, started: bool) {
+        self.started.store(started, Ordering::Relaxed);
     }
 
     /// Its path.

@@ -54,7 +54,7 @@ pub struct RunnerState {
     pub processes: Vec<Option<u32>>,
     /// Starts since the beginning, restarts included.
     pub starts: usize,
-    /// The last start that failed, in words.
+    /// Why a process ended by itself or could not be started, the last time that happened.
     pub failure: Option<String>,
 }
 
@@ -238,8 +238,9 @@ impl Supervisor {
     fn look_after_processes(&mut self) {
         for (index, slot) in self.slots.iter_mut().enumerate() {
             if let Some(process) = &mut slot.process
-                && process.check_alive().is_err()
+                && let Err(error) = process.check_alive()
             {
+                self.failure = Some(error.to_string());
                 slot.process = None;
                 slot.start_at = Some(Instant::now() + RESTART_AFTER);
             }
@@ -251,7 +252,6 @@ impl Supervisor {
                 Ok(process) => {
                     slot.process = Some(process);
                     slot.start_at = None;
-                    self.failure = None;
                 }
                 Err(error) => {
                     slot.start_at = Some(Instant::now() + RESTART_AFTER);

@@ -1,5 +1,7 @@
 //! Other shapes of the incident, each with the real KubeFed.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::time::Duration;
 
 use federation_health_testbed::federation::{Federation, FederationOptions};

@@ -1,5 +1,11 @@
 //! The imitation of KubeSphere's controllers on a real API server, without KubeFed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use std::time::Duration;
 
 use federation_health_testbed::federation::{Federation, FederationOptions};

@@ -1,5 +1,7 @@
 //! Nothing outlives the test bed, and a Deployment's processes follow its replicas.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
