@@ -7,6 +7,7 @@
 mod addresses;
 mod canary;
 mod collector;
+mod dial;
 mod fingerprint;
 mod inspect;
 mod installed;
@@ -17,12 +18,11 @@ use std::net::SocketAddr;
 
 use federation_health_api::names;
 use federation_health_core::{
-    assess::Proof,
-    effect::Rule,
-    hold::{CollectionPolicy, HoldPolicy},
+    assess::Proof, effect::Rule, federation::Policy, hold::CollectionPolicy, id::Text,
 };
 use kube::Client;
 
+pub use dial::dial_with;
 pub use fingerprint::{Server, fingerprint};
 pub use inspect::inspect;
 pub use installed::Installed;
@@ -32,34 +32,35 @@ use crate::{call::CallError, host::Host};
 
 /// Builds a client for one address of the API server; None if that address cannot be dialled at all.
 ///
-/// The caller copies its own configuration, puts the address into the URL and names the host of the original URL for TLS,
-/// or `kubernetes.default.svc` where that host is an IP address: every API server's certificate carries that name, and as
-/// the connection goes to the address, nothing resolves it.
+/// [`dial_with`] makes one from the configuration of the program's other clients.
 pub type Clients = Box<dyn Fn(SocketAddr) -> Option<Client> + Send + Sync>;
 
 /// What the owner asked for, and so what has to be proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Collection rule. `Always` is the durable layer alone, so that the fast one is neither required nor tried.
     pub collection: CollectionPolicy,
     /// Federation rule, on diagnosis: both layers.
     pub federation: bool,
+    /// Namespace of the guarded control plane: the durable federation policy must name it.
+    pub plane: Text,
     /// Let the real collector try as well: once per process, and again after policies or servers changed.
     pub real: bool,
 }
 
 impl Wanted {
     /// What this policy needs.
-    pub fn of(policy: &HoldPolicy, real: bool) -> Self {
+    pub fn of(policy: &Policy, real: bool) -> Self {
         Self {
-            collection: policy.collection,
-            federation: policy.federation,
+            collection: policy.hold.collection,
+            federation: policy.hold.federation,
+            plane: policy.namespace.clone(),
             real,
         }
     }
 
     /// The policies that have to work, fast ones first.
-    pub(crate) fn parts(self) -> Vec<Part> {
+    pub(crate) fn parts(&self) -> Vec<Part> {
         let wanted = |part: &Part| match (part.rule, part.layer) {
             (Rule::Collection, Layer::Fast) => self.collection == CollectionPolicy::OnDiagnosis,
             (Rule::Collection, Layer::Durable) => self.collection != CollectionPolicy::Never,
@@ -125,8 +126,6 @@ pub struct Install {
     pub namespace: String,
     /// FederationHealth that the fast policies read as their parameter.
     pub object: String,
-    /// Namespace of the guarded control plane: the durable federation policy must name it.
-    pub federation: String,
 }
 
 /// Runs the proof.
@@ -158,7 +157,7 @@ impl Prover {
     /// Takes a second or two; every step is bounded, all together below three minutes when every answer is slow. Nothing of
     /// it stays, and the proof flag is put back also when a step fails; if the future is dropped in the middle, the next
     /// proof begins by doing so (until then dry-run deletions of the fast canaries are refused, and nothing else).
-    pub async fn prove(&self, wanted: Wanted) -> Proof {
+    pub async fn prove(&self, wanted: &Wanted) -> Proof {
         match self.attempt(wanted).await {
             Ok(proof) | Err(proof) => proof,
         }
@@ -166,14 +165,14 @@ impl Prover {
 
     /// What the last proof rests on: repeat it when this changes. None if it cannot be read, which is a reason to repeat
     /// as well.
-    pub async fn fingerprint(&self, wanted: Wanted) -> Option<u64> {
+    pub async fn fingerprint(&self, wanted: &Wanted) -> Option<u64> {
         let installed = Installed::read(&self.client, &wanted.parts()).await.ok()?;
         let server = Server::read(&self.client).await?;
         Some(fingerprint(&installed, &server))
     }
 
     /// `Err` is where a step ended the proof.
-    async fn attempt(&self, wanted: Wanted) -> Result<Proof, Proof> {
+    async fn attempt(&self, wanted: &Wanted) -> Result<Proof, Proof> {
         let parts = wanted.parts();
         if parts.is_empty() {
             return Err(Proof::Pending);

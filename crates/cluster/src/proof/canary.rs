@@ -61,7 +61,7 @@ impl Prover {
 
     /// Creates the canaries that are missing. For each wanted rule both: the fast one is also the control that the durable
     /// layer must let through.
-    pub(super) async fn ensure_canaries(&self, wanted: Wanted) -> Result<(), Proof> {
+    pub(super) async fn ensure_canaries(&self, wanted: &Wanted) -> Result<(), Proof> {
         for part in canaries(wanted) {
             self.ensure_canary(part).await?;
         }
@@ -136,14 +136,14 @@ impl Prover {
 }
 
 /// Canaries of both layers for each wanted rule.
-pub(super) fn canaries(wanted: Wanted) -> Vec<Part> {
+pub(super) fn canaries(wanted: &Wanted) -> Vec<Part> {
     let rules: Vec<Rule> = durable(wanted).map(|part| part.rule).collect();
     let of_rules = |part: &Part| rules.contains(&part.rule);
     Part::ALL.into_iter().filter(of_rules).collect()
 }
 
 /// The durable parts; every wanted rule has one.
-pub(super) fn durable(wanted: Wanted) -> impl Iterator<Item = Part> {
+pub(super) fn durable(wanted: &Wanted) -> impl Iterator<Item = Part> + use<> {
     let parts = wanted.parts().into_iter();
     parts.filter(|part| part.layer == Layer::Durable)
 }

@@ -18,16 +18,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 const SURVIVAL: Duration = Duration::from_secs(1);
 /// Tries to remove each object of this step.
 const CLEAN_TRIES: u32 = 3;
+/// Covered by the durable policy of the first wanted rule: the layer is the same for both, and so is the collector.
+const COVERED: &str = "canary-collector-covered";
 /// Covered by no policy.
 const CONTROL: &str = "canary-collector-control";
 /// No server gives this UID away, and so the owner never exists. Constant, because the collector remembers absent owners by
 /// UID and a new one each time would be remembered in vain.
 const ABSENT_OWNER: &str = "0fede4a1-0000-4000-8000-000000000000";
-
-/// What the collector must leave alone for the sake of a rule.
-fn survivor(part: Part) -> String {
-    format!("canary-collector-{}", part.canary())
-}
 
 fn orphan(name: &str, labels: &Value) -> Value {
     json!({
@@ -44,20 +41,20 @@ fn orphan(name: &str, labels: &Value) -> Value {
 
 impl Prover {
     /// Lets the collector try; leaves nothing.
-    pub(super) async fn try_collector(&self, wanted: Wanted) -> Result<(), Proof> {
-        let parts: Vec<Part> = canary::durable(wanted).collect();
+    pub(super) async fn try_collector(&self, wanted: &Wanted) -> Result<(), Proof> {
+        let Some(part) = canary::durable(wanted).next() else {
+            return Ok(());
+        };
         // Of a proof that was cut off.
-        self.clean(&parts).await?;
-        let result = self.collect(&parts).await;
-        let cleaned = self.clean(&parts).await;
+        self.clean().await?;
+        let result = self.collect(part).await;
+        let cleaned = self.clean().await;
         result.and(cleaned)
     }
 
-    async fn collect(&self, parts: &[Part]) -> Result<(), Proof> {
-        for part in parts {
-            let metadata = orphan(&survivor(*part), &canary::labels(*part));
-            self.create_config_map(&metadata).await?;
-        }
+    async fn collect(&self, part: Part) -> Result<(), Proof> {
+        let metadata = orphan(COVERED, &canary::labels(part));
+        self.create_config_map(&metadata).await?;
         let metadata = orphan(CONTROL, &json!({names::CANARY_LABEL: "control"}));
         self.create_config_map(&metadata).await?;
         let deadline = Instant::now() + PATIENCE;
@@ -72,17 +69,14 @@ impl Prover {
             sleep(PAUSE).await;
         }
         sleep(SURVIVAL).await;
-        for part in parts {
-            let name = survivor(*part);
-            if !self.exists(&name).await? {
-                return Err(Proof::Failed(format!(
-                    "The garbage collector deleted {name}, which {} covers: it was not refused. Does the controller manager \
-                     run under a name of its own?",
-                    part.name()
-                )));
-            }
+        if self.exists(COVERED).await? {
+            return Ok(());
         }
-        Ok(())
+        Err(Proof::Failed(format!(
+            "The garbage collector deleted {COVERED}, which {} covers: it was not refused. Does the controller manager run \
+             under a name of its own?",
+            part.name()
+        )))
     }
 
     async fn exists(&self, name: &str) -> Result<bool, Proof> {
@@ -94,11 +88,10 @@ impl Prover {
         }
     }
 
-    async fn clean(&self, parts: &[Part]) -> Result<(), Proof> {
-        let survivors = parts.iter().map(|part| survivor(*part));
+    async fn clean(&self) -> Result<(), Proof> {
         let mut result = Ok(());
-        for name in survivors.chain([CONTROL.to_owned()]) {
-            let removed = self.remove(&name).await;
+        for name in [COVERED, CONTROL] {
+            let removed = self.remove(name).await;
             result =
                 result.and(removed.map_err(|e| fault(&format!("delete ConfigMap {name}"), &e)));
         }

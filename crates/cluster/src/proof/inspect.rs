@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Installed, Layer, Part, Shipped, Wanted};
 
 /// Missing or altered policies and bindings among those that are wanted; None if all is as shipped.
-pub fn inspect(shipped: &Shipped, installed: &Installed, wanted: Wanted) -> Option<Proof> {
+pub fn inspect(shipped: &Shipped, installed: &Installed, wanted: &Wanted) -> Option<Proof> {
     let (mut missing, mut altered) = (Vec::new(), Vec::new());
     for part in wanted.parts() {
         let Some((policy, binding)) = shipped.specs.get(&part) else {
@@ -35,7 +35,7 @@ pub fn inspect(shipped: &Shipped, installed: &Installed, wanted: Wanted) -> Opti
             match served {
                 None => missing.push(format!("{kind} {name}")),
                 Some(object) => {
-                    let difference = compare(part, expected, &object["spec"], &shipped.federation);
+                    let difference = compare(part, expected, &object["spec"], &wanted.plane);
                     altered.extend(difference.map(|field| format!("{kind} {name} ({field})")));
                 }
             }
@@ -48,7 +48,7 @@ pub fn inspect(shipped: &Shipped, installed: &Installed, wanted: Wanted) -> Opti
 }
 
 /// The first field that differs.
-fn compare(part: Part, expected: &Value, served: &Value, federation: &str) -> Option<String> {
+fn compare(part: Part, expected: &Value, served: &Value, plane: &str) -> Option<String> {
     let (mut expected, mut served) = (expected.clone(), served.clone());
     if part.layer == Layer::Durable {
         if served.get("policyName").is_some() {
@@ -59,7 +59,7 @@ fn compare(part: Part, expected: &Value, served: &Value, federation: &str) -> Op
             }
             take_switch(&mut expected);
         }
-        if let Some(list) = planes(&mut served).filter(|list| names_plane(list, federation)) {
+        if let Some(list) = planes(&mut served).filter(|list| names_plane(list, plane)) {
             // Any list that names the guarded plane will do: more of them are the chart's to add.
             if let Some(shipped) = planes(&mut expected) {
                 *shipped = list.clone();

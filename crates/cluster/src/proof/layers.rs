@@ -33,7 +33,7 @@ impl Prover {
     /// Fills in the fault of each address that failed; `Err` only if the proof flag could not be written.
     pub(super) async fn try_layers(
         &self,
-        wanted: Wanted,
+        wanted: &Wanted,
         trials: &mut [Trial],
     ) -> Result<(), Proof> {
         let of_layer = |layer: Layer, parts: Vec<Part>| -> Vec<Part> {

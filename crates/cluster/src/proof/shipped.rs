@@ -32,8 +32,6 @@ pub enum ShippedError {
 pub struct Shipped {
     /// Spec of the policy and of its binding.
     pub(super) specs: BTreeMap<Part, (Value, Value)>,
-    /// Namespace that the durable federation policy must name.
-    pub(super) federation: String,
 }
 
 impl Shipped {
@@ -58,10 +56,7 @@ impl Shipped {
             }
             specs.insert(part, (policy, binding));
         }
-        Ok(Self {
-            specs,
-            federation: install.federation.clone(),
-        })
+        Ok(Self { specs })
     }
 }
 
