@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use super::{FeedState, WatchError};
 
-/// An outage is over for us within 5 s of its end, and a server that is down sees one request in 5 s.
+/// A restarted API server lets a fast hold stand open for half a minute, so that every second without a watch counts; an
+/// attempt that nobody answers costs nobody anything.
+const UNREACHABLE: Steps = Steps {
+    first: Duration::from_millis(50),
+    last: Duration::from_secs(1),
+};
+/// A server that answers with failures is loaded enough: it sees one request in 5 s.
 const FAILING: Steps = Steps {
     first: Duration::from_millis(50),
     last: Duration::from_secs(5),
@@ -45,6 +51,25 @@ pub(super) struct Pause {
     pub state: Option<FeedState>,
 }
 
+impl Pause {
+    const NONE: Self = Self {
+        delay: Duration::ZERO,
+        state: None,
+    };
+}
+
+/// What kind of failure it was; each has its own steps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Missing,
+    Forbidden,
+    Answered,
+    Expired,
+    Lost,
+    /// The server answers, but not with what can be used.
+    Unusable,
+}
+
 /// Counts failures since the last progress.
 ///
 /// Without jitter: a process has a dozen feeds, not a thousand, which an API server does not notice in step, and a
@@ -52,44 +77,66 @@ pub(super) struct Pause {
 #[derive(Default)]
 pub(super) struct Retry {
     failures: u32,
+    /// The last kind, and how many of it came in a row: an API server that starts up refuses connections, then everything,
+    /// then us, and patience learned from one must not delay the next.
+    row: Option<(Kind, u32)>,
+    expired: bool,
 }
 
 impl Retry {
     /// A line arrived, or a watch stood for a while.
     pub(super) fn reset(&mut self) {
-        self.failures = 0;
+        *self = Self::default();
     }
 
     pub(super) fn after(&mut self, error: &WatchError) -> Pause {
-        let step = self.failures;
-        self.failures = step.saturating_add(1);
-        match error {
-            WatchError::Status { code: 404, .. } => Pause {
-                delay: NOT_INSTALLED.at(step),
-                state: Some(FeedState::NotInstalled),
-            },
+        let (kind, wished) = match error {
+            WatchError::Status { code: 404, .. } => (Kind::Missing, None),
             WatchError::Status {
                 code: 401 | 403, ..
-            } => Pause {
-                delay: FORBIDDEN.at(step),
-                state: Some(FeedState::Forbidden),
-            },
-            WatchError::Status { retry_after, .. } => {
-                let wished = retry_after.unwrap_or_default().min(MOST_PATIENCE);
-                Pause {
-                    delay: FAILING.at(step).max(wished),
-                    state: Some(FeedState::Failing),
-                }
+            } => (Kind::Forbidden, None),
+            WatchError::Status { retry_after, .. } => (Kind::Answered, *retry_after),
+            WatchError::Expired => (Kind::Expired, None),
+            WatchError::Unreachable(_)
+            | WatchError::ConnectionLost(_)
+            | WatchError::Silent
+            | WatchError::Deadline
+            | WatchError::ShortWatch => (Kind::Lost, None),
+            _ => (Kind::Unusable, None),
+        };
+        let step = self.count(kind);
+        let total = self.failures;
+        self.failures = total.saturating_add(1);
+        let (delay, state) = match kind {
+            Kind::Missing => (NOT_INSTALLED.at(step), FeedState::NotInstalled),
+            Kind::Forbidden => (FORBIDDEN.at(step), FeedState::Forbidden),
+            Kind::Answered => {
+                let wished = wished.unwrap_or_default().min(MOST_PATIENCE);
+                (FAILING.at(step).max(wished), FeedState::Failing)
             }
-            // One lost connection or one expired version is every day's business: tried again at once, not reported.
-            _ if step == 0 => Pause {
-                delay: Duration::ZERO,
-                state: None,
-            },
-            _ => Pause {
-                delay: FAILING.at(step - 1),
-                state: Some(FeedState::Failing),
-            },
+            // Every day's business, and after an outage a sign that it is over: a list is due at once.
+            Kind::Expired if !self.expired => {
+                self.expired = true;
+                return Pause::NONE;
+            }
+            // One lost connection is every day's business too, and what is unusable as a watch may do as a list.
+            Kind::Lost | Kind::Unusable if total == 0 => return Pause::NONE,
+            Kind::Expired | Kind::Unusable => (FAILING.at(step), FeedState::Failing),
+            Kind::Lost => (UNREACHABLE.at(total - 1), FeedState::Failing),
+        };
+        Pause {
+            delay,
+            state: Some(state),
         }
+    }
+
+    /// How many of this kind came in a row before.
+    fn count(&mut self, kind: Kind) -> u32 {
+        let before = match self.row {
+            Some((last, count)) if last == kind => count,
+            _ => 0,
+        };
+        self.row = Some((kind, before.saturating_add(1)));
+        before
     }
 }
