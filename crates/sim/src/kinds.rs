@@ -201,7 +201,9 @@ fn expand(row: &BuiltIn) -> Kind {
             path: JsonPath::parse(path),
         })
         .collect();
-    columns.push(age());
+    if row.kind != "CustomResourceDefinition" {
+        columns.push(age());
+    }
     Kind {
         group: row.group.to_owned(),
         kind: row.kind.to_owned(),
