@@ -330,4 +330,30 @@ mod tests {
             assert_eq!(normalize(&first.to_string()), Ok(first));
         }
     }
+
+    #[test]
+    fn any_text_is_refused_or_reads_back_as_itself() {
+        let pieces = [
+            "https", "://", "http", "a", "B.c", ".", ":", "443", "0", "/", "//", "..", "[", "]",
+            "::", "ffff:", "10.0.0.1", "@", "?", "#", "%", "0x", "é", " ", "-", "_",
+        ];
+        // A linear congruential generator (Knuth's constants): the same cases in every run.
+        let mut state = 1_u64;
+        let mut draw = |bound: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % bound
+        };
+        let mut accepted = 0;
+        for _ in 0..200_000 {
+            let text: String = (0..=draw(6)).map(|_| pieces[draw(pieces.len())]).collect();
+            let Ok(endpoint) = normalize(&text) else {
+                continue;
+            };
+            accepted += 1;
+            assert_eq!(normalize(&endpoint.to_string()), Ok(endpoint), "{text}");
+        }
+        assert!(accepted > 1000, "only {accepted} texts were endpoints");
+    }
 }
