@@ -3,7 +3,10 @@
 //! It prints a kubeconfig and runs until it is interrupted. Join the cluster a second time with
 //! `--incident` to see the loop.
 
-#![allow(clippy::print_stdout, reason = "the kubeconfig is what this program is for")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the kubeconfig is what this program is for"
+)]
 
 use std::error::Error;
 

@@ -70,8 +70,10 @@ impl Key {
 pub(crate) struct Collection {
     pub(crate) objects: BTreeMap<Key, Arc<Value>>,
     pub(crate) history: VecDeque<Change>,
-    /// Watches may not begin before this version.
+    /// Watches and list pages may not begin before this version.
     pub(crate) compacted: u64,
+    /// Version of the newest change that history has forgotten.
+    pub(crate) dropped: u64,
     /// Last version that changed this collection; watches sleep on it.
     pub(crate) changed: watch::Sender<u64>,
     /// Set when the kind's definition was removed: its watches end.
@@ -136,6 +138,7 @@ impl State {
                 objects: BTreeMap::new(),
                 history: VecDeque::new(),
                 compacted: self.version,
+                dropped: 0,
                 changed: watch::Sender::new(self.version),
                 closed: false,
             });
@@ -308,6 +311,7 @@ impl State {
             && let Some(oldest) = collection.history.pop_front()
         {
             collection.compacted = oldest.version;
+            collection.dropped = oldest.version;
         }
         collection.history.push_back(change);
         collection.changed.send_replace(self.version);
@@ -346,6 +350,9 @@ impl State {
     /// Forgets all history: watches that begin before now are refused with 410.
     pub(crate) fn compact(&mut self) {
         for collection in &mut self.collections {
+            if let Some(newest) = collection.history.back() {
+                collection.dropped = newest.version;
+            }
             collection.history.clear();
             collection.compacted = self.version;
         }

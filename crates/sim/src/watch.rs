@@ -41,6 +41,7 @@ pub(crate) struct Watch {
     deadline: Instant,
     changed: watch::Receiver<u64>,
     cut: watch::Receiver<u64>,
+    expired: Option<Refusal>,
     ended: bool,
 }
 
@@ -69,16 +70,9 @@ impl Watch {
         } else {
             requested
         };
-        if position < collection.compacted {
-            return Err(Refusal::expired(position, collection.compacted));
-        }
-        if position > now.version {
-            let message = format!(
-                "Too large resource version: {position}, current: {}",
-                now.version
-            );
-            return Err(Refusal::new(504, "Timeout", message));
-        }
+        // The request was understood, so what is wrong with it comes as an event of the stream.
+        let expired = (position < collection.compacted)
+            .then(|| Refusal::expired(position, collection.compacted));
         let start = Instant::now();
         let timeout = call
             .query
@@ -109,6 +103,7 @@ impl Watch {
                     .min(Duration::from_hours(24)),
             changed: collection.changed.subscribe(),
             cut,
+            expired,
             ended: false,
         })
     }
@@ -167,10 +162,12 @@ impl Watch {
         // What is read below is all there is: only later changes need to wake this stream.
         self.changed.borrow_and_update();
         let collection = &state.collections[self.served.collection];
-        if self.position < collection.compacted {
+        // A watch that has seen everything outlives a compaction; one that lags does not.
+        let lost = (self.position < collection.dropped)
+            .then(|| Refusal::expired(self.position, collection.dropped));
+        if let Some(expired) = self.expired.take().or(lost) {
             self.ended = true;
-            let status = Refusal::expired(self.position, collection.compacted).to_status();
-            return Some(event("ERROR", &status));
+            return Some(event("ERROR", &expired.to_status()));
         }
         let now = state.clock.now();
         let first = collection

@@ -741,27 +741,33 @@ async fn a_watch_sends_what_happens_bookmarks_each_minute_and_ends_at_its_time()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_from_before_the_history_is_gone() {
+async fn a_watch_from_before_the_history_ends_with_an_error_event_and_a_current_one_goes_on() {
     let (sim, client) = server();
     let api: Api<ConfigMap> = Api::namespaced(client, "default");
-    let version = sim.resource_version().to_string();
+    let old = sim.resource_version().to_string();
+    let lagging = api.watch(&WatchParams::default(), &old).await.unwrap();
     api.create(&PostParams::default(), &config_map("a"))
         .await
         .unwrap();
-    let mut running = api
-        .watch(&WatchParams::default(), &version)
-        .await
-        .unwrap()
-        .boxed();
+    let now = sim.resource_version().to_string();
+    let current = api.watch(&WatchParams::default(), &now).await.unwrap();
     sim.compact();
-    let status = refused(
-        api.watch(&WatchParams::default(), &version)
-            .await
-            .map(|_| ()),
-    );
-    assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
-    let event = running.try_next().await.unwrap().unwrap();
-    assert_eq!(kind_of(&event), "ERROR 410");
+    api.create(&PostParams::default(), &config_map("b"))
+        .await
+        .unwrap();
+    // kube-apiserver answers 200 and says it in the stream.
+    let late = api.watch(&WatchParams::default(), &old).await.unwrap();
+    for stream in [lagging, late] {
+        let seen: Vec<String> = stream.map_ok(|e| kind_of(&e)).try_collect().await.unwrap();
+        assert_eq!(seen, ["ERROR 410"]);
+    }
+    let seen: Vec<String> = current
+        .take(1)
+        .map_ok(|e| kind_of(&e))
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(seen, ["ADDED b"]);
 }
 
 #[tokio::test(start_paused = true)]

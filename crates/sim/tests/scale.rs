@@ -1,5 +1,12 @@
 //! Ten thousand Workspaces: the simulation must carry them, or nothing about scale can be tested on it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's helpers fail as tests do"
+)]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -12,14 +19,14 @@ use kube::{
 };
 
 #[tokio::test(start_paused = true)]
-#[allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement in a test")]
 async fn ten_thousand_workspaces_are_made_listed_and_looped_in_seconds() {
     const COUNT: usize = 10_000;
     let start = Instant::now();
     let sim = Sim::new(Clock::simulated());
     sim.install_kubesphere().unwrap();
     for i in 0..COUNT {
-        sim.add_workspace(&format!("ws-{i:05}"), &["host"], &[&format!("ns-{i:05}")]).unwrap();
+        sim.add_workspace(&format!("ws-{i:05}"), &["host"], &[&format!("ns-{i:05}")])
+            .unwrap();
     }
     let made = start.elapsed();
 
@@ -36,7 +43,11 @@ async fn ten_thousand_workspaces_are_made_listed_and_looped_in_seconds() {
     let mut names = 0;
     loop {
         let page = api.list_metadata(&params).await.unwrap();
-        names += page.items.iter().filter(|w| !w.name_any().is_empty()).count();
+        names += page
+            .items
+            .iter()
+            .filter(|w| !w.name_any().is_empty())
+            .count();
         match page.metadata.continue_.filter(|c| !c.is_empty()) {
             Some(token) => params = params.continue_token(&token),
             None => break,
@@ -48,7 +59,11 @@ async fn ten_thousand_workspaces_are_made_listed_and_looped_in_seconds() {
     let _running = sim.start_controllers(&Controllers::host());
     sim.join("produce-trt").unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
-    let deletions = sim.audit().iter().filter(|e| e.user == DELETER && e.verb == "delete").count();
+    let deletions = sim
+        .audit()
+        .iter()
+        .filter(|e| e.user == DELETER && e.verb == "delete")
+        .count();
     assert!(deletions > 100, "{deletions} deletions in the first minute");
     let left = sim.admin().list(&resources::NAMESPACES, "").len();
     println!(
@@ -56,5 +71,9 @@ async fn ten_thousand_workspaces_are_made_listed_and_looped_in_seconds() {
         start.elapsed()
     );
     // Generous: a shared machine and a build without optimization.
-    assert!(start.elapsed() < Duration::from_mins(2), "took {:.1?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_mins(2),
+        "took {:.1?}",
+        start.elapsed()
+    );
 }
