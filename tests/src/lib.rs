@@ -1,3 +1,4 @@
 //! Shared pieces of the scenario and end-to-end tests, the soak and the demo.
 
 pub mod guarded;
+pub mod manifests;

@@ -4,6 +4,6 @@ pub mod call;
 pub mod endpoint;
 pub mod host;
 pub mod probe;
-pub mod rbac;
 pub mod proof;
+pub mod rbac;
 pub mod watch;

@@ -16,7 +16,7 @@ use federation_health_index::{
     policy::{self, Settings},
     status,
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{engine::Engine, prober::Plan};
 
@@ -53,12 +53,19 @@ pub struct ObjectSink {
     pub probing: watch::Sender<Option<Plan>>,
     /// Every federated kind is watched.
     pub all_kinds: watch::Sender<bool>,
+    /// What is to be proven may have changed.
+    pub rehearse: Arc<Notify>,
     listed: Vec<String>,
 }
 
 impl ObjectSink {
     /// A sink for the object of this name, and the receiving ends of what it tells.
-    pub fn new(engine: Arc<Engine>, name: String, known: Arc<Mutex<Known>>) -> Self {
+    pub fn new(
+        engine: Arc<Engine>,
+        name: String,
+        known: Arc<Mutex<Known>>,
+        rehearse: Arc<Notify>,
+    ) -> Self {
         Self {
             engine,
             name,
@@ -66,6 +73,7 @@ impl ObjectSink {
             version: watch::Sender::new(0),
             probing: watch::Sender::new(None),
             all_kinds: watch::Sender::new(false),
+            rehearse,
             listed: Vec::new(),
         }
     }
@@ -84,15 +92,16 @@ impl ObjectSink {
         let image = hold::image(object.status.as_ref().and_then(|s| s.hold.as_ref()));
         let outcome =
             policy::settings(&object).and_then(|settings| Ok((plan(&settings)?, settings)));
-        let first = {
+        let (first, changed) = {
             let mut known = self.known();
             let first = !std::mem::replace(&mut known.restored, true);
             known.invalid = outcome.as_ref().err().map(ToString::to_string);
+            let former = known.settings.clone();
             if let Ok((_, settings)) = &outcome {
                 known.settings = Some(settings.clone());
             }
             known.object = Some(Arc::new(object.clone()));
-            first
+            (first, former != known.settings)
         };
         let now = self.engine.clock.now();
         self.version
@@ -111,6 +120,9 @@ impl ObjectSink {
             effects
         });
         if let Ok((plan, settings)) = outcome {
+            if changed {
+                self.rehearse.notify_one();
+            }
             self.engine.set_ignore(settings.ignore);
             self.all_kinds.send_if_modified(|all| {
                 std::mem::replace(all, settings.all_kinds) != settings.all_kinds

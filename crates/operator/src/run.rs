@@ -85,7 +85,13 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     let sites = Arc::new(Sites::default());
     let mut tasks = JoinSet::new();
 
-    let object = ObjectSink::new(engine.clone(), around.object.clone(), known.clone());
+    let policies = Arc::new(Notify::new());
+    let object = ObjectSink::new(
+        engine.clone(),
+        around.object.clone(),
+        known.clone(),
+        policies.clone(),
+    );
     let (version, probing, all_kinds) = (
         object.version.subscribe(),
         object.probing.subscribe(),
@@ -116,7 +122,6 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     tasks.spawn(feeds.follow_kinds(all_kinds));
     tasks.spawn(watch_object(around.watch_client.clone(), object));
 
-    let policies = Arc::new(Notify::new());
     for (path, switches) in [
         ("validatingadmissionpolicybindings", true),
         ("validatingadmissionpolicies", false),

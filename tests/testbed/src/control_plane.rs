@@ -21,8 +21,10 @@ use crate::process::Process;
 use crate::run_dir::RunDir;
 use crate::wait;
 
+mod replica;
 mod servers;
 
+pub use replica::ApiServerReplica;
 use servers::Ports;
 
 /// A warm machine needs four seconds; two cores shared with a build may need ten times that.

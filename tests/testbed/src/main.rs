@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use federation_health_testbed::error::{Attempt, Error, Result};
 use federation_health_testbed::federation::{Federation, FederationOptions};
 use federation_health_testbed::join::JoinOptions;
-use federation_health_testbed::kubefed::KubefedVersion;
+use federation_health_testbed::kubefed::{KubefedOptions, KubefedVersion};
 use tokio::signal::unix::{SignalKind, signal};
 
-const USAGE: &str = "Usage: testbed [--without-kubefed | --kubefed 0.8.1|0.10.0] [--doubled NAME]
+const USAGE: &str = "Usage: testbed [--without-kubefed | --kubefed 0.8.1|0.10.0 [--own-pace]]
+               [--doubled NAME]
 
 Starts a control plane, KubeFed, an imitation of KubeSphere's controllers and the Workspaces
 payments and orders with three namespaces each; prints 'export KUBECONFIG=…' on standard output;
@@ -17,6 +18,7 @@ ends everything at Ctrl-C.
 
   --without-kubefed  leave KubeFed out; its objects are there, nothing acts on them
   --kubefed VERSION  the release of KubeFed (default 0.8.1)
+  --own-pace         let KubeFed's client wait as shipped: slow start, the real loop's period
   --doubled NAME     then register the same server a second time under NAME: the incident
 ";
 
@@ -24,6 +26,7 @@ ends everything at Ctrl-C.
 struct Arguments {
     without_kubefed: bool,
     version: Option<KubefedVersion>,
+    own_pace: bool,
     doubled: Option<String>,
     help: bool,
 }
@@ -33,6 +36,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--without-kubefed" => arguments.without_kubefed = true,
+            "--own-pace" => arguments.own_pace = true,
             "--kubefed" => arguments.version = Some(version(words.next().as_deref())?),
             "--doubled" => {
                 let name = words.next();
@@ -89,12 +93,7 @@ async fn run() -> Result<()> {
 
 /// Starts the federation and then waits for ever; dropping the future ends everything.
 async fn serve(arguments: &Arguments) -> Result<()> {
-    let options = if arguments.without_kubefed {
-        FederationOptions::without_kubefed()
-    } else {
-        FederationOptions::with_kubefed(arguments.version.unwrap_or(KubefedVersion::V0_8_1))
-    };
-    let bed = Federation::start(options).await?;
+    let bed = Federation::start(options(arguments)).await?;
     if let Some(alias) = &arguments.doubled {
         bed.join_alias(alias, JoinOptions::default()).await?;
     }
@@ -109,6 +108,24 @@ async fn serve(arguments: &Arguments) -> Result<()> {
     let export = format!("export KUBECONFIG={}\n", bed.host().kubeconfig().display());
     say(&mut std::io::stdout(), &export)?;
     std::future::pending().await
+}
+
+fn options(arguments: &Arguments) -> FederationOptions {
+    if arguments.without_kubefed {
+        return FederationOptions::without_kubefed();
+    }
+    let pace = if arguments.own_pace {
+        KubefedOptions::at_its_own_pace()
+    } else {
+        KubefedOptions::default()
+    };
+    FederationOptions {
+        kubefed: Some(KubefedOptions {
+            version: arguments.version.unwrap_or(pace.version),
+            ..pace
+        }),
+        ..FederationOptions::default()
+    }
 }
 
 fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {

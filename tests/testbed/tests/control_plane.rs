@@ -44,6 +44,20 @@ async fn boots_restarts_and_leaves_nothing_behind() {
     let version = plane.kubectl(&["version", "-o", "json"]).await.unwrap();
     assert!(version.status.success(), "{version:?}");
 
+    let mut second = plane.add_api_server().await.unwrap();
+    let through_second: Api<Namespace> = Api::all(second.access().client().await.unwrap());
+    second.process().freeze().unwrap();
+    let answer = tokio::time::timeout(Duration::from_millis(300), through_second.get("kept"));
+    assert!(answer.await.is_err(), "a frozen server answered");
+    second.process().thaw().unwrap();
+    through_second
+        .delete("kept", &DeleteParams::default())
+        .await
+        .unwrap();
+    assert_eq!(second.audit().deletions("namespaces").unwrap().len(), 1);
+    assert!(plane.audit().deletions("namespaces").unwrap().is_empty());
+    second.stop().await.unwrap();
+
     let processes = plane.process_ids().await;
     assert_eq!(processes.len(), 3);
     let dir = plane.dir().to_owned();
