@@ -1,0 +1,4 @@
+//! Everything that needs no control plane.
+
+mod examples;
+mod rights;
