@@ -19,7 +19,7 @@ use crate::pki::Pki;
 use crate::ports::free_port;
 use crate::process::Process;
 use crate::run_dir::RunDir;
-use crate::wait;
+use crate::wait::{self, Look};
 
 mod replica;
 mod servers;
@@ -273,7 +273,7 @@ impl ControlPlane {
         let mut processes = self.processes.lock().await;
         let process = Process::spawn(self.servers.api_server.clone())?;
         let process = processes.api_server.insert(process);
-        servers::wait_ready(&self.client, "/readyz", process, READY_LIMIT).await
+        servers::wait_ready(&self.client, process, READY_LIMIT).await
     }
 
     /// Ends the API server, politely. The data stays.
@@ -302,17 +302,25 @@ impl ControlPlane {
         Ok(begun.elapsed())
     }
 
-    /// Starts kube-controller-manager and waits until it is healthy.
+    /// Starts kube-controller-manager and waits until its controllers work. Its `/healthz` is true
+    /// before: it would end if the API server went away while it is still setting up.
     pub async fn start_controller_manager(&self) -> Result<()> {
         let mut processes = self.processes.lock().await;
         let process = Process::spawn(self.servers.controller_manager.clone())?;
         let process = processes.controller_manager.insert(process);
-        let access = Access {
-            server: self.servers.controller_manager_url.clone(),
-            ..self.access.clone()
-        };
-        let client = access.client().await?;
-        servers::wait_ready(&client, "/healthz", process, READY_LIMIT).await
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), "default");
+        let what = format!("controllers to start (see {})", process.log().display());
+        let alive = std::sync::Mutex::new(process);
+        wait::until(&what, READY_LIMIT, || async {
+            if let Ok(mut process) = alive.lock() {
+                process.check_alive()?;
+            }
+            Ok(match accounts.get_opt("default").await {
+                Ok(Some(_)) => Look::Done(()),
+                other => Look::Pending(format!("ServiceAccount default/default: {other:?}")),
+            })
+        })
+        .await
     }
 
     /// Ends kube-controller-manager: no garbage collector until it is started again.

@@ -51,7 +51,6 @@ pub(super) struct Specs {
     pub(super) etcd: ProcessSpec,
     pub(super) api_server: ProcessSpec,
     pub(super) controller_manager: ProcessSpec,
-    pub(super) controller_manager_url: String,
 }
 
 impl Specs {
@@ -82,7 +81,6 @@ impl Specs {
                 ports,
                 options,
             ),
-            controller_manager_url: format!("https://127.0.0.1:{}", ports.controller_manager),
         })
     }
 }
@@ -148,8 +146,8 @@ fn api_server(
             "--audit-log-maxsize=4096".to_owned(),
         ])
         .args(options.api_server_args.iter().cloned());
-    // Open watches of hanging clients may hold it; data is safe in etcd by then.
-    spec.grace = Duration::from_secs(5);
+    // It waits for its clients' open watches to end, and they do not; data is safe in etcd by then.
+    spec.grace = Duration::from_secs(2);
     spec
 }
 
@@ -186,22 +184,25 @@ fn controller_manager(
     .args(options.controller_manager_args.iter().cloned())
 }
 
-/// Waits until the path answers 2xx. A process that ends meanwhile is an error with its log.
+/// Waits until an API server says it is ready. A process that ends meanwhile is an error with its
+/// log.
 pub(super) async fn wait_ready(
     client: &Client,
-    path: &str,
     process: &mut Process,
     limit: Duration,
 ) -> Result<()> {
-    let what = format!("{path} of {}", process.log().display());
+    let what = format!(
+        "the API server to be ready (see {})",
+        process.log().display()
+    );
     let alive = std::sync::Mutex::new(process);
     wait::until(&what, limit, || async {
         if let Ok(mut process) = alive.lock() {
             process.check_alive()?;
         }
-        let request = Request::get(path)
+        let request = Request::get("/readyz")
             .body(Vec::new())
-            .attempt(|| format!("build a request for {path}"))?;
+            .attempt(|| "build a request for /readyz")?;
         Ok(match client.request_text(request).await {
             Ok(_) => Look::Done(()),
             Err(error) => Look::Pending(error.to_string()),
