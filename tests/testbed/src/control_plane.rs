@@ -15,7 +15,7 @@ use crate::audit::{self, Audit};
 use crate::binaries::Binaries;
 use crate::error::{Attempt, Error, Result};
 use crate::kubeconfig::{Access, Credentials};
-use crate::pki::Pki;
+use crate::pki::{Authority, Pki};
 use crate::ports::free_port;
 use crate::process::Process;
 use crate::run_dir::RunDir;
@@ -41,6 +41,8 @@ const TOKEN_SECONDS: i64 = 86_400;
 pub struct ControlPlaneOptions {
     /// Name in directories, messages and the authority's certificate.
     pub name: String,
+    /// Whose certificates it uses; None makes an authority of its own, as almost everybody does.
+    pub authority: Option<Authority>,
     /// Whether etcd waits for the disk. Off by default; on, writes cost what production pays.
     pub fsync: bool,
     /// Whether kube-controller-manager runs: garbage collector, namespace controller, Deployments.
@@ -57,6 +59,7 @@ impl Default for ControlPlaneOptions {
     fn default() -> Self {
         Self {
             name: "host".to_owned(),
+            authority: None,
             fsync: false,
             controller_manager: true,
             api_server_args: Vec::new(),
@@ -131,7 +134,10 @@ impl ControlPlane {
         let binaries = Binaries::get().await?;
         let begun = Instant::now();
         let dir = RunDir::create(&options.name)?;
-        let pki = Pki::generate(&options.name)?;
+        let pki = match &options.authority {
+            Some(authority) => Pki::signed_by(authority)?,
+            None => Pki::generate(&options.name)?,
+        };
         let ports = Ports {
             etcd_clients: free_port()?,
             etcd_peers: free_port()?,

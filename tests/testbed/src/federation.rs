@@ -84,7 +84,7 @@ pub struct Timings {
 /// A running federation. Dropping it ends everything.
 pub struct Federation {
     planes: Vec<Kubefed>,
-    // None while it starts.
+    // None while it starts, and while a test has it stopped.
     kubesphere: Option<Kubesphere>,
     workspaces: Vec<WorkspaceSpec>,
     timings: Timings,
@@ -185,6 +185,17 @@ impl Federation {
         let ready = plane.wait_ready().await?;
         self.planes.push(plane);
         Ok(ready)
+    }
+
+    /// Stops KubeSphere's controllers, as a KubeSphere that is down: nobody binds namespaces.
+    pub fn stop_kubesphere(&mut self) {
+        self.kubesphere = None;
+    }
+
+    /// Starts KubeSphere's controllers again.
+    pub async fn start_kubesphere(&mut self, options: KubesphereOptions) -> Result<()> {
+        self.kubesphere = Some(Kubesphere::start(&self.host, options).await?);
+        Ok(())
     }
 
     /// Registers the host under another name: the incident's cause.

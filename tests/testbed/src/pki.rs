@@ -16,6 +16,46 @@ pub struct Identity {
     pub key: String,
 }
 
+/// A certificate authority. Control planes that share one differ in everything else.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    name: String,
+    /// The certificate that clients trust, PEM.
+    pub certificate: String,
+    key: String,
+}
+
+impl Authority {
+    /// Makes a fresh authority of this name.
+    pub fn generate(name: &str) -> Result<Self> {
+        let key = new_key()?;
+        let certificate = describe(name)?
+            .self_signed(&key)
+            .attempt(|| "sign the authority's certificate")?
+            .pem();
+        Ok(Self {
+            name: name.to_owned(),
+            certificate,
+            key: key.serialize_pem(),
+        })
+    }
+
+    fn issuer(&self) -> Result<Issuer<'static, KeyPair>> {
+        let key = KeyPair::from_pem(&self.key).attempt(|| "read the authority's key")?;
+        Ok(Issuer::new(describe(&self.name)?, key))
+    }
+}
+
+fn describe(name: &str) -> Result<CertificateParams> {
+    let mut params = CertificateParams::new(Vec::new()).attempt(|| "describe the authority")?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("{name} test authority"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
 /// Everything a control plane signs and is signed with.
 #[derive(Clone, Debug)]
 pub struct Pki {
@@ -36,21 +76,15 @@ pub struct Pki {
 impl Pki {
     /// Makes a fresh authority named after the control plane, and all it signs.
     pub fn generate(name: &str) -> Result<Self> {
-        let mut params = CertificateParams::new(Vec::new()).attempt(|| "describe the authority")?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, format!("{name} test authority"));
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = new_key()?;
-        let ca = params
-            .self_signed(&key)
-            .attempt(|| "sign the authority's certificate")?
-            .pem();
-        let issuer = Issuer::new(params, key);
+        Self::signed_by(&Authority::generate(name)?)
+    }
+
+    /// Makes everything under an authority that may serve other control planes too.
+    pub fn signed_by(authority: &Authority) -> Result<Self> {
+        let issuer = authority.issuer()?;
         let tokens = new_key()?;
         Ok(Self {
-            ca,
+            ca: authority.certificate.clone(),
             server: server(&issuer)?,
             admin: client(&issuer, "admin", Some("system:masters"))?,
             controller_manager: client(&issuer, "system:kube-controller-manager", None)?,
