@@ -3,3 +3,4 @@
 mod examples;
 mod incident;
 mod proof;
+mod tripwire;

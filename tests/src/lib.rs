@@ -2,3 +2,4 @@
 
 pub mod guarded;
 pub mod manifests;
+pub mod scenarios;

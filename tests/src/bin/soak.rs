@@ -1,0 +1,58 @@
+//! Repeats the scenarios on real control planes and prints the figures that their tests only check once.
+//!
+//! `cargo run --release -p federation-health-tests --bin soak -- SCENARIO --runs N`
+
+use std::process::ExitCode;
+
+use federation_health_testbed::Result;
+use federation_health_tests::scenarios::tripwire;
+
+/// Every scenario and how often it is repeated if nothing else is said.
+const SCENARIOS: [(&str, usize); 1] = [("tripwire", 50)];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wanted: Vec<&str> = arguments
+        .iter()
+        .map(String::as_str)
+        .take_while(|a| !a.starts_with("--"))
+        .collect();
+    let runs = arguments
+        .iter()
+        .position(|a| a == "--runs")
+        .and_then(|at| arguments.get(at + 1)?.parse().ok());
+    for unknown in wanted
+        .iter()
+        .filter(|name| SCENARIOS.iter().all(|(known, _)| known != *name))
+    {
+        eprintln!(
+            "no scenario is called {unknown}: choose from {:?}",
+            SCENARIOS.map(|(name, _)| name)
+        );
+        return ExitCode::FAILURE;
+    }
+    let mut failed = false;
+    for (name, usual) in SCENARIOS {
+        if !wanted.is_empty() && !wanted.contains(&name) {
+            continue;
+        }
+        println!("== {name}");
+        if let Err(error) = play(name, runs.unwrap_or(usual)).await {
+            println!("{name} FAILED: {error:?}");
+            failed = true;
+        }
+    }
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+async fn play(name: &str, runs: usize) -> Result<()> {
+    match name {
+        "tripwire" => tripwire::soak(runs).await,
+        _ => Ok(()),
+    }
+}
