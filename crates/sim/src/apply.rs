@@ -18,7 +18,9 @@ use crate::{
 /// Carries out an apply patch; an object that does not exist is created.
 pub(crate) fn apply(state: &mut State, call: &Call, served: &Served) -> Result<Reply, Refusal> {
     if call.query.get("fieldManager").is_empty() {
-        return Err(Refusal::bad_request(
+        return Err(Refusal::invalid(
+            "PatchOptions.meta.k8s.io",
+            "",
             "fieldManager: Required value: is required for apply patch",
         ));
     }
@@ -48,6 +50,12 @@ pub(crate) fn apply(state: &mut State, call: &Call, served: &Served) -> Result<R
         )
         .is_some();
     if !exists && call.target.subresource.is_empty() {
+        if json::meta(&call.body, "name").is_empty() {
+            let name = &call.target.name;
+            return Err(Refusal::bad_request(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )));
+        }
         let seed = json!({"metadata": {}});
         let mut fresh = managed::apply(&seed, &applied, &version.schema, &owner.get(), true)?;
         let entries = json::remove(&mut fresh, &["metadata", "managedFields"]);

@@ -76,9 +76,12 @@ pub(crate) fn update(state: &mut State, call: &Call, served: &Served) -> Result<
     } else {
         let new = inward(&served.kind, call)?;
         if served.kind.custom && json::meta(&new, "resourceVersion").is_empty() {
-            let why =
-                "metadata.resourceVersion: Invalid value: 0x0: must be specified for an update";
-            return Err(Refusal::invalid(&served.kind.kind, &call.target.name, why));
+            let why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update";
+            return Err(Refusal::invalid(
+                &served.kind.qualified_kind(),
+                &call.target.name,
+                why,
+            ));
         }
         new
     };
@@ -111,13 +114,7 @@ pub(crate) fn patch(
         PatchKind::Json => {
             let patch: json_patch::Patch = serde_json::from_value(call.body.clone())
                 .map_err(|e| Refusal::bad_request(format!("error decoding the JSON patch: {e}")))?;
-            json_patch::patch(&mut new, &patch).map_err(|e| {
-                Refusal::invalid(
-                    &served.kind.kind,
-                    &call.target.name,
-                    &format!("the JSON patch does not apply: {e}"),
-                )
-            })?;
+            json_patch::patch(&mut new, &patch).map_err(|_| Refusal::patch_does_not_apply())?;
         }
         _ => json_patch::merge(&mut new, &call.body),
     }
@@ -190,7 +187,11 @@ impl<'a> Pending<'a> {
         );
         if is_definition(&self.served.kind) {
             kinds::from_definition(&new).map_err(|why| {
-                Refusal::invalid(&self.served.kind.kind, &self.call.target.name, &why)
+                Refusal::invalid(
+                    &self.served.kind.qualified_kind(),
+                    &self.call.target.name,
+                    &why,
+                )
             })?;
         }
         let key = Key::of(&self.old);
@@ -237,6 +238,14 @@ impl<'a> Pending<'a> {
         }
         let uid = json::meta(&self.old, "uid");
         if !stated("uid").is_empty() && stated("uid") != uid {
+            // An update states a precondition by it, a patch tries to change it.
+            if matches!(self.call.verb, Verb::Patch(_)) {
+                let why = format!(
+                    "metadata.uid: Invalid value: {:?}: field is immutable",
+                    stated("uid")
+                );
+                return Err(Refusal::invalid(&kind.qualified_kind(), name, &why));
+            }
             return conflict(&format!(
                 "Precondition failed: UID in precondition: {}, UID in object meta: {uid}",
                 stated("uid")
@@ -314,7 +323,7 @@ impl<'a> Pending<'a> {
         if json::deleting(&self.old) && added {
             let why = "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted";
             return Err(Refusal::invalid(
-                &self.served.kind.kind,
+                &self.served.kind.qualified_kind(),
                 &self.call.target.name,
                 why,
             ));

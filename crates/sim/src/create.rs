@@ -51,6 +51,8 @@ pub(crate) fn create(state: &mut State, call: &Call, served: &Served) -> Result<
     let kind = served.kind.clone();
     if kind.plural == "selfsubjectaccessreviews" {
         let mut review = call.body.clone();
+        review["apiVersion"] = json!("authorization.k8s.io/v1");
+        review["kind"] = json!(kind.kind);
         review["status"] = json!({"allowed": true});
         return Ok(Reply::raw(201, review));
     }
@@ -140,17 +142,20 @@ fn name_and_place(
     let name = json::meta(object, "name").to_owned();
     if name.is_empty() {
         return Err(Refusal::invalid(
-            &kind.kind,
+            &kind.qualified_kind(),
             "",
             "metadata.name: Required value: name or generateName is required",
         ));
     }
     if !valid_name(kind, &name) {
         let why = "metadata.name: Invalid value: a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'";
-        return Err(Refusal::invalid(&kind.kind, &name, why));
+        return Err(Refusal::invalid(&kind.qualified_kind(), &name, why));
     }
     if !json::meta(object, "resourceVersion").is_empty() {
-        return Err(Refusal::bad_request(
+        // kube-apiserver answers 500 without a reason here.
+        return Err(Refusal::new(
+            500,
+            "",
             "resourceVersion should not be set on objects to be created",
         ));
     }
@@ -214,7 +219,7 @@ fn defaults(kind: &Kind, object: &mut Value, stamp: &str) -> Result<(), Refusal>
         ("apiextensions.k8s.io", _) => {
             let name = json::meta(object, "name").to_owned();
             let defined = kinds::from_definition(object)
-                .map_err(|why| Refusal::invalid(&kind.kind, &name, &why))?;
+                .map_err(|why| Refusal::invalid(&kind.qualified_kind(), &name, &why))?;
             let status = kinds::accepted(object, &defined, stamp);
             json::set(object, &["status"], status);
         }

@@ -127,9 +127,14 @@ fn policy(call: &Call) -> Result<Policy, Refusal> {
         "Background" => Ok(Policy::Background),
         "Foreground" => Ok(Policy::Foreground),
         "Orphan" => Ok(Policy::Orphan),
-        other => Err(Refusal::bad_request(format!(
-            "propagationPolicy: Unsupported value: {other:?}: supported values: Background, Foreground, Orphan"
-        ))),
+        other => Err(Refusal::invalid(
+            "DeleteOptions.meta.k8s.io",
+            "",
+            &format!(
+                "propagationPolicy: Unsupported value: {other:?}: \
+                 supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
+            ),
+        )),
     }
 }
 
@@ -151,12 +156,16 @@ fn propagate(object: &mut Value, policy: Policy) {
 }
 
 fn preconditions(call: &Call, served: &Served, old: &Value) -> Result<(), Refusal> {
-    for (field, label) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
+    for (field, label, since) in [
+        ("uid", "UID", "deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "modified"),
+    ] {
         let wanted = json::text(&call.body, &["preconditions", field]);
         let actual = json::meta(old, field);
         if !wanted.is_empty() && wanted != actual {
             let why = format!(
-                "Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {actual}"
+                "the {label} in the precondition ({wanted}) does not match the {label} in record ({actual}). \
+                 The object might have been {since}"
             );
             let kind = &served.kind;
             return Err(Refusal::conflict(
@@ -171,13 +180,13 @@ fn preconditions(call: &Call, served: &Served, old: &Value) -> Result<(), Refusa
 }
 
 fn success(served: &Served, object: &Value) -> Value {
-    json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-        "details": {
-            "name": json::meta(object, "name"), "group": served.kind.group,
-            "kind": served.kind.plural, "uid": json::meta(object, "uid"),
-        },
-    })
+    let mut details = json!({
+        "name": json::meta(object, "name"), "kind": served.kind.plural, "uid": json::meta(object, "uid"),
+    });
+    if !served.kind.group.is_empty() {
+        details["group"] = json!(served.kind.group);
+    }
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }
 
 fn instances_of(state: &State, definition: &Value) -> Option<Served> {

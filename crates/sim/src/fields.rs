@@ -93,21 +93,29 @@ fn is_system(path: &[&str]) -> bool {
     )
 }
 
+/// Whose view a set is: an update owns the maps that it creates, an apply only what it puts in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    Apply,
+    Update,
+}
+
 /// Every field that `value` sets.
-pub(crate) fn all(value: &Value, shape: Shape<'_>) -> Value {
-    changed(None, value, shape)
+pub(crate) fn all(value: &Value, shape: Shape<'_>, view: View) -> Value {
+    changed(None, value, shape, view)
 }
 
 /// Every field that `new` sets and `old` does not have, or has with another value.
-pub(crate) fn changed(old: Option<&Value>, new: &Value, shape: Shape<'_>) -> Value {
+pub(crate) fn changed(old: Option<&Value>, new: &Value, shape: Shape<'_>, view: View) -> Value {
     let mut path = Vec::new();
-    Value::Object(walk(old, new, shape, &mut path).unwrap_or_default())
+    Value::Object(walk(old, new, shape, view, &mut path).unwrap_or_default())
 }
 
 fn walk<'a>(
     old: Option<&Value>,
     new: &'a Value,
     shape: Shape<'a>,
+    view: View,
     path: &mut Vec<&'a str>,
 ) -> Option<Map<String, Value>> {
     let mut set = Map::new();
@@ -117,19 +125,24 @@ fn walk<'a>(
                 path.push(name);
                 let before = old.and_then(|o| o.get(name));
                 if !is_system(path)
-                    && let Some(sub) = walk(before, value, shape.member(name), path)
+                    && let Some(sub) = walk(before, value, shape.member(name), view, path)
                 {
                     set.insert(format!("f:{name}"), Value::Object(sub));
                 }
                 path.pop();
             }
+            // Built-in kinds have structs, which nobody creates, and a few maps.
+            let is_map =
+                !shape.schema.is_null() || matches!(shape.name, "labels" | "annotations" | "data");
+            let created = !path.is_empty() && is_map && old.is_none_or(|o| !o.is_object());
+            own_container(&mut set, created, view);
             (!set.is_empty()).then_some(set)
         }
         Value::Array(list) => match shape.list() {
             ListKind::Map(keys) => {
                 for item in list {
                     let before = old.and_then(|o| find_item(o, item, &keys));
-                    let sub = walk(before, item, shape.item(), path);
+                    let sub = walk(before, item, shape.item(), view, path);
                     if before.is_none() || sub.is_some() {
                         let mut sub = sub.unwrap_or_default();
                         if before.is_none() {
@@ -138,6 +151,7 @@ fn walk<'a>(
                         set.insert(item_name(item, &keys), Value::Object(sub));
                     }
                 }
+                own_container(&mut set, old.is_none_or(|o| !o.is_array()), view);
                 (!set.is_empty()).then_some(set)
             }
             ListKind::Set => {
@@ -148,11 +162,19 @@ fn walk<'a>(
                 {
                     set.insert(format!("v:{item}"), json!({}));
                 }
+                own_container(&mut set, before.is_none(), view);
                 (!set.is_empty()).then_some(set)
             }
             ListKind::Atomic => (old != Some(new)).then(Map::new),
         },
         _ => (old != Some(new)).then(Map::new),
+    }
+}
+
+/// An update that creates a map or list owns that it exists.
+fn own_container(set: &mut Map<String, Value>, created: bool, view: View) {
+    if created && view == View::Update && !set.is_empty() {
+        set.insert(".".to_owned(), json!({}));
     }
 }
 
@@ -233,7 +255,16 @@ pub(crate) fn contested(
         };
         let (live, applied) = (step(live, name), step(applied, name));
         if is_leaf(sub) || is_leaf(other) {
-            if live != applied {
+            // An empty object or list only says that it exists: what others put in stays theirs.
+            let nested = matches!(
+                (live, applied),
+                (Some(Value::Object(_)), Some(Value::Object(_)))
+            ) || (is_leaf(sub) != is_leaf(other)
+                && matches!(
+                    (live, applied),
+                    (Some(Value::Array(_)), Some(Value::Array(_)))
+                ));
+            if live != applied && !nested {
                 // All of theirs, so that nothing below a replaced value stays theirs.
                 found.insert(name.clone(), other.clone());
             }

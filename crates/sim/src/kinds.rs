@@ -68,6 +68,15 @@ impl Kind {
         }
     }
 
+    /// Kind in messages about invalid objects: `Kind` or `Kind.group`.
+    pub(crate) fn qualified_kind(&self) -> String {
+        if self.group.is_empty() {
+            self.kind.clone()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
+    }
+
     /// Name in messages: `plural` or `plural.group`.
     pub(crate) fn qualified(&self) -> String {
         if self.group.is_empty() {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    fields::{self, Shape},
+    fields::{self, Shape, View},
     json,
     refusal::Refusal,
 };
@@ -52,9 +52,12 @@ pub(crate) fn after_update(
     manager: &Manager<'_>,
 ) -> Value {
     let shape = Shape::root(schema);
-    let changed = fields::changed(old, new, shape);
+    let changed = fields::changed(old, new, shape, View::Update);
     let gone = old.map_or(json!({}), |old| {
-        fields::minus(&fields::all(old, shape), &fields::all(new, shape))
+        fields::minus(
+            &fields::all(old, shape, View::Update),
+            &fields::all(new, shape, View::Update),
+        )
     });
     let mut kept = Vec::new();
     let mut mine = changed.clone();
@@ -75,7 +78,7 @@ pub(crate) fn after_update(
     if !fields::is_leaf(&mine) {
         kept.push(manager.entry(&mine));
     }
-    Value::from(kept)
+    ordered(kept)
 }
 
 /// Server-side apply: the new object with its managedFields, or the conflict with other managers.
@@ -87,7 +90,7 @@ pub(crate) fn apply(
     force: bool,
 ) -> Result<Value, Refusal> {
     let shape = Shape::root(schema);
-    let wanted = fields::all(applied, shape);
+    let wanted = fields::all(applied, shape, View::Apply);
     let (mine, mut others): (Vec<Value>, Vec<Value>) =
         entries(live).into_iter().partition(|e| manager.is(e));
 
@@ -104,7 +107,22 @@ pub(crate) fn apply(
         other["fieldsV1"] = fields::minus(&other["fieldsV1"], &contested);
     }
     if !causes.is_empty() && !force {
-        let message = format!("Apply failed with {} conflict(s)", causes.len());
+        let each: Vec<String> = causes
+            .iter()
+            .map(|c| {
+                format!(
+                    "{}: {}",
+                    json::text(c, &["message"]),
+                    json::text(c, &["field"])
+                )
+            })
+            .collect();
+        let plural = if causes.len() == 1 { "" } else { "s" };
+        let message = format!(
+            "Apply failed with {} conflict{plural}: {}",
+            causes.len(),
+            each.join(", ")
+        );
         return Err(Refusal::new(409, "Conflict", message).with_causes(causes));
     }
     others.retain(|e| !fields::is_leaf(&e["fieldsV1"]));
@@ -125,12 +143,17 @@ pub(crate) fn apply(
         _ => manager.entry(&wanted),
     };
     let mut all = others;
-    // The order of entries must not depend on who wrote last, or every write would differ from the one before.
-    let place = entries(live)
-        .iter()
-        .position(|e| manager.is(e))
-        .unwrap_or(all.len());
-    all.insert(place.min(all.len()), entry);
-    json::set(&mut next, &["metadata", "managedFields"], Value::from(all));
+    all.push(entry);
+    json::set(&mut next, &["metadata", "managedFields"], ordered(all));
     Ok(next)
+}
+
+/// Entries as the server keeps them: applies first, then by time and name, and none without a field.
+fn ordered(mut entries: Vec<Value>) -> Value {
+    entries.retain(|e| !fields::is_leaf(&e["fieldsV1"]));
+    let key = |e: &Value| {
+        ["operation", "time", "manager", "subresource"].map(|f| json::text(e, &[f]).to_owned())
+    };
+    entries.sort_by_cached_key(key);
+    Value::from(entries)
 }

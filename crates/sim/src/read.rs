@@ -118,7 +118,7 @@ fn start(state: &State, call: &Call, served: &Served) -> Result<(u64, Bound<Key>
     if let Some(wanted) = call.query.number("resourceVersion")? {
         if wanted > state.version {
             let message = format!(
-                "Too large resource version: {wanted}, current: {}",
+                "Timeout: Too large resource version: {wanted}, current: {}",
                 state.version
             );
             return Err(Refusal::new(504, "Timeout", message));

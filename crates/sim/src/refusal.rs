@@ -27,7 +27,13 @@ impl Refusal {
     }
 
     fn about(mut self, group: &str, plural: &str, name: &str) -> Self {
-        self.details = json!({"name": name, "group": group, "kind": plural});
+        self.details = json!({"kind": plural});
+        if !name.is_empty() {
+            self.details["name"] = json!(name);
+        }
+        if !group.is_empty() {
+            self.details["group"] = json!(group);
+        }
         self
     }
 
@@ -62,8 +68,29 @@ impl Refusal {
         Self::new(403, "Forbidden", message).about(group, plural, name)
     }
 
+    /// `why` begins with the field's path and a colon, as field errors do.
     pub(crate) fn invalid(kind: &str, name: &str, why: &str) -> Self {
+        let (field, text) = why.split_once(": ").unwrap_or(("", why));
+        let reason = match text.split(':').next().unwrap_or_default() {
+            "Required value" => "FieldValueRequired",
+            "Forbidden" => "FieldValueForbidden",
+            "Unsupported value" => "FieldValueNotSupported",
+            _ => "FieldValueInvalid",
+        };
+        let cause = json!({"reason": reason, "message": text, "field": field});
+        let (bare, group) = kind.split_once('.').unwrap_or((kind, ""));
         Self::new(422, "Invalid", format!("{kind} {name:?} is invalid: {why}"))
+            .about(group, bare, name)
+            .with_causes(vec![cause])
+    }
+
+    /// A JSON patch that cannot be applied; kube-apiserver says no more than this.
+    pub(crate) fn patch_does_not_apply() -> Self {
+        Self::new(
+            422,
+            "Invalid",
+            "the server rejected our request due to an error in our request",
+        )
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -109,8 +136,11 @@ impl Refusal {
     pub(crate) fn to_status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
+            "message": self.message, "code": self.code,
         });
+        if !self.reason.is_empty() {
+            status["reason"] = json!(self.reason);
+        }
         if !self.details.is_null() {
             status["details"] = self.details.clone();
         }

@@ -7,6 +7,12 @@ use crate::{json, refusal::Refusal};
 /// The Scale of an object.
 pub(crate) fn of(object: &Value) -> Value {
     let replicas = |path: &[&str]| json::at(object, path).and_then(Value::as_i64).unwrap_or(0);
+    let labels = json::at(object, &["spec", "selector", "matchLabels"]).and_then(Value::as_object);
+    let selector: Vec<String> = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {
@@ -15,7 +21,7 @@ pub(crate) fn of(object: &Value) -> Value {
             "creationTimestamp": json::meta(object, "creationTimestamp"),
         },
         "spec": {"replicas": replicas(&["spec", "replicas"])},
-        "status": {"replicas": replicas(&["status", "replicas"])},
+        "status": {"replicas": replicas(&["status", "replicas"]), "selector": selector.join(",")},
     })
 }
 

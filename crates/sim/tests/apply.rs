@@ -33,7 +33,8 @@ fn widgets() -> (Sim, Api<DynamicObject>) {
 }
 
 fn body(content: Value) -> Value {
-    let mut body = json!({"apiVersion": "example.io/v1", "kind": "Widget"});
+    let mut body =
+        json!({"apiVersion": "example.io/v1", "kind": "Widget", "metadata": {"name": "a"}});
     json_patch::merge(&mut body, &content);
     body
 }
@@ -216,6 +217,39 @@ async fn a_list_without_keys_is_replaced_as_a_whole() {
     assert_eq!(left.data["status"]["tags"], json!(["c"]));
     let left = apply_status(&api, "ours", json!({})).await;
     assert_eq!(left.data["status"].get("tags"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_apply_of_nothing_takes_away_only_what_was_its_own() {
+    let (_sim, api) = widgets();
+    apply(&api, "person", json!({"spec": {}})).await.unwrap();
+    apply_status(
+        &api,
+        "theirs",
+        json!({"conditions": [{"type": "Held", "status": "True"}]}),
+    )
+    .await;
+    apply_status(&api, "ours", json!({"phase": "x"})).await;
+    apply_status(&api, "ours", json!({})).await;
+    let left = api
+        .patch_status(
+            "a",
+            &PatchParams::apply("ours").force(),
+            &Patch::Apply(body(json!({}))),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        left.data["status"],
+        json!({"conditions": [{"type": "Held", "status": "True"}]})
+    );
+    assert_eq!(
+        managers(&left)
+            .iter()
+            .filter(|(name, _)| name == "ours")
+            .count(),
+        0
+    );
 }
 
 #[tokio::test(start_paused = true)]

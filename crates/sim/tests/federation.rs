@@ -386,7 +386,7 @@ async fn a_missing_workspace_definition_makes_the_collector_wait() {
     for name in ["orders", "payments"] {
         sim.admin()
             .edit(&resources::WORKSPACES, "", name, |w| {
-                w["metadata"]["finalizers"] = json!([])
+                w["metadata"]["finalizers"] = json!([]);
             })
             .unwrap();
     }

@@ -58,7 +58,7 @@ async fn ten_thousand_workspaces_are_made_listed_and_looped_in_seconds() {
 
     let _running = sim.start_controllers(&Controllers::host());
     sim.join("produce-trt").unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let deletions = sim
         .audit()
         .iter()

@@ -133,7 +133,7 @@ async fn a_watcher_holds_the_truth_through_cuts_compactions_and_restarts() {
         }
         tokio::time::sleep(Duration::from_secs(3 * round)).await;
     }
-    tokio::time::sleep(Duration::from_secs(120)).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
     let list = api.list(&ListParams::default()).await.unwrap();
     let truth: BTreeMap<String, String> = list
         .items

@@ -37,9 +37,12 @@ spec:
                   x-kubernetes-list-map-keys: [type]
                   items:
                     type: object
+                    required: [type]
                     properties:
                       type: {type: string}
                       status: {type: string}
+                      message: {type: string}
+                      lastTransitionTime: {type: string}
 "#;
 
 /// A FederationHealth that permits both holds, under a definition with no more than the hold's contract.
