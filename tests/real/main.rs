@@ -4,3 +4,4 @@ mod examples;
 mod incident;
 mod proof;
 mod tripwire;
+mod variants;

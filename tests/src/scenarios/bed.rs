@@ -12,7 +12,9 @@ use federation_health_testbed::{
     wait::{self, Look},
     workspace::{self, Snapshot},
 };
-use k8s_openapi::api::{admissionregistration::v1::ValidatingAdmissionPolicyBinding, core::v1::Namespace};
+use k8s_openapi::api::{
+    admissionregistration::v1::ValidatingAdmissionPolicyBinding, core::v1::Namespace,
+};
 use kube::Api;
 use serde_json::Value;
 
@@ -172,7 +174,10 @@ impl Bed {
 }
 
 fn is_active(binding: &ValidatingAdmissionPolicyBinding) -> bool {
-    let matching = binding.spec.as_ref().and_then(|s| s.match_resources.as_ref());
+    let matching = binding
+        .spec
+        .as_ref()
+        .and_then(|s| s.match_resources.as_ref());
     matching
         .and_then(|m| m.object_selector.as_ref())
         .is_none_or(|s| s.match_labels.is_none() && s.match_expressions.is_none())

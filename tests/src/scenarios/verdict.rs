@@ -33,10 +33,7 @@ pub struct Verdict {
 /// Registers the host a second time and waits until the status names both registrations, every Workspace and every project.
 pub async fn register_and_wait(bed: &Bed, record: &Record<'_>, how: How) -> Result<Verdict> {
     bed.register(how).await?;
-    let created = record
-        .matching(|e| e.verb == "create" && e.object.resource == "kubefedclusters" && e.took_effect())?
-        .pop()
-        .ok_or_else(|| Error::refused("the audit log has no registration"))?;
+    let created = registration(record).await?;
     let named = wait::until("a status write that names everything", LIMIT, || async {
         let writes = record.matching(|e| is_status_write(e) && names_all(bed, e))?;
         Ok(match writes.into_iter().next() {
@@ -58,6 +55,20 @@ pub async fn register_and_wait(bed: &Bed, record: &Record<'_>, how: How) -> Resu
             .first()
             .map(|held| milliseconds(created.received, held.reached)),
     })
+}
+
+/// The creation of the KubeFedCluster; the log has it a moment after its client has the answer.
+async fn registration(record: &Record<'_>) -> Result<AuditEvent> {
+    wait::until("the registration in the audit log", LIMIT, || async {
+        let created = record.matching(|e| {
+            e.verb == "create" && e.object.resource == "kubefedclusters" && e.took_effect()
+        })?;
+        Ok(match created.into_iter().next() {
+            Some(created) => Look::Done(created),
+            None => Look::Pending("none".to_owned()),
+        })
+    })
+    .await
 }
 
 fn is_status_write(event: &AuditEvent) -> bool {

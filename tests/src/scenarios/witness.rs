@@ -133,7 +133,7 @@ where
     let mut listed = Vec::new();
     while let Some(event) = events.next().await {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut apply = |seen: &mut Seen, object: &K| {
+        let apply = |seen: &mut Seen, object: &K| {
             let doomed = object.meta().deletion_timestamp.is_some();
             seen.see(
                 kind,

@@ -1,0 +1,99 @@
+//! The cause goes while namespaces are armed: their owner does not exist. Releasing would collect them at once.
+
+use std::time::Duration;
+
+use federation_health_testbed::{
+    error::{Attempt as _, Error, Result},
+    kinds,
+    kubesphere::KubesphereOptions,
+    wait::{self, Look},
+};
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+use super::{
+    bed::{Bed, COLLECTOR, How, LATE, SOON},
+    table::Figures,
+};
+use crate::guarded::{condition, holds};
+
+/// Far beyond `releaseAfterSeconds`, and the collector's retries come several times in it.
+const BLOCKED: Duration = Duration::from_secs(6);
+
+/// KubeSphere is down, a Workspace falls and comes back, nobody binds its namespaces to the new one; then the cause goes.
+pub async fn not_released(bed: &mut Bed, workspace: &str) -> Result<Figures> {
+    bed.calm().await?;
+    bed.wait_proven().await?;
+    let mark = bed.witness.mark();
+    bed.register(How::AsItIs).await?;
+    bed.guard
+        .wait("both holds", SOON, |h| holds(h) == (true, true))
+        .await?;
+    bed.wait_durable([true, true]).await?;
+    bed.federation.stop_kubesphere();
+    replace(bed, workspace).await?;
+
+    bed.unregister().await?;
+    let begun = std::time::Instant::now();
+    let blocked =
+        |h: &_| condition(h, "Holding").is_some_and(|(_, reason)| reason == "ReleaseBlocked");
+    bed.guard
+        .wait("the release to be blocked", SOON, blocked)
+        .await?;
+    let told = begun.elapsed();
+    tokio::time::sleep(BLOCKED).await;
+    let health = bed.guard.health().await?;
+    if !blocked(&health) || !holds(&health).0 {
+        return Err(Error::refused(format!(
+            "the hold ended: {:?}",
+            health.status
+        )));
+    }
+    bed.wait_durable([true, true]).await?;
+    let collected = bed
+        .federation
+        .audit()
+        .refused_deletions("namespaces")?
+        .into_iter()
+        .filter(|e| e.user == COLLECTOR)
+        .count();
+
+    bed.federation
+        .start_kubesphere(KubesphereOptions::default())
+        .await?;
+    bed.calm().await?;
+    bed.federation.wait_bound(LATE).await?;
+    let lost = bed.witness.losses_since(mark);
+    if let Some(loss) = lost.iter().find(|loss| loss.kind == "Namespace") {
+        return Err(Error::refused(format!("a namespace was lost: {loss:?}")));
+    }
+    Ok(vec![
+        (
+            "removal of the cause to ReleaseBlocked [s]",
+            told.as_secs_f64(),
+        ),
+        ("deletions by the collector refused", collected as f64),
+    ])
+}
+
+/// Deletes the Workspace as an administrator, finalizer and all, and waits until KubeFed has made it again.
+async fn replace(bed: &Bed, workspace: &str) -> Result<()> {
+    let api = kinds::all(&bed.federation.client(), &kinds::workspace());
+    let attempt = || format!("replace Workspace {workspace}");
+    let uid = api.get(workspace).await.attempt(attempt)?.metadata.uid;
+    api.delete(workspace, &DeleteParams::default())
+        .await
+        .attempt(attempt)?;
+    let patch = Patch::Merge(json!({"metadata": {"uid": uid, "finalizers": null}}));
+    api.patch(workspace, &PatchParams::default(), &patch)
+        .await
+        .attempt(attempt)?;
+    wait::until("KubeFed to make the Workspace again", LATE, || async {
+        let found = api.get_opt(workspace).await.attempt(attempt)?;
+        Ok(match found {
+            Some(now) if now.metadata.uid != uid => Look::Done(()),
+            other => Look::Pending(format!("{:?}", other.map(|w| w.metadata.uid))),
+        })
+    })
+    .await
+}
