@@ -167,6 +167,10 @@ impl Ledger {
 
     /// A namespace was lost.
     pub(crate) fn lose(&mut self, lost: Lost) {
+        // KubeSphere unbinds and binds a namespace again while it terminates: it is lost once all the same.
+        if self.lost.iter().any(|known| known.uid == lost.uid) {
+            return;
+        }
         let now = lost.at;
         let incident = self.open(&lost.workspace.clone(), now);
         incident.lost += 1;
