@@ -16,7 +16,6 @@ use crate::{
 const CANARY: &str = "federationhealth.io/canary";
 const MANAGED: &str = "kubefed.io/managed";
 const OUR_NAMESPACE: &str = "federation-health-system";
-const OUR_USER: &str = "system:serviceaccount:federation-health-system:federation-health";
 /// The namespace that the durable federation policy names.
 const DURABLE_PLANES: &[&str] = &["kube-federation-system"];
 
@@ -41,9 +40,9 @@ impl Rule {
     }
 }
 
-/// The hooks of all policies that `config/policies` ships.
+/// The hooks of the four policies of the hold.
 pub(crate) fn hooks() -> Vec<Hook> {
-    let mut hooks: Vec<Hook> = vec![Arc::new(guard_deletion), Arc::new(guard_status)];
+    let mut hooks: Vec<Hook> = Vec::new();
     for layer in [Layer::Fast, Layer::Durable] {
         for rule in [Rule::Collection, Rule::Federation] {
             hooks.push(Arc::new(move |review| hold(review, layer, rule)));
@@ -85,7 +84,7 @@ fn hold(review: &Review<'_>, layer: Layer, rule: Rule) -> Option<Denial> {
 }
 
 /// The binding of a policy, if both exist.
-fn in_force<'a>(review: &'a Review<'_>, policy: &str) -> Option<&'a Value> {
+pub(crate) fn in_force<'a>(review: &'a Review<'_>, policy: &str) -> Option<&'a Value> {
     const GROUP: &str = "admissionregistration.k8s.io";
     review.read(GROUP, "validatingadmissionpolicies", "", policy)?;
     review.read(GROUP, "validatingadmissionpolicybindings", "", policy)
@@ -157,7 +156,7 @@ fn parameter<'a>(review: &'a Review<'_>) -> Option<&'a Value> {
     review.read("federationhealth.io", "federationhealths", "", "default")
 }
 
-fn flag(health: Option<&Value>, name: &str) -> bool {
+pub(crate) fn flag(health: Option<&Value>, name: &str) -> bool {
     health
         .and_then(|h| json::at(h, &["status", "hold", name]))
         .and_then(Value::as_bool)
@@ -186,46 +185,4 @@ fn belongs_to_workspace(object: &Value) -> bool {
                 json::text(owner, &["kind"]) == "Workspace"
                     && json::text(owner, &["apiVersion"]).starts_with("tenant.kubesphere.io/")
             })
-}
-
-fn guard_deletion(review: &Review<'_>) -> Option<Denial> {
-    const POLICY: &str = "federation-health-guard-deletion";
-    let ours = review.operation == "DELETE" && review.group == "federationhealth.io";
-    let old = review.old.filter(|_| ours)?;
-    in_force(review, POLICY)?;
-    let holds = flag(Some(old), "collection") || flag(Some(old), "federation");
-    let excused = !json::text(
-        old,
-        &["metadata", "annotations", "federationhealth.io/break-glass"],
-    )
-    .is_empty();
-    (holds && !excused).then(|| {
-        guard(
-            POLICY,
-            "this FederationHealth holds deletions, and deleting it would end the hold",
-        )
-    })
-}
-
-fn guard_status(review: &Review<'_>) -> Option<Denial> {
-    const POLICY: &str = "federation-health-guard-status";
-    let ours = review.operation == "UPDATE"
-        && review.group == "federationhealth.io"
-        && review.subresource == "status";
-    if !ours || review.user == OUR_USER {
-        return None;
-    }
-    in_force(review, POLICY)?;
-    Some(guard(
-        POLICY,
-        "only the operator writes the status of a FederationHealth",
-    ))
-}
-
-fn guard(policy: &str, message: &str) -> Denial {
-    Denial {
-        policy: policy.to_owned(),
-        binding: policy.to_owned(),
-        message: message.to_owned(),
-    }
 }

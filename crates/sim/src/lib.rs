@@ -35,6 +35,7 @@ mod discovery;
 mod events;
 mod faults;
 mod fields;
+mod guard;
 mod hold;
 mod identity;
 mod install;

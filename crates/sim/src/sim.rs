@@ -13,7 +13,7 @@ use crate::{
     audit::AuditEntry,
     call::Caller,
     faults::{Effect, Fault, RequestFacts},
-    hold, install, json,
+    guard, hold, install, json,
     listen::{self, Listening},
     models::{
         collector::Collector,
@@ -99,7 +99,7 @@ impl Sim {
             .bytes()
             .fold(0, |h, b| crate::state::mix(h ^ u64::from(b)));
         let server = Server::new(clock, seed);
-        server.lock().hooks = hold::hooks();
+        server.lock().hooks = [hold::hooks(), guard::hooks()].concat();
         network.attach(endpoint, &server);
         let sim = Self {
             server,

@@ -395,6 +395,86 @@ async fn the_guard_keeps_a_holding_object_and_its_status() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_operator_may_change_only_what_its_actions_need() {
+    let sim = guarded();
+    let operator = sim.agent_as(OPERATOR, "federation-health");
+    let (namespaces, workspaces, templates) = (
+        resources::NAMESPACES,
+        resources::WORKSPACES,
+        resources::WORKSPACE_TEMPLATES,
+    );
+    for (resource, name, patch, allowed) in [
+        (
+            &namespaces,
+            "ord-1",
+            json!({"metadata": {"ownerReferences": null}}),
+            true,
+        ),
+        (
+            &namespaces,
+            "ord-1",
+            json!({"metadata": {"labels": {"kubesphere.io/workspace": null}}}),
+            false,
+        ),
+        (
+            &workspaces,
+            "orders",
+            json!({"metadata": {"labels": {"kubefed.io/managed": "false"}}}),
+            true,
+        ),
+        (
+            &workspaces,
+            "orders",
+            json!({"metadata": {"finalizers": ["finalizers.tenant.kubesphere.io", "orphan"]}}),
+            true,
+        ),
+        (
+            &workspaces,
+            "orders",
+            json!({"metadata": {"finalizers": ["orphan"]}}),
+            false,
+        ),
+        (
+            &workspaces,
+            "orders",
+            json!({"metadata": {"ownerReferences": [{"kind": "X"}]}}),
+            false,
+        ),
+        (
+            &workspaces,
+            "orders",
+            json!({"spec": {"manager": "me"}}),
+            false,
+        ),
+        (
+            &templates,
+            "orders",
+            json!({"spec": {"placement": {"clusters": [{"name": "produce-trt"}]}}}),
+            true,
+        ),
+        (
+            &templates,
+            "orders",
+            json!({"spec": {"template": {"spec": {"manager": "me"}}}}),
+            false,
+        ),
+        (
+            &templates,
+            "orders",
+            json!({"metadata": {"annotations": {"a": "b"}}}),
+            false,
+        ),
+    ] {
+        let answer = operator.merge(resource, "", name, patch.clone());
+        assert_eq!(answer.is_ok(), allowed, "{} {patch}", resource.plural());
+    }
+    assert_eq!(
+        code(operator.delete(&workspaces, "", "orders", Value::Null)),
+        403
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_policies_the_same_status_holds_nothing() {
     let sim = federation();
     sim.apply(manifest::FEDERATION_HEALTH).unwrap();

@@ -1,0 +1,127 @@
+//! What the guard policies of `config/policies` do, as hooks: they keep a holding object, its status, and the operator itself.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    admission::{Denial, Hook, Review},
+    hold::{flag, in_force},
+    json,
+};
+
+const GROUP: &str = "federationhealth.io";
+const OPERATOR: &str = "system:serviceaccount:federation-health-system:federation-health";
+const MANAGED: &str = "kubefed.io/managed";
+
+/// The hooks of the three guards. Membership in the break-glass group is not modelled.
+pub(crate) fn hooks() -> Vec<Hook> {
+    vec![Arc::new(deletion), Arc::new(status), Arc::new(operator)]
+}
+
+fn denial(policy: &str, message: &str) -> Denial {
+    Denial {
+        policy: policy.to_owned(),
+        binding: policy.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+/// An object that holds is deleted only with its break-glass annotation.
+fn deletion(review: &Review<'_>) -> Option<Denial> {
+    const POLICY: &str = "federation-health-guard-deletion";
+    let old = review
+        .old
+        .filter(|_| review.operation == "DELETE" && review.group == GROUP)?;
+    in_force(review, POLICY)?;
+    let holds = flag(Some(old), "collection") || flag(Some(old), "federation");
+    let annotation = ["metadata", "annotations", "federationhealth.io/break-glass"];
+    (holds && json::text(old, &annotation).is_empty()).then(|| {
+        denial(
+            POLICY,
+            "this FederationHealth holds deletions, and deleting it would end the hold",
+        )
+    })
+}
+
+/// Only the operator writes status.
+fn status(review: &Review<'_>) -> Option<Denial> {
+    const POLICY: &str = "federation-health-guard-status";
+    let covered =
+        review.operation == "UPDATE" && review.group == GROUP && review.subresource == "status";
+    if !covered || review.user == OPERATOR {
+        return None;
+    }
+    in_force(review, POLICY)?;
+    Some(denial(
+        POLICY,
+        "only the operator writes the status of a FederationHealth",
+    ))
+}
+
+/// The operator changes nothing but what its actions need.
+fn operator(review: &Review<'_>) -> Option<Denial> {
+    const POLICY: &str = "federation-health-guard-operator";
+    let kind = match (review.group, review.resource) {
+        ("", "namespaces") | ("tenant.kubesphere.io", "workspaces" | "workspacetemplates") => {
+            review.resource
+        }
+        _ => return None,
+    };
+    if review.user != OPERATOR {
+        return None;
+    }
+    in_force(review, POLICY)?;
+    let allowed = match (review.object, review.old) {
+        (Some(new), Some(old)) => review.subresource.is_empty() && permitted(kind, new, old),
+        _ => false,
+    };
+    (!allowed).then(|| {
+        denial(
+            POLICY,
+            "federation-health may not change this (guard of the operator)",
+        )
+    })
+}
+
+/// Owner references of namespaces, the managed label and the orphan finalizer of Workspaces, placements of templates.
+fn permitted(kind: &str, new: &Value, old: &Value) -> bool {
+    let same = |path: &[&str]| json::at(new, path) == json::at(old, path);
+    let labels = |object| {
+        without(
+            object,
+            &["metadata", "labels"],
+            (kind == "workspaces").then_some(MANAGED),
+        )
+    };
+    let spec = |object| {
+        without(
+            object,
+            &["spec"],
+            (kind == "workspacetemplates").then_some("placement"),
+        )
+    };
+    let finalizers = |object| -> Vec<Value> {
+        let kept = json::items(object, &["metadata", "finalizers"]).iter();
+        kept.filter(|f| kind != "workspaces" || *f != "orphan")
+            .cloned()
+            .collect()
+    };
+    same(&["metadata", "annotations"])
+        && same(&["status"])
+        && (kind == "namespaces" || same(&["metadata", "ownerReferences"]))
+        && labels(new) == labels(old)
+        && spec(new) == spec(old)
+        && finalizers(new) == finalizers(old)
+}
+
+fn without(object: &Value, path: &[&str], free: Option<&str>) -> Map<String, Value> {
+    let mut map = json::at(object, path)
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
+    if let Some(free) = free {
+        map.remove(free);
+    }
+    map
+}
