@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use federation_health_cluster::proof::{Clients, Install, Prover, Wanted};
+use federation_health_cluster::proof::{Clients, Install, Prover, Wanted, dial_with};
 use federation_health_core::{assess::Proof, hold::CollectionPolicy};
 use federation_health_testbed::{ControlPlane, ControlPlaneOptions, apply};
 use federation_health_tests::guarded::{Guarded, NAMESPACE, Options, root};
@@ -91,7 +91,9 @@ pub async fn leaves_nothing(client: &Client) {
         .filter(|name| name.starts_with("canary-collector"))
         .collect();
     assert_eq!(made, Vec::<String>::new());
-    let health = federation_health_tests::guarded::health(client).await.unwrap();
+    let health = federation_health_tests::guarded::health(client)
+        .await
+        .unwrap();
     assert!(!health.status.unwrap().hold.unwrap().proof);
 }
 
@@ -185,7 +187,20 @@ async fn missing_binding(admin: &Client, prover: &Prover, before: u64) {
 
 /// One server that answers and one that cannot be dialled.
 async fn two_addresses(admin: &Client, client: &Client) {
+    slice(admin).await;
+    let one = client.clone();
+    let clients: Clients =
+        Box::new(move |address| (address.to_string() == "192.0.2.2:6443").then(|| one.clone()));
+    let proof = timed("two addresses", &prover(client, clients), &wanted(false)).await;
+    assert_eq!(proof, Proof::Proven { on: 1, of: 2 });
     let slices: Api<EndpointSlice> = Api::namespaced(admin.clone(), "default");
+    slices
+        .delete("kubernetes", &DeleteParams::default())
+        .await
+        .unwrap();
+}
+
+async fn slice(admin: &Client) {
     let slice = json!({
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -196,15 +211,6 @@ async fn two_addresses(admin: &Client, client: &Client) {
         "ports": [{"name": "https", "port": 6443}],
     });
     apply::object(admin, &slice).await.unwrap();
-    let one = client.clone();
-    let clients: Clients =
-        Box::new(move |address| (address.to_string() == "192.0.2.2:6443").then(|| one.clone()));
-    let proof = timed("two addresses", &prover(client, clients), &wanted(false)).await;
-    assert_eq!(proof, Proof::Proven { on: 1, of: 2 });
-    slices
-        .delete("kubernetes", &DeleteParams::default())
-        .await
-        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,11 +221,55 @@ async fn the_gap_after_a_restart_is_seen_and_ends() {
     let client = install(&plane).await;
     let prover = prover(&client, alone());
     proven("before the restart", &prover).await;
+    let before = fingerprint_as_admin(&plane).await;
+    assert_eq!(fingerprint_as_admin(&plane).await, before);
     plane.restart_api_server().await.unwrap();
+    assert_ne!(fingerprint_as_admin(&plane).await, before);
     let begun = Instant::now();
     proven("after the restart", &prover).await;
     println!("proven {:?} after the restart", begun.elapsed());
     leaves_nothing(&plane.client()).await;
+    plane.stop().await.unwrap();
+}
+
+/// The administrator may read the Leases of API servers, by which a restart shows.
+async fn fingerprint_as_admin(plane: &ControlPlane) -> u64 {
+    let prover = prover(&plane.client(), alone());
+    prover.fingerprint(&wanted(false)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_joins_counts_once_it_refuses_too() {
+    let plane = ControlPlane::start(ControlPlaneOptions::default())
+        .await
+        .unwrap();
+    let client = install(&plane).await;
+    proven("one server", &prover(&client, alone())).await;
+    let replica = plane.add_api_server().await.unwrap();
+    let access = plane.access_as(NAMESPACE, "federation-health");
+    let access = access.await.unwrap();
+    let mut config = access.config().await.unwrap();
+    config.tls_server_name = Some("localhost".to_owned());
+    let dial = dial_with(config);
+    let loopback = [&access.server, &replica.access().server]
+        .map(|url| url.strip_prefix("https://").unwrap().parse().unwrap());
+    // An EndpointSlice cannot name loopback: documentation addresses stand for the two servers.
+    slice(&plane.client()).await;
+    let clients: Clients = Box::new(move |address| {
+        let first = address.to_string() == "192.0.2.1:6443";
+        dial(loopback[usize::from(!first)])
+    });
+    let prover = prover(&client, clients);
+    let deadline = Instant::now() + RESTART_LIMIT;
+    loop {
+        match timed("two servers", &prover, &wanted(false)).await {
+            Proof::Proven { on: 2, of: 2 } => break,
+            Proof::Proven { on: 1, of: 2 } if Instant::now() < deadline => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    leaves_nothing(&plane.client()).await;
+    drop(replica);
     plane.stop().await.unwrap();
 }
 

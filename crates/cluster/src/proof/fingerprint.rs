@@ -13,6 +13,10 @@ use serde_json::Value;
 use super::{Installed, Layer, Part, addresses, canary::DEADLINE};
 use crate::call::Call;
 
+/// Where each API server (1.26 and later) says that it lives.
+const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases\
+    ?labelSelector=apiserver.kubernetes.io%2Fidentity%3Dkube-apiserver";
+
 /// The servers behind the API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Server {
@@ -20,6 +24,27 @@ pub struct Server {
     pub version: String,
     /// Its addresses; empty if they cannot be read.
     pub addresses: Vec<SocketAddr>,
+    /// The holder of each server's Lease, made up anew at every start: a restart may come with other admission plugins.
+    /// Empty if the Leases cannot be read; then a restart goes unnoticed.
+    pub starts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct LeaseList {
+    #[serde(default)]
+    items: Vec<Lease>,
+}
+
+#[derive(Deserialize)]
+struct Lease {
+    #[serde(default)]
+    spec: LeaseSpec,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LeaseSpec {
+    holder_identity: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -35,8 +60,24 @@ impl Server {
         Some(Self {
             version: version.git_version,
             addresses: addresses::read(client).await,
+            starts: starts(client).await,
         })
     }
+}
+
+async fn starts(client: &Client) -> Vec<String> {
+    let call = Call::get(client, LEASES.to_owned(), DEADLINE);
+    let leases: LeaseList = match call.read().await {
+        Ok(leases) => leases,
+        Err(error) => {
+            tracing::debug!(%error, "the Leases of the API servers cannot be read: a restart goes unnoticed");
+            return Vec::new();
+        }
+    };
+    let holders = leases.items.into_iter();
+    let mut holders: Vec<String> = holders.filter_map(|l| l.spec.holder_identity).collect();
+    holders.sort_unstable();
+    holders
 }
 
 /// Changes when a policy or a binding changes or is made anew, and when the servers change; not when a binding is switched
@@ -47,6 +88,7 @@ pub fn fingerprint(installed: &Installed, server: &Server) -> u64 {
     hash_all(&installed.bindings, true, &mut hasher);
     server.version.hash(&mut hasher);
     server.addresses.hash(&mut hasher);
+    server.starts.hash(&mut hasher);
     hasher.finish()
 }
 

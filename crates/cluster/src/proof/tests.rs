@@ -80,6 +80,14 @@ async fn each_step_follows_the_one_that_it_needs() {
     assert!(fake.clean());
 }
 
+/// The caller runs the proof as a task of its own.
+#[tokio::test(start_paused = true)]
+async fn a_proof_can_be_spawned() {
+    let fake = Fake::new(&install());
+    let task = tokio::spawn(async move { fake.prove(&both()).await });
+    assert_eq!(task.await.unwrap(), PROVEN);
+}
+
 #[tokio::test(start_paused = true)]
 async fn always_is_the_durable_layer_alone() {
     let fake = Fake::new(&install());
@@ -333,6 +341,16 @@ async fn a_proof_is_repeated_when_policies_or_servers_change() {
     let first = fake.fingerprint(&both()).await.unwrap();
     fake.with(|s| s.switch("federation-health-collection-durable"));
     assert_eq!(fake.fingerprint(&both()).await, Some(first), "the switch");
+    fake.with(|s| s.start = "apiserver-a_2");
+    assert_ne!(fake.fingerprint(&both()).await, Some(first), "a restart");
+    fake.with(|s| s.start = "apiserver-a_1");
+    assert_eq!(fake.fingerprint(&both()).await, Some(first));
+    fake.with(|s| s.forbidden = Some("/leases"));
+    assert!(
+        fake.fingerprint(&both()).await.is_some(),
+        "less is known, not nothing"
+    );
+    fake.with(|s| s.forbidden = None);
     fake.with(|s| s.addresses = vec!["10.0.0.1"]);
     let moved = fake.fingerprint(&both()).await;
     assert_ne!(moved, Some(first));

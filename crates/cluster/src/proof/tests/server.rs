@@ -40,6 +40,8 @@ pub(super) struct State {
     /// Prefix of the ConfigMaps that the collector takes at the second look.
     pub(super) collects: Option<&'static str>,
     pub(super) version: &'static str,
+    /// Holder of the server's Lease.
+    pub(super) start: &'static str,
     looks: u32,
     asked: Vec<String>,
 }
@@ -101,6 +103,7 @@ impl Fake {
             unbuildable: None,
             collects: Some("canary-collector-control"),
             version: "v1.37.2",
+            start: "apiserver-a_1",
             looks: 0,
             asked: Vec::new(),
         }));
@@ -220,6 +223,10 @@ impl State {
             (_, "/version") => (200, json!({"gitVersion": self.version})),
             (_, path) if path.contains("policies/") => found(self.policies.get(name)),
             (_, path) if path.contains("bindings/") => found(self.bindings.get(name)),
+            (_, path) if path.ends_with("leases") => {
+                let lease = json!({"spec": {"holderIdentity": self.start}});
+                (200, json!({"items": [lease, {}]}))
+            }
             (_, path) if path.ends_with("endpointslices") => (200, self.slices()),
             (_, path) if path.ends_with("/status") => return self.switch_proof(body),
             (&Method::POST, _) => self.create(body),
