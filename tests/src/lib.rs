@@ -3,3 +3,4 @@
 pub mod guarded;
 pub mod manifests;
 pub mod scenarios;
+pub mod simulated;
