@@ -20,6 +20,7 @@ demo: ## Play the incident in memory, without and with the hold (Rust only)
 	@$(tests) --bin demo
 
 demo-real: testbed ## Play it on real control planes with real KubeFed (builds them first)
+	@$(CARGO) build --locked --quiet -p federation-health-operator
 	@$(tests) --bin demo -- --real
 
 testbed-up: testbed ## Leave a real federation running, print its KUBECONFIG, end on Ctrl-C
@@ -46,6 +47,7 @@ readme-commands: ## Run the commands that README.md and docs promise
 	@scripts/readme-commands
 
 soak: testbed ## Repeat the end-to-end scenarios and print the figures (an hour or more)
+	@$(CARGO) build --locked --quiet --release -p federation-health-operator
 	@$(tests) --release --bin soak
 
 bench: ## Measure memory, time and the cost of one event at 100 to 10,000 Workspaces
