@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -25,6 +25,7 @@ const CHUNKS_UNDER_WAY: usize = 1024;
 pub struct Forward {
     port: u16,
     delay_micros: Arc<AtomicU64>,
+    cut: Arc<Notify>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -37,17 +38,27 @@ impl Forward {
             .attempt(|| format!("listen on 127.0.0.1:{port} for a forward to {target}"))?;
         let delay_micros = Arc::new(AtomicU64::new(0));
         let delay = Arc::clone(&delay_micros);
+        let cut = Arc::new(Notify::new());
+        let cutter = Arc::clone(&cut);
         let task = tokio::spawn(async move {
             // Owned by the task, so that aborting the task ends the connections.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(carry(client, target, Arc::clone(&delay)));
+                let carried = carry(client, target, Arc::clone(&delay));
+                let cutter = Arc::clone(&cutter);
+                connections.spawn(async move {
+                    tokio::select! {
+                        () = cutter.notified() => {}
+                        () = carried => {}
+                    }
+                });
                 while connections.try_join_next().is_some() {}
             }
         });
         Ok(Self {
             port,
             delay_micros,
+            cut,
             task,
         })
     }
@@ -60,6 +71,11 @@ impl Forward {
     /// `https://127.0.0.1:port`: the server's certificate holds for it.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// Cuts every connection that stands; new ones are taken as before.
+    pub fn cut(&self) {
+        self.cut.notify_waiters();
     }
 
     /// Delays every byte from the server to the client by this much, from now on and on open

@@ -54,7 +54,7 @@ pub struct Kubesphere {
 }
 
 impl Kubesphere {
-    /// Installs KubeSphere's CRDs.
+    /// Installs KubeSphere's CRDs. A garbage collector that runs already notices them within 30 s.
     pub async fn install_definitions(client: &Client) -> Result<()> {
         apply::yaml(client, include_str!("../manifests/kubesphere.yaml")).await
     }

@@ -24,7 +24,8 @@
 //! processes' supervisors are tasks of the test's own runtime. Everything listens on 127.0.0.1,
 //! ends with its owner, with the test's panic and with the test process's death, and keeps its
 //! logs below the temporary directory when something failed. Several test beds can run side by
-//! side; each takes about a gigabyte of memory.
+//! side, but real servers on few cores answer late: run such tests one after the other
+//! (`--test-threads=1`) where their times matter.
 
 pub mod apply;
 pub mod audit;
@@ -41,6 +42,7 @@ pub mod kubesphere;
 pub mod pki;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod run_dir;
 pub mod runner;
 pub mod wait;
