@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
@@ -27,7 +27,7 @@ use crate::ports::free_port;
 /// Pieces of one watch that may be under way: a test's watch has some ten a second.
 const PIECES_UNDER_WAY: usize = 1024;
 
-type Answer = Response<BoxBody<Bytes, Infallible>>;
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// A listening proxy. Dropping it cuts every connection.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Slow {
         match self.ask(request).await {
             Ok(answer) => answer.map(|body| slowed(body, delay)),
             Err(_) => {
-                let mut answer = Response::new(Empty::new().boxed());
+                let mut answer = Response::new(Empty::new().boxed_unsync());
                 *answer.status_mut() = StatusCode::BAD_GATEWAY;
                 answer
             }
@@ -126,7 +126,7 @@ impl Slow {
 }
 
 /// The same body, each piece as much later.
-fn slowed(mut body: Body, delay: Duration) -> BoxBody<Bytes, Infallible> {
+fn slowed(mut body: Body, delay: Duration) -> UnsyncBoxBody<Bytes, Infallible> {
     let (queue, pieces) = mpsc::channel::<(Instant, Frame<Bytes>)>(PIECES_UNDER_WAY);
     tokio::spawn(async move {
         // A broken answer ends here; the client sees an early end.
@@ -141,5 +141,5 @@ fn slowed(mut body: Body, delay: Duration) -> BoxBody<Bytes, Infallible> {
         tokio::time::sleep_until(due).await;
         Some((Ok(frame), pieces))
     });
-    BodyExt::boxed(StreamBody::new(futures::StreamExt::boxed(stream)))
+    StreamBody::new(stream).boxed_unsync()
 }
