@@ -22,13 +22,13 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
+    bed::COLLECTOR,
+    collector,
     figures::{Spread, milliseconds},
     prototype::Prototype,
 };
 use crate::guarded::{self, Guarded, Options, condition, holding, holds, observing};
 
-/// User name of the garbage collector in audit logs.
-const COLLECTOR: &str = "system:serviceaccount:kube-system:generic-garbage-collector";
 /// Far more than anything here needs, on a machine that also compiles.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The collector comes 14 to 42 ms after the deletion; a machine that also compiles gets more.
@@ -74,6 +74,7 @@ impl Tripwire {
             ..FederationOptions::without_kubefed()
         };
         let bed = Federation::start(options).await?;
+        collector::wait_watching(&bed).await?;
         let guard = Guarded::install(bed.host(), Options::default()).await?;
         guard.wait_condition("HoldReady", "True", LIMIT).await?;
         let script = bed
