@@ -22,6 +22,15 @@ pub(super) enum Action {
     Delete,
 }
 
+/// What was done, how events call it, and what the status says of it.
+struct Deed {
+    verb: &'static str,
+    text: &'static str,
+    answer: Result<(), Refusal>,
+    done: &'static str,
+    failure: &'static str,
+}
+
 impl Plane {
     /// Acts in one member; the answer is its line in the status, empty for success.
     pub(super) fn act(
@@ -35,41 +44,13 @@ impl Plane {
     ) -> &'static str {
         let place = kind.target_key(key);
         outcome.wrote = true;
-        let (verb, text, answer, done, failure) = match action {
-            Action::Create => {
-                let (answer, failure) = self.create(kind, object, &place, alias);
-                ("Create", "Creating", answer, "", failure)
-            }
-            Action::Update(next) => {
-                let answer = alias
-                    .agent
-                    .edit(&kind.target, &place.namespace, &place.name, |o| *o = next);
-                ("Update", "Updating", answer.map(|_| ()), "", "UpdateFailed")
-            }
-            Action::Unmanage => {
-                let answer = strip_label(&alias.agent, kind, &place);
-                (
-                    "RemoveManagedLabel",
-                    "Removing managed label from",
-                    answer,
-                    "",
-                    "LabelRemovalFailed",
-                )
-            }
-            Action::Delete => {
-                let answer =
-                    alias
-                        .agent
-                        .delete(&kind.target, &place.namespace, &place.name, Value::Null);
-                (
-                    "Delete",
-                    "Deleting",
-                    answer,
-                    "WaitingForRemoval",
-                    "DeletionFailed",
-                )
-            }
-        };
+        let Deed {
+            verb,
+            text,
+            answer,
+            done,
+            failure,
+        } = self.carry_out(kind, object, &place, alias, action);
         let now = self.host.clock().stamp();
         let what = format!(
             "{} {:?} in cluster {:?}",
@@ -100,6 +81,56 @@ impl Plane {
                 );
                 outcome.failed = true;
                 failure
+            }
+        }
+    }
+
+    fn carry_out(
+        &self,
+        kind: &FederatedType,
+        object: &Value,
+        place: &Key,
+        alias: &Alias,
+        action: Action,
+    ) -> Deed {
+        let (agent, Key { namespace, name }) = (&alias.agent, place);
+        let deed = |verb, text, answer, done, failure| Deed {
+            verb,
+            text,
+            answer,
+            done,
+            failure,
+        };
+        match action {
+            Action::Create => {
+                let (answer, failure) = self.create(kind, object, place, alias);
+                deed("Create", "Creating", answer, "", failure)
+            }
+            Action::Update(next) => {
+                let answer = agent
+                    .edit(&kind.target, namespace, name, |o| *o = next)
+                    .map(|_| ());
+                deed("Update", "Updating", answer, "", "UpdateFailed")
+            }
+            Action::Unmanage => {
+                let answer = strip_label(agent, kind, place);
+                deed(
+                    "RemoveManagedLabel",
+                    "Removing managed label from",
+                    answer,
+                    "",
+                    "LabelRemovalFailed",
+                )
+            }
+            Action::Delete => {
+                let answer = agent.delete(&kind.target, namespace, name, Value::Null);
+                deed(
+                    "Delete",
+                    "Deleting",
+                    answer,
+                    "WaitingForRemoval",
+                    "DeletionFailed",
+                )
             }
         }
     }

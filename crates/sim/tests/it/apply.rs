@@ -1,34 +1,17 @@
 //! Server-side apply: who owns which field, and what an apply takes away.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::needless_pass_by_value,
-    reason = "a test's helpers fail as tests do, and take literals"
-)]
-
-mod common;
-
-use common::manifest;
-use federation_health_sim::{Clock, Sim};
+use crate::support;
+use federation_health_sim::Sim;
 use kube::{
     Api, Error,
-    api::{ApiResource, DynamicObject, Patch, PatchParams},
+    api::{DynamicObject, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
+/// A server and one kind; the server lives as long as the test holds it.
 fn widgets() -> (Sim, Api<DynamicObject>) {
-    let sim = Sim::new(Clock::simulated());
-    sim.apply(manifest::WIDGETS).unwrap();
-    let resource = ApiResource {
-        group: "example.io".to_owned(),
-        version: "v1".to_owned(),
-        api_version: "example.io/v1".to_owned(),
-        kind: "Widget".to_owned(),
-        plural: "widgets".to_owned(),
-    };
-    let api = Api::all_with(sim.client_as("kubernetes-admin"), &resource);
+    let (sim, _) = support::server();
+    let api = support::widgets(&sim);
     (sim, api)
 }
 

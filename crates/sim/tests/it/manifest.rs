@@ -1,7 +1,7 @@
 //! Definitions that several tests install.
 
 /// A kind with status and printer columns; its conditions are a list map, as FederationHealth's are.
-pub const WIDGETS: &str = r#"
+pub(crate) const WIDGETS: &str = r#"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata:
@@ -46,7 +46,7 @@ spec:
 "#;
 
 /// A FederationHealth that permits both holds, under a definition with no more than the hold's contract.
-pub const FEDERATION_HEALTH: &str = r"
+pub(crate) const FEDERATION_HEALTH: &str = r"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata:

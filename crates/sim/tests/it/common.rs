@@ -1,12 +1,4 @@
 //! What the tests of this crate share: the federation of the recording, and its events.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses its own part"
-)]
-
-pub mod manifest;
-
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
@@ -22,12 +14,13 @@ use kube::{
 use serde_json::Value;
 
 /// Who deletes in the loop.
-pub const DELETER: &str = "system:serviceaccount:kube-federation-system:produce-trt-kubesphere";
+pub(crate) const DELETER: &str =
+    "system:serviceaccount:kube-federation-system:produce-trt-kubesphere";
 /// Who creates in the loop.
-pub const CREATOR: &str = "system:serviceaccount:kube-federation-system:host-kubesphere";
+pub(crate) const CREATOR: &str = "system:serviceaccount:kube-federation-system:host-kubesphere";
 
 /// The federation of the recording: two Workspaces with three namespaces each, placed on `host`.
-pub fn federation() -> Sim {
+pub(crate) fn federation() -> Sim {
     let sim = Sim::new(Clock::simulated());
     sim.install_kubesphere().unwrap();
     sim.add_workspace("orders", &["host"], &["ord-1", "ord-2", "ord-3"])
@@ -39,22 +32,22 @@ pub fn federation() -> Sim {
 
 /// One watch event, reduced to what a comparison reads.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub(crate) struct Event {
     /// Milliseconds since the Unix epoch.
-    pub at: i64,
-    pub kind: String,
-    pub what: String,
-    pub name: String,
-    pub uid: String,
-    pub deleting: bool,
-    pub owner: String,
-    pub ready: bool,
+    pub(crate) at: i64,
+    pub(crate) kind: String,
+    pub(crate) what: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) deleting: bool,
+    pub(crate) owner: String,
+    pub(crate) ready: bool,
     /// Names and states of `FederatedWorkspace.status.clusters[]`.
-    pub clusters: Vec<String>,
+    pub(crate) clusters: Vec<String>,
 }
 
 /// The recorded incident, from the join to the end of the last namespace; later cycles are left out.
-pub fn recorded() -> Vec<Event> {
+pub(crate) fn recorded() -> Vec<Event> {
     include_str!("../fixtures/incident-kubefed-0.8.1.jsonl")
         .lines()
         .map(|line| {
@@ -89,7 +82,7 @@ fn states(clusters: &Value) -> Vec<String> {
 }
 
 /// Watches the kinds of the recording through real clients from now on.
-pub async fn record(sim: &Sim) -> Arc<Mutex<Vec<Event>>> {
+pub(crate) async fn record(sim: &Sim) -> Arc<Mutex<Vec<Event>>> {
     let events = Arc::new(Mutex::new(Vec::new()));
     for (group, version, kind, plural) in [
         (
@@ -169,25 +162,25 @@ fn observed(at: i64, kind: &str, what: &str, object: &DynamicObject) -> Event {
 }
 
 /// The first cycle of one Workspace, in milliseconds since the epoch.
-pub struct Story {
-    pub joined: i64,
-    pub ready: i64,
-    pub deleting: i64,
-    pub deleted: i64,
+pub(crate) struct Story {
+    pub(crate) joined: i64,
+    pub(crate) ready: i64,
+    pub(crate) deleting: i64,
+    pub(crate) deleted: i64,
     /// First of its namespaces Terminating.
-    pub terminating: i64,
-    pub added: i64,
+    pub(crate) terminating: i64,
+    pub(crate) added: i64,
     /// First of its namespaces that names the new UID.
-    pub rebound: i64,
+    pub(crate) rebound: i64,
     /// Last of its namespaces gone.
-    pub gone: i64,
-    pub namespaces: BTreeSet<String>,
+    pub(crate) gone: i64,
+    pub(crate) namespaces: BTreeSet<String>,
     /// Whether the federated status showed the other name as waiting for the removal.
-    pub placement_seen: bool,
+    pub(crate) placement_seen: bool,
 }
 
 /// Finds the first cycle of a Workspace in a run.
-pub fn story(events: &[Event], workspace: &str) -> Story {
+pub(crate) fn story(events: &[Event], workspace: &str) -> Story {
     let prefix = &workspace[..3];
     let first = |what: &str, wanted: &dyn Fn(&&Event) -> bool| {
         events

@@ -1,17 +1,8 @@
 //! Several clusters, several control planes, several kinds: the other ways to lose something.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{DELETER, federation};
+use crate::common::{DELETER, federation};
 use federation_health_sim::{Clock, Controllers, KubeFedOptions, Network, Running, Sim, resources};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace};
 use kube::Api;

@@ -1,21 +1,13 @@
 //! Faults on the wire, the watcher that survives them, tables, and the socket.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod common;
-
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use common::{federation, manifest};
+use crate::common::federation;
+use crate::manifest;
 use federation_health_sim::{Clock, Effect, Refusal, Sim};
 use futures::TryStreamExt;
 use http_body_util::BodyExt;
@@ -26,11 +18,9 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
-fn config_map(name: &str) -> ConfigMap {
-    serde_json::from_value(json!({"metadata": {"name": name}})).unwrap()
-}
+use crate::support::config_map;
+use tower::ServiceExt;
 
 #[tokio::test(start_paused = true)]
 async fn faults_delay_refuse_and_break_only_what_they_name() {

@@ -1,17 +1,8 @@
 //! Ten thousand Workspaces: the simulation must carry them, or nothing about scale can be tested on it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::DELETER;
+use crate::common::DELETER;
 use federation_health_sim::{Clock, Controllers, Sim, resources};
 use kube::{
     Api, ResourceExt,

@@ -1,17 +1,8 @@
 //! The incident in virtual time, compared with the recording of the real one.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test's helpers fail as tests do"
-)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{CREATOR, DELETER, Event, federation, record, recorded, story};
+use crate::common::{CREATOR, DELETER, Event, Story, federation, record, recorded, story};
 use federation_health_sim::{Controllers, KubeFedOptions, Sim, resources};
 use serde_json::{Value, json};
 
@@ -35,6 +26,81 @@ fn workspace_uid(sim: &Sim, name: &str) -> Option<String> {
     workspace["metadata"]["uid"].as_str().map(str::to_owned)
 }
 
+/// Times in milliseconds, each with how far the simulation may be from the recording.
+fn compare(workspace: &str, real: &Story, ours: &Story) {
+    for (what, real, ours, tolerance) in [
+        // A registration waits up to one period for its health check.
+        (
+            "ready after the join",
+            real.ready - real.joined,
+            ours.ready - ours.joined,
+            10_000,
+        ),
+        (
+            "deletion after ready",
+            real.deleting - real.ready,
+            ours.deleting - ours.ready,
+            700,
+        ),
+        (
+            "end of the Workspace",
+            real.deleted - real.deleting,
+            ours.deleted - ours.deleting,
+            8,
+        ),
+        (
+            "namespaces Terminating after its end",
+            real.terminating - real.deleted,
+            ours.terminating - ours.deleted,
+            18,
+        ),
+        (
+            "Workspace back after its end",
+            real.added - real.deleted,
+            ours.added - ours.deleted,
+            18,
+        ),
+        (
+            "namespaces Terminating",
+            real.terminating - real.deleting,
+            ours.terminating - ours.deleting,
+            18,
+        ),
+        (
+            "Workspace back",
+            real.added - real.deleting,
+            ours.added - ours.deleting,
+            18,
+        ),
+        (
+            "namespaces bound again",
+            real.rebound - real.added,
+            ours.rebound - ours.added,
+            15,
+        ),
+        (
+            "namespaces gone",
+            real.gone - real.terminating,
+            ours.gone - ours.terminating,
+            1_000,
+        ),
+    ] {
+        println!("{workspace}: {what}: {real} ms recorded, {ours} ms here");
+        assert!(
+            ours > 0 && (real - ours).abs() <= tolerance,
+            "{workspace}: {what}: {real} ms recorded, {ours} ms here"
+        );
+    }
+    assert_eq!(
+        ours.namespaces, real.namespaces,
+        "the same namespaces are lost"
+    );
+    assert_eq!(
+        ours.placement_seen, real.placement_seen,
+        "the federated status tells the same"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_cycle_happens_in_the_order_and_about_the_times_of_the_recording() {
     let sim = federation();
@@ -46,65 +112,10 @@ async fn one_cycle_happens_in_the_order_and_about_the_times_of_the_recording() {
     let simulated: Vec<Event> = events.lock().unwrap().clone();
 
     for workspace in ["orders", "payments"] {
-        let real = story(&recorded(), workspace);
-        let ours = story(&simulated, workspace);
-        for (what, real, ours, tolerance) in [
-            // A registration waits up to one period for its health check.
-            (
-                "ready after the join",
-                real.ready - real.joined,
-                ours.ready - ours.joined,
-                10_000,
-            ),
-            (
-                "deletion after ready",
-                real.deleting - real.ready,
-                ours.deleting - ours.ready,
-                700,
-            ),
-            (
-                "end of the Workspace",
-                real.deleted - real.deleting,
-                ours.deleted - ours.deleting,
-                8,
-            ),
-            (
-                "namespaces Terminating",
-                real.terminating - real.deleting,
-                ours.terminating - ours.deleting,
-                18,
-            ),
-            (
-                "Workspace back",
-                real.added - real.deleting,
-                ours.added - ours.deleting,
-                18,
-            ),
-            (
-                "namespaces bound again",
-                real.rebound - real.added,
-                ours.rebound - ours.added,
-                15,
-            ),
-            (
-                "namespaces gone",
-                real.gone - real.terminating,
-                ours.gone - ours.terminating,
-                1_000,
-            ),
-        ] {
-            assert!(
-                ours > 0 && (real - ours).abs() <= tolerance,
-                "{workspace}: {what}: {real} ms recorded, {ours} ms here"
-            );
-        }
-        assert_eq!(
-            ours.namespaces, real.namespaces,
-            "the same namespaces are lost"
-        );
-        assert_eq!(
-            ours.placement_seen, real.placement_seen,
-            "the federated status tells the same"
+        compare(
+            workspace,
+            &story(&recorded(), workspace),
+            &story(&simulated, workspace),
         );
     }
 }

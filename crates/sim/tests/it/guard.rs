@@ -1,0 +1,173 @@
+//! Canaries that prove the policies, and guards that keep them.
+
+use federation_health_sim::{Controllers, resources};
+use serde_json::{Value, json};
+
+use crate::holding::{OPERATOR, code, delete_as, durable, guarded, pass, switch};
+
+#[tokio::test(start_paused = true)]
+async fn canaries_prove_each_policy_by_dry_run() {
+    let sim = guarded();
+    let canary = |name: &str| {
+        code(delete_as(
+            &sim,
+            OPERATOR,
+            &resources::CONFIG_MAPS,
+            "federation-health-system",
+            name,
+        ))
+    };
+    let fast = ["canary-fast-collection", "canary-fast-federation"];
+    let lasting = ["canary-durable-collection", "canary-durable-federation"];
+    assert_eq!(fast.map(canary), [200, 200]);
+    assert_eq!(
+        lasting.map(canary),
+        [403, 403],
+        "dormant bindings cover their canary"
+    );
+    switch(&sim, json!({"proof": true}));
+    assert_eq!(fast.map(canary), [403, 403]);
+    durable(&sim, "collection", true);
+    assert_eq!(lasting.map(canary), [403, 403], "and active ones too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_durable_canary_survives_the_real_collector_and_nobody_else() {
+    let sim = guarded();
+    let _running = sim.start_controllers(&Controllers::host());
+    let owner = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "absent", "uid": "00000000-0000-4000-8000-000000000000"}]);
+    let patch = json!({"metadata": {"ownerReferences": owner}});
+    let namespace = "federation-health-system";
+    for name in ["canary-durable-collection", "canary-fast-collection"] {
+        sim.admin()
+            .merge(&resources::CONFIG_MAPS, namespace, name, patch.clone())
+            .unwrap();
+    }
+    pass(5).await;
+    assert!(
+        sim.admin()
+            .get(
+                &resources::CONFIG_MAPS,
+                namespace,
+                "canary-durable-collection"
+            )
+            .is_some()
+    );
+    assert!(
+        sim.admin()
+            .get(&resources::CONFIG_MAPS, namespace, "canary-fast-collection")
+            .is_none()
+    );
+    sim.admin()
+        .delete(
+            &resources::CONFIG_MAPS,
+            namespace,
+            "canary-durable-collection",
+            Value::Null,
+        )
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_keeps_a_holding_object_and_its_status() {
+    let sim = guarded();
+    switch(&sim, json!({"collection": true}));
+    let admin = sim.admin();
+    let answer = admin.delete(&resources::FEDERATION_HEALTHS, "", "default", Value::Null);
+    assert_eq!(code(answer), 403);
+    let answer = admin.set_status(
+        &resources::FEDERATION_HEALTHS,
+        "",
+        "default",
+        json!({"hold": {}}),
+    );
+    assert_eq!(answer.unwrap_err().code, 403);
+    let annotation =
+        json!({"metadata": {"annotations": {"federationhealth.io/break-glass": "me"}}});
+    admin
+        .merge(&resources::FEDERATION_HEALTHS, "", "default", annotation)
+        .unwrap();
+    admin
+        .delete(&resources::FEDERATION_HEALTHS, "", "default", Value::Null)
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operator_may_change_only_what_its_actions_need() {
+    let sim = guarded();
+    let operator = sim.agent_as(OPERATOR, "federation-health");
+    let (namespaces, workspaces, templates) = (
+        resources::NAMESPACES,
+        resources::WORKSPACES,
+        resources::WORKSPACE_TEMPLATES,
+    );
+    for (resource, name, patch, allowed) in [
+        (
+            &namespaces,
+            "ord-1",
+            json!({"metadata": {"ownerReferences": null}}),
+            true,
+        ),
+        (
+            &namespaces,
+            "ord-1",
+            json!({"metadata": {"labels": {"kubesphere.io/workspace": null}}}),
+            false,
+        ),
+        (
+            &workspaces,
+            "orders",
+            json!({"metadata": {"labels": {"kubefed.io/managed": "false"}}}),
+            true,
+        ),
+        (
+            &workspaces,
+            "orders",
+            json!({"metadata": {"finalizers": ["finalizers.tenant.kubesphere.io", "orphan"]}}),
+            true,
+        ),
+        (
+            &workspaces,
+            "orders",
+            json!({"metadata": {"finalizers": ["orphan"]}}),
+            false,
+        ),
+        (
+            &workspaces,
+            "orders",
+            json!({"metadata": {"ownerReferences": [{"kind": "X"}]}}),
+            false,
+        ),
+        (
+            &workspaces,
+            "orders",
+            json!({"spec": {"manager": "me"}}),
+            false,
+        ),
+        (
+            &templates,
+            "orders",
+            json!({"spec": {"placement": {"clusters": [{"name": "produce-trt"}]}}}),
+            true,
+        ),
+        (
+            &templates,
+            "orders",
+            json!({"spec": {"template": {"spec": {"manager": "me"}}}}),
+            false,
+        ),
+        (
+            &templates,
+            "orders",
+            json!({"metadata": {"annotations": {"a": "b"}}}),
+            false,
+        ),
+    ] {
+        let answer = operator.merge(resource, "", name, patch.clone());
+        assert_eq!(answer.is_ok(), allowed, "{} {patch}", resource.plural());
+    }
+    assert_eq!(
+        code(operator.delete(&workspaces, "", "orders", Value::Null)),
+        403
+    );
+}
