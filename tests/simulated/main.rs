@@ -1,4 +1,9 @@
 //! Everything that needs no control plane.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: a broken manifest fails the test that reads it"
+)]
+
 mod examples;
 mod rights;

@@ -1,8 +1,10 @@
 //! `FederationHealth` v1alpha1.
 
+mod definition;
 mod spec;
 mod status;
 
+pub use definition::definition;
 pub use spec::{
     ActionPolicy, Actions, Churn, CollectionHold, FederationHealth, FederationHealthSpec,
     FederationHold, FederationRef, History, Hold, HoldRequest, IgnoreRequirement, IgnoreSelector,

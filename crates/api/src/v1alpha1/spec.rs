@@ -39,8 +39,9 @@ use super::status::FederationHealthStatus;
         type_ = "integer",
         json_path = ".status.summary.clusters"
     ),
+    // Short: kubectl sets columns three apart, and with a longer word the table would not fit 80.
     printcolumn(
-        name = "Churning",
+        name = "Churn",
         type_ = "integer",
         json_path = ".status.summary.workspacesChurning"
     ),

@@ -7,18 +7,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use federation_health_api::FederationHealth;
+use federation_health_api::v1alpha1::definition;
 use federation_health_cluster::rbac::{
     Holder, OPERATOR_NAMESPACE, ROLES, Reach, Right, Role, SERVICE_ACCOUNT,
 };
-use kube::CustomResourceExt as _;
 
 /// Column at which comments are wrapped; the longest line that a diff beside a diff shows whole.
 const WIDTH: usize = 96;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".to_owned()));
-    let crd = serde_saphyr::to_string(&FederationHealth::crd())?;
+    let crd = serde_saphyr::to_string(&definition())?;
     write(
         &root,
         "config/crd/federationhealths.yaml",
