@@ -53,11 +53,9 @@ pub(crate) fn after_update(
 ) -> Value {
     let shape = Shape::root(schema);
     let changed = fields::changed(old, new, shape, View::Update);
+    // Seen from the new object: what the old one has and it has not, or has otherwise.
     let gone = old.map_or(json!({}), |old| {
-        fields::minus(
-            &fields::all(old, shape, View::Update),
-            &fields::all(new, shape, View::Update),
-        )
+        fields::changed(Some(new), old, shape, View::Update)
     });
     let mut kept = Vec::new();
     let mut mine = changed.clone();

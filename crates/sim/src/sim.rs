@@ -261,6 +261,17 @@ impl Sim {
         self.server.cut_watches();
     }
 
+    /// Makes watches of a kind, by its plural name, show everything that much later: zero ends it.
+    /// Watches of different kinds are not ordered, and a cache can always be behind.
+    pub fn lag_watches(&self, plural: &str, lag: Duration) {
+        let mut state = self.server.lock();
+        if lag.is_zero() {
+            state.lags.remove(plural);
+        } else {
+            state.lags.insert(plural.to_owned(), lag);
+        }
+    }
+
     /// Forgets all history: watches and list pages that begin before now get 410.
     pub fn compact(&self) {
         self.server.lock().compact();

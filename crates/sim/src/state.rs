@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use k8s_openapi::jiff::Timestamp;
@@ -99,6 +100,8 @@ pub(crate) struct State {
     pub(crate) hooks: Vec<Hook>,
     pub(crate) faults: Vec<Fault>,
     feeds: Vec<Feed>,
+    /// How late watches of a kind, by its plural name, show what happens.
+    pub(crate) lags: BTreeMap<String, Duration>,
     /// Until then policies with a parameter of a custom kind let everything through.
     pub(crate) parameters_known_at: Timestamp,
     /// Refusals by admission policy and binding, as the API server's own counter tells them.
@@ -118,6 +121,7 @@ impl State {
             hooks: Vec::new(),
             faults: Vec::new(),
             feeds: Vec::new(),
+            lags: BTreeMap::new(),
             parameters_known_at: Timestamp::MIN,
             denials: BTreeMap::new(),
         };

@@ -114,6 +114,9 @@ impl Watch {
             if self.ended {
                 return None;
             }
+            if let Some(lag) = self.lag() {
+                tokio::time::sleep(lag).await;
+            }
             if let Some(lines) = self.ready() {
                 return Some(Ok(lines));
             }
@@ -140,6 +143,14 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// How long what has happened is still to be kept back.
+    fn lag(&self) -> Option<Duration> {
+        let state = self.server.lock();
+        let lag = state.lags.get(&self.served.kind.plural).copied()?;
+        let newest = state.collections[self.served.collection].history.back()?;
+        (newest.version > self.position).then_some(lag)
     }
 
     /// The lines that can be written now.

@@ -122,6 +122,10 @@ fn walk<'a>(
     view: View,
     path: &mut Vec<&'a str>,
 ) -> Option<Map<String, Value>> {
+    // Most of an object stays as it is: comparing costs less than building sets of it.
+    if old == Some(new) {
+        return None;
+    }
     let mut set = Map::new();
     match new {
         Value::Object(map) if !map.is_empty() => {

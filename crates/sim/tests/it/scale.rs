@@ -63,7 +63,7 @@ async fn ten_thousand_workspaces_are_made_listed_and_looped_in_seconds() {
     );
     // Generous: a shared machine and a build without optimization.
     assert!(
-        start.elapsed() < Duration::from_mins(2),
+        start.elapsed() < Duration::from_mins(4),
         "took {:.1?}",
         start.elapsed()
     );

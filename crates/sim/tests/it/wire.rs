@@ -139,6 +139,26 @@ async fn a_watcher_holds_the_truth_through_cuts_compactions_and_restarts() {
     assert_eq!(*held.lock().unwrap(), truth);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_lagging_watch_shows_later_what_a_read_shows_now() {
+    let sim = Sim::new(Clock::simulated());
+    let held = follow(sim.client_as("watcher"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    sim.lag_watches("configmaps", Duration::from_secs(4));
+    let api: Api<ConfigMap> = Api::namespaced(sim.client_as("writer"), "default");
+    api.create(&PostParams::default(), &config_map("a"))
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(held.lock().unwrap().is_empty() && api.get("a").await.is_ok());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(held.lock().unwrap().contains_key("a"));
+    sim.lag_watches("configmaps", Duration::ZERO);
+    api.delete("a", &DeleteParams::default()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(held.lock().unwrap().is_empty());
+}
+
 async fn table(sim: &Sim, path: &str) -> Value {
     let request = http::Request::get(path)
         .header(
