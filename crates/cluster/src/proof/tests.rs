@@ -277,6 +277,13 @@ async fn every_address_counts() {
     fake.with(|s| s.addresses = vec!["10.0.0.2"]);
     let proof = fake.prove(&both()).await;
     assert!(failure(&proof).contains("10.0.0.2:6443"), "{proof:?}");
+    fake.with(|s| s.unbuildable = Some("10.0.0.2:6443"));
+    let proof = fake.prove(&both()).await;
+    assert!(failure(&proof).contains("No client"), "{proof:?}");
+    assert!(
+        !fake.asked().contains(&"proof=true".to_owned()),
+        "nobody to ask"
+    );
     fake.with(|s| s.forbidden = Some("/endpointslices"));
     assert_eq!(
         fake.prove(&both()).await,
