@@ -7,10 +7,8 @@ use kube::Client;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Part, fault};
-use crate::call::{Call, CallError};
-
-use super::canary::DEADLINE;
+use super::{Part, canary::DEADLINE, fault};
+use crate::call::Call;
 
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 const POLICIES: &str = "validatingadmissionpolicies";
@@ -81,10 +79,6 @@ async fn object(client: &Client, resource: &str, name: &str) -> Result<Option<Va
     match Call::get(client, uri, DEADLINE).read().await {
         Ok(object) => Ok(Some(object)),
         Err(error) if error.code() == Some(404) => Ok(None),
-        Err(error) => Err(failed_read(resource, name, &error)),
+        Err(error) => Err(fault(&format!("get {resource} {name}"), &error)),
     }
-}
-
-fn failed_read(resource: &str, name: &str, error: &CallError) -> Proof {
-    fault(&format!("get {resource} {name}"), error)
 }
