@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use base64::{
     Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::STANDARD_NO_PAD,
 };
+use rustls_pki_types::{
+    CertificateDer,
+    pem::{self, PemObject as _},
+};
 use sha2::{Digest as _, Sha256};
 
 /// An object of the API cannot be larger (etcd's request limit is 1.5 MiB).
@@ -24,7 +28,7 @@ pub enum CaError {
     Base64(#[source] base64::DecodeError),
     /// Not PEM.
     #[error("read the certificates of the CA bundle")]
-    Pem(#[source] std::io::Error),
+    Pem(#[source] pem::Error),
     /// PEM without a certificate.
     #[error("the CA bundle holds no certificate: write the base64 of a PEM bundle")]
     NoCertificate,
@@ -48,7 +52,7 @@ pub fn ca_certificates(ca_bundle_base64: &str) -> Result<BTreeSet<Vec<u8>>, CaEr
         STANDARD_NO_PAD
     };
     let pem = engine.decode(&text).map_err(CaError::Base64)?;
-    let certificates = rustls_pemfile::certs(&mut pem.as_slice())
+    let certificates = CertificateDer::pem_slice_iter(&pem)
         .map(|one| one.map(|der| der.to_vec()))
         .collect::<Result<BTreeSet<_>, _>>()
         .map_err(CaError::Pem)?;
