@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use clap::Parser as _;
 use federation_health_cluster::{
     probe::TlsDialer,
-    proof::{Clients, Install, Prover},
+    proof::{self, Install, Prover},
 };
 use federation_health_operator::{
     args::{Args, LogFormat},
@@ -69,7 +69,7 @@ async fn operate(args: &Args) -> Result<(), Error> {
         namespace: args.namespace.clone(),
         object: args.object.clone(),
     };
-    let prover = Prover::new(client.clone(), install, by_address(config.clone()))?;
+    let prover = Prover::new(client.clone(), install, proof::dial_with(config.clone()))?;
     let around = Surroundings {
         watch_client: Client::try_from(config.clone())?,
         hold_client: Client::try_from(config.clone())?,
@@ -94,23 +94,4 @@ async fn operate(args: &Args) -> Result<(), Error> {
     };
     parts.until(stop).await?;
     Ok(())
-}
-
-/// Clients for single addresses of the API server, with the rights and the authority of our own configuration.
-fn by_address(config: Config) -> Clients {
-    Box::new(move |address| {
-        let mut config = config.clone();
-        let host = config.cluster_url.host().unwrap_or_default().to_owned();
-        // Every API server's certificate has this name; it is compared, never resolved.
-        let name = if host.parse::<std::net::IpAddr>().is_ok() {
-            "kubernetes.default.svc"
-        } else {
-            &host
-        };
-        config
-            .tls_server_name
-            .get_or_insert_with(|| name.to_owned());
-        config.cluster_url = format!("https://{address}").parse().ok()?;
-        Client::try_from(config).ok()
-    })
 }

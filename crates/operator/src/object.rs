@@ -92,16 +92,22 @@ impl ObjectSink {
         let image = hold::image(object.status.as_ref().and_then(|s| s.hold.as_ref()));
         let outcome =
             policy::settings(&object).and_then(|settings| Ok((plan(&settings)?, settings)));
-        let (first, changed) = {
+        let (first, changed, usable) = {
             let mut known = self.known();
             let first = !std::mem::replace(&mut known.restored, true);
             known.invalid = outcome.as_ref().err().map(ToString::to_string);
             let former = known.settings.clone();
-            if let Ok((_, settings)) = &outcome {
+            let usable = match outcome {
+                Ok(usable) => Some(usable),
+                // What was asked for last stays in force; where nothing was, what an empty spec asks for.
+                Err(_) if former.is_none() => defaults(),
+                Err(_) => None,
+            };
+            if let Some((_, settings)) = &usable {
                 known.settings = Some(settings.clone());
             }
             known.object = Some(Arc::new(object.clone()));
-            (first, former != known.settings)
+            (first, former != known.settings, usable)
         };
         let now = self.engine.clock.now();
         self.version
@@ -112,14 +118,13 @@ impl ObjectSink {
                 federation.restore(ledger, since);
             }
             let mut effects = Vec::new();
-            // An invalid spec changes nothing: what was asked for last stays in force.
-            if let Ok((_, settings)) = &outcome {
+            if let Some((_, settings)) = &usable {
                 effects = federation.set_policy(settings.policy.clone(), now);
             }
             effects.extend(federation.observe_hold(image, version, first, now));
             effects
         });
-        if let Ok((plan, settings)) = outcome {
+        if let Some((plan, settings)) = usable {
             if changed {
                 self.rehearse.notify_one();
             }
@@ -157,6 +162,12 @@ impl ObjectSink {
             known.others.remove(name);
         }
     }
+}
+
+/// What an object without a spec asks for.
+fn defaults() -> Option<(Option<Plan>, Settings)> {
+    let settings = policy::settings(&FederationHealth::default()).ok()?;
+    Some((plan(&settings).ok()?, settings))
 }
 
 fn plan(settings: &Settings) -> Result<Option<Plan>, policy::InvalidSpec> {

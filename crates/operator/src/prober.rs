@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -107,7 +108,7 @@ impl Prober {
     pub async fn run(self, mut plan: tokio::sync::watch::Receiver<Option<Plan>>) {
         let slots = Arc::new(Semaphore::new(CONCURRENT));
         let mut due: BTreeMap<RegistrationKey, Due> = BTreeMap::new();
-        let mut running: JoinSet<(RegistrationKey, bool)> = JoinSet::new();
+        let mut running: JoinSet<(RegistrationKey, Option<Uid>)> = JoinSet::new();
         let mut busy = BTreeSet::new();
         loop {
             let current = plan.borrow_and_update().clone();
@@ -123,12 +124,13 @@ impl Prober {
                 Some(done) = running.join_next() => {
                     if let Ok((key, answered)) = done {
                         busy.remove(&key);
-                        let pause = match (&current, answered) {
-                            (Some(plan), true) => plan.period,
-                            _ => RETRY,
+                        let now = self.engine.clock.now();
+                        let next = match (&current, answered) {
+                            (Some(plan), Some(cluster)) => turn(cluster, plan.period, now),
+                            _ => now.plus_ms(RETRY.as_millis() as i64),
                         };
                         if let Some(entry) = due.get_mut(&key) {
-                            entry.at = entry.at.max(self.engine.clock.now().plus_ms(pause.as_millis() as i64));
+                            entry.at = entry.at.max(next);
                         }
                     }
                 }
@@ -168,7 +170,7 @@ impl Prober {
         plan: &Plan,
         due: &mut BTreeMap<RegistrationKey, Due>,
         busy: &mut BTreeSet<RegistrationKey>,
-        running: &mut JoinSet<(RegistrationKey, bool)>,
+        running: &mut JoinSet<(RegistrationKey, Option<Uid>)>,
         slots: &Arc<Semaphore>,
     ) -> Option<Time> {
         let now = self.engine.clock.now();
@@ -202,6 +204,18 @@ impl Prober {
     }
 }
 
+/// The same in every process, so that a restart moves no cluster's turn.
+type Hashing = BuildHasherDefault<DefaultHasher>;
+
+/// When a cluster is probed next: at the same point of each period through all of its names, so that they read one state
+/// of its Leases, and at another point than other clusters.
+fn turn(cluster: Uid, period: Duration, now: Time) -> Time {
+    let period = period.as_millis().max(1);
+    let phase = (u128::from(Hashing::default().hash_one(cluster)) % period) as i64;
+    let period = period as i64;
+    now.plus_ms(period - (now.0 - phase).rem_euclid(period))
+}
+
 struct Job {
     engine: Arc<Engine>,
     client: Client,
@@ -214,9 +228,13 @@ struct Job {
 }
 
 impl Job {
-    async fn run(self) -> (RegistrationKey, bool) {
+    /// Which registration was probed, and kube-system's UID if it answered.
+    async fn run(self) -> (RegistrationKey, Option<Uid>) {
         let outcome = self.probe().await;
-        let answered = matches!(outcome, Probe::Answered { .. });
+        let answered = match &outcome {
+            Probe::Answered { uid, .. } => Some(*uid),
+            _ => None,
+        };
         if let Probe::Failed(class) = &outcome {
             tracing::debug!(registration = %self.key, class, "probe failed");
         }
@@ -290,5 +308,21 @@ fn answered(probed: &Probed) -> Probe {
     Probe::Answered {
         uid,
         leases: leases.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_names_of_a_cluster_have_their_turn_together_and_once_a_period() {
+        let (cluster, period) = (Uid::from(7), Duration::from_secs(60));
+        let first = turn(cluster, period, Time(1_795_415_040_123));
+        assert!((1..=60_000).contains(&(first.0 - 1_795_415_040_123)));
+        assert_eq!(turn(cluster, period, Time(first.0 - 1)), first);
+        assert_eq!(turn(cluster, period, first), first.plus_ms(60_000));
+        let other = turn(Uid::from(8), period, Time(0));
+        assert_ne!(other, turn(cluster, period, Time(0)), "all at once");
     }
 }

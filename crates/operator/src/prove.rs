@@ -55,7 +55,8 @@ impl Rehearsal {
                 if found.is_none() || proven.as_ref() != Some(&(found, wanted.clone())) {
                     let proof = prover.prove(&wanted).await;
                     tracing::info!(?proof, "tried the hold");
-                    proven = matches!(proof, Proof::Proven { .. }).then_some((found, wanted));
+                    proven = matches!(proof, Proof::Proven { on, of } if on == of)
+                        .then_some((found, wanted));
                     self.engine.set_proof(proof);
                 }
                 if proven.is_none() {

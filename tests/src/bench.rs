@@ -1,0 +1,7 @@
+//! Measurements of the operator: by process and by instruction.
+
+pub mod instructions;
+pub mod process;
+
+/// Failures of a measurement, for a person to read.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
