@@ -1,7 +1,7 @@
 //! The rights that this program asks for, each with its reason: the one list from which `config/rbac` is generated.
 //!
 //! Two absences are deliberate. No rule has a wildcard, so a kind that KubeSphere federates tomorrow is read only after
-//! somebody has added it here. FederatedSecrets appear nowhere: their templates hold plaintext.
+//! somebody has added it here. FederatedSecrets and FederatedUsers appear nowhere: their templates hold credentials.
 
 use federation_health_api::names::{COLLECTION_DURABLE, FEDERATION_DURABLE};
 
@@ -226,7 +226,6 @@ pub const FEDERATED_KINDS: &[&str] = &[
     "federatedserviceaccounts",
     "federatedservices",
     "federatedstatefulsets",
-    "federatedusers",
     "federatedworkspacerolebindings",
     "federatedworkspaceroles",
     "federatedworkspaces",
@@ -245,6 +244,22 @@ pub const ADDRESSES: Role = Role {
         names: &[],
         verbs: &[Verb::Get, Verb::List],
         why: "The slices of the Service kubernetes; there may be one for each address family.",
+    }],
+};
+
+/// Notices that an API server was started anew, after which its fast layer opens for half a minute.
+pub const RESTARTS: Role = Role {
+    name: "federation-health-restarts",
+    file: "observer",
+    reach: Reach::Namespace("kube-system"),
+    holder: Holder::Operator,
+    why: "An API server that has just started does not know the parameter's kind yet: the proof is repeated after every start.",
+    rights: &[Right {
+        group: "coordination.k8s.io",
+        resources: &["leases"],
+        names: &[],
+        verbs: &[Verb::List],
+        why: "Each API server names its process in a Lease of its own.",
     }],
 };
 
@@ -365,7 +380,7 @@ pub const ADMIN: Role = Role {
 
 /// Every role, in the order of the manifests.
 pub const ROLES: &[Role] = &[
-    OBSERVER, ADDRESSES, HOLDER, PROVER, PROBER, VIEW, EDIT, ADMIN,
+    OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER, VIEW, EDIT, ADMIN,
 ];
 
 #[cfg(test)]

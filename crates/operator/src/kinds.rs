@@ -63,13 +63,13 @@ impl Kinds {
     }
 }
 
-/// Secrets' templates hold plaintext: no federated Secret is ever listed.
+/// Kinds whose templates hold credentials, Secrets in plaintext and Users by their password's hash: never listed.
+const NEVER: [&str; 2] = ["Secret", "User"];
+
 fn watched(kind: &ResourceType, target: &str) -> bool {
     let known = !kind.group.is_empty() && !kind.version.is_empty() && !kind.plural_name.is_empty();
-    known
-        && target != "Secret"
-        && kind.kind != "FederatedSecret"
-        && kind.plural_name != "federatedsecrets"
+    let never = |word: &str| NEVER.contains(&word.strip_prefix("Federated").unwrap_or(word));
+    known && !never(target) && !never(&kind.kind) && kind.plural_name != "federatedsecrets"
 }
 
 fn path(kind: &ResourceType) -> String {
