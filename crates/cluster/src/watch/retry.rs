@@ -26,6 +26,10 @@ const FORBIDDEN: Steps = Steps {
     first: Duration::from_secs(1),
     last: Duration::from_secs(30),
 };
+/// An API server that has just started refuses everybody (403) and knows no custom kind (404) until its own caches are
+/// filled, for half a second on an idle machine. So many of either after an outage, two and a half seconds, are no verdict
+/// yet: they would show as rights taken away and kinds uninstalled, and their patience would cost a second of sight.
+const STARTING: u32 = 6;
 /// A server may ask for patience, but not for ever: a hostile or mistaken Retry-After must not park the feed.
 const MOST_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -81,6 +85,8 @@ pub(super) struct Retry {
     /// then us, and patience learned from one must not delay the next.
     row: Option<(Kind, u32)>,
     expired: bool,
+    /// Nobody answered since the last progress.
+    outage: bool,
 }
 
 impl Retry {
@@ -107,7 +113,11 @@ impl Retry {
         let step = self.count(kind);
         let total = self.failures;
         self.failures = total.saturating_add(1);
+        self.outage |= kind == Kind::Lost;
         let (delay, state) = match kind {
+            Kind::Missing | Kind::Forbidden if self.outage && step < STARTING => {
+                (UNREACHABLE.at(step), FeedState::Failing)
+            }
             Kind::Missing => (NOT_INSTALLED.at(step), FeedState::NotInstalled),
             Kind::Forbidden => (FORBIDDEN.at(step), FeedState::Forbidden),
             Kind::Answered => {

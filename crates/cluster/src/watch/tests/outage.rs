@@ -64,11 +64,28 @@ async fn the_end_of_an_outage_is_not_slept_through() {
         .map(|pair| pair[1] - pair[0])
         .skip(9)
         .collect();
-    assert_eq!(waits, [1000, 1000, 0, 0]);
-    assert_eq!(
-        run.calls(),
-        "begin end Synced Failing Forbidden Synced begin end"
-    );
+    assert_eq!(waits, [1000, 50, 0, 0]);
+    // Rights and kinds that a starting server does not know yet are not reported as taken away.
+    assert_eq!(run.calls(), "begin end Synced Failing Synced begin end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_server_still_refuses_seconds_after_an_outage_is_told() {
+    for (code, told) in [(403, "Forbidden"), (404, "NotInstalled")] {
+        let mut script = vec![
+            list("7", "", &[]),
+            Answer::Pieces(vec![bookmark(8), Piece::Break]),
+            Answer::Refused,
+        ];
+        script.extend((0..7).map(|_| status(code)));
+        let run = play(script).await;
+        assert!(
+            run.calls()
+                .starts_with(&format!("begin end Synced Failing {told}")),
+            "{}",
+            run.calls()
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
