@@ -8,7 +8,7 @@ use std::{
 use federation_health_api::{FederationHealth, FederationHealthStatus};
 use federation_health_cluster::host::Host;
 use federation_health_core::{
-    assess::{Assessment, ConditionState, Truth},
+    assess::{Assessment, ConditionState, Proof, Truth},
     words::{ConditionType, Reason},
 };
 use federation_health_index::status;
@@ -23,7 +23,8 @@ const COUNTS_EVERY: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 /// Judged at least this often, in case a wake-up is missing somewhere.
 const SWEEP: Duration = Duration::from_secs(30);
-/// After a start, feeds and first probes get this long before a verdict is written that they could still change.
+/// After a start, feeds, first probes and the proof of the hold get this long before a verdict is written that they could
+/// still change.
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// The reconcile loop.
@@ -62,7 +63,8 @@ impl Reconciler {
                 let mut federation = self.engine.federation();
                 let assessment = federation.assess(now, &proof);
                 self.metrics.assessed(&self.name, &assessment, &federation);
-                (assessment, federation.settled(now))
+                let proven = !federation.hold().asked_for() || proof != Proof::Pending;
+                (assessment, federation.settled(now) && proven)
             };
             let mut pause = assessment
                 .next
