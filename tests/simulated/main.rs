@@ -5,5 +5,12 @@
     reason = "helpers of tests: a broken manifest fails the test that reads it"
 )]
 
+mod clusters;
+mod disturbances;
 mod examples;
+mod incident;
+mod quiet;
+mod readme;
 mod rights;
+mod schedules;
+mod tripwire;

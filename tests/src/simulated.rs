@@ -4,7 +4,7 @@ mod dialer;
 
 use std::{sync::Arc, time::Duration};
 
-use federation_health_api::FederationHealth;
+use federation_health_api::{FederationHealth, FederationHealthSpec};
 use federation_health_core::time::Time;
 use federation_health_operator::{
     clock::Clock,
@@ -16,6 +16,7 @@ use federation_health_operator::{
 };
 use federation_health_sim::{AuditEntry, Controllers, Network, Running, Sim, resources};
 use federation_health_testbed::error::{Attempt as _, Error, Result};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -252,12 +253,17 @@ pub fn health(sim: &Sim, name: &str) -> Option<FederationHealth> {
 }
 
 /// Creates the object with this spec, or replaces its spec.
+///
+/// Writes out the defaults, which a real server fills in from the definition's schema and the simulation does not.
 pub fn set_spec(sim: &Sim, name: &str, spec: &Value) -> Result<()> {
+    let whole = FederationHealthSpec::deserialize(spec)
+        .and_then(serde_json::to_value)
+        .attempt(|| format!("fill in the defaults of {spec}"))?;
     sim.apply_object(json!({
         "apiVersion": "federationhealth.io/v1alpha1",
         "kind": "FederationHealth",
         "metadata": {"name": name},
-        "spec": spec,
+        "spec": whole,
     }))
     .attempt(|| format!("write the spec of FederationHealth {name}"))
 }

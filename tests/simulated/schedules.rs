@@ -1,0 +1,101 @@
+//! The incident under many schedules: other phases, other delays, other orders of the same events.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use federation_health_sim::{Controllers, Effect, KubeFedOptions};
+use federation_health_tests::{
+    guarded::{USER, condition, holds},
+    simulated::{Setup, World, is, pass},
+};
+
+const SEEDS: u64 = 20;
+
+/// The next of a sequence that looks random (splitmix64), the same for each seed.
+fn next(state: &AtomicU64) -> u64 {
+    let mut z = state
+        .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+        .wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A federation whose phases, KubeFed and delays follow from a seed.
+async fn scheduled(seed: u64) -> World {
+    let random = AtomicU64::new(seed);
+    let mut controllers = Controllers::host();
+    if next(&random) % 2 == 0 {
+        controllers.planes = vec![KubeFedOptions::v0_10_0()];
+    }
+    let setup = Setup {
+        controllers,
+        age: Duration::from_millis(1_000 + next(&random) % 20_000),
+        ..Setup::default()
+    };
+    let world = World::start(setup).await.unwrap();
+    world.sim.inject(move |r| {
+        if r.user != USER {
+            return None;
+        }
+        let chance = next(&random);
+        let late = Duration::from_micros(chance % 8_000);
+        Some(match chance % 40 {
+            0 => Effect::Break,
+            1 => Effect::BreakAnswer,
+            2..20 => Effect::Delay(late),
+            _ => Effect::DelayAnswer(late),
+        })
+    });
+    world
+        .wait("a first good verdict", Duration::from_secs(60), |h| {
+            is(h, "Healthy", "True")
+        })
+        .await
+        .unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_schedule_loses_anything_or_leaves_a_hold_behind() {
+    for seed in 0..SEEDS {
+        let world = scheduled(seed).await;
+        let joined = world.double().unwrap();
+        let held = world
+            .wait("both holds", Duration::from_secs(8), |h| {
+                holds(h) == (true, true)
+            })
+            .await;
+        held.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
+        let took = world.now().since_ms(joined);
+        assert!(took < 2_000, "seed {seed}: held after {took} ms");
+        pass(Duration::from_secs(20 + seed)).await;
+        if seed % 3 == 0 {
+            world.sim.restart_api_server();
+            pass(Duration::from_secs(5)).await;
+        }
+        assert_eq!(holds(&world.health().unwrap()), (true, true), "seed {seed}");
+        world.cure().unwrap();
+        let good = world
+            .wait("the end of it", Duration::from_secs(60), |h| {
+                is(h, "Healthy", "True")
+                    && holds(h) == (false, false)
+                    && condition(h, "Holding").is_none()
+            })
+            .await;
+        good.unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
+        pass(Duration::from_secs(30)).await;
+        let deleted = (world.deletions("workspaces"), world.deletions("namespaces"));
+        assert!(
+            deleted.0.is_empty() && deleted.1.is_empty(),
+            "seed {seed}: {deleted:?}"
+        );
+        assert!(
+            is(&world.health().unwrap(), "Healthy", "True"),
+            "seed {seed}"
+        );
+        assert!(world.operator.as_ref().unwrap().lives(), "seed {seed}");
+    }
+}

@@ -1,0 +1,183 @@
+//! Deletions that no registration explains, and those that somebody wished.
+
+use std::time::Duration;
+
+use federation_health_sim::{AuditEntry, Effect, resources};
+use federation_health_tests::{
+    guarded::{USER, condition, holds},
+    simulated::{PLANE, Setup, World, is, pass},
+};
+use serde_json::{Value, json};
+
+/// KubeFed's own account for the host.
+const KUBEFED: &str = "system:serviceaccount:kube-federation-system:host-kubesphere";
+
+fn delete_workspace(world: &World, name: &str) {
+    world
+        .sim
+        .agent_as(KUBEFED, "script")
+        .delete(&resources::WORKSPACES, "", name, Value::Null)
+        .unwrap();
+}
+
+fn hold_write(e: &AuditEntry) -> bool {
+    e.user == USER && e.resource == "federationhealths" && e.verb == "patch"
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_stands_between_an_unexpected_deletion_and_the_hold() {
+    let world = World::calm(Setup::default()).await.unwrap();
+    pass(Duration::from_secs(60)).await;
+    // As long as a real API server takes for the write.
+    world
+        .sim
+        .inject(|r| (r.user == USER).then_some(Effect::Delay(Duration::from_millis(3))));
+    world.sim.clear_audit();
+    delete_workspace(&world, "orders");
+    pass(Duration::from_millis(200)).await;
+    let audit = world.sim.audit();
+    let deletion = audit.iter().find(|e| e.verb == "delete").unwrap();
+    let first = audit.iter().find(|e| e.user == USER).unwrap();
+    assert!(hold_write(first), "another request came first: {first:?}");
+    let took = first.at.duration_since(deletion.at).as_millis();
+    assert!(took <= 4, "{took} ms");
+    pass(Duration::from_secs(60)).await;
+    assert!(world.deletions("namespaces").is_empty());
+    let health = world.health().unwrap();
+    assert_eq!(
+        holds(&health),
+        (true, true),
+        "a cause without a name ends by a person"
+    );
+    assert_eq!(
+        condition(&health, "Holding").unwrap().1,
+        "UnexpectedDeletion"
+    );
+
+    let never = json!({"hold": {"collection": "Never", "federation": "Never"}});
+    federation_health_tests::simulated::set_spec(&world.sim, "default", &never).unwrap();
+    world
+        .wait("the release by a person", Duration::from_secs(5), |h| {
+            holds(h) == (false, false) && condition(h, "Holding").is_none()
+        })
+        .await
+        .unwrap();
+    pass(Duration::from_secs(30)).await;
+    assert!(world.deletions("namespaces").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_whose_write_fails_is_written_again_and_in_time() {
+    let world = World::calm(Setup::default()).await.unwrap();
+    let failed = std::sync::atomic::AtomicU32::new(0);
+    world.sim.inject(move |r| {
+        let hold = r.user == USER && r.verb == "patch" && r.resource == "federationhealths";
+        let first = hold && failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+        first.then_some(Effect::Break)
+    });
+    delete_workspace(&world, "orders");
+    pass(Duration::from_millis(100)).await;
+    assert!(holds(&world.health().unwrap()).0);
+}
+
+/// Runs an honest act, and checks that no hold outlives its explanation.
+async fn honest(world: &World, what: &str, act: impl FnOnce()) {
+    act();
+    let mut held_ms = 0_u32;
+    for _ in 0..1_000 {
+        pass(Duration::from_millis(10)).await;
+        if holds(&world.health().unwrap()) != (false, false) {
+            held_ms += 10;
+        }
+    }
+    assert!(held_ms <= 1_000, "{what}: held for {held_ms} ms");
+    pass(Duration::from_secs(60)).await;
+    let health = world.health().unwrap();
+    assert_eq!(holds(&health), (false, false), "{what}");
+    assert!(
+        is(&health, "Healthy", "True"),
+        "{what}: {:#?}",
+        health.status
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_that_is_deleted_takes_its_workspace_along_and_nothing_is_held() {
+    let world = World::calm(Setup::default()).await.unwrap();
+    honest(&world, "a template is deleted", || {
+        world
+            .sim
+            .admin()
+            .delete(&resources::WORKSPACE_TEMPLATES, "", "orders", Value::Null)
+            .unwrap();
+    })
+    .await;
+    let gone = |r, name| world.sim.admin().get(&r, "", name).is_none();
+    assert!(gone(resources::WORKSPACES, "orders"));
+    assert!(gone(resources::NAMESPACES, "orders-db"));
+    assert!(!gone(resources::NAMESPACES, "payments-db"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_that_is_deleted_while_its_watch_is_cut_is_held_for_a_second_at_most() {
+    let world = World::calm(Setup::default()).await.unwrap();
+    // The operator hears of the template's end two seconds late; its live reads know better.
+    world.sim.inject(|r| {
+        let late = ["workspacetemplates", "federatedworkspaces"].contains(&r.resource.as_str())
+            && ["watch", "list"].contains(&r.verb);
+        (late && r.user == USER).then_some(Effect::Delay(Duration::from_secs(2)))
+    });
+    world.sim.cut_watches();
+    honest(&world, "a template is deleted", || {
+        world
+            .sim
+            .admin()
+            .delete(&resources::WORKSPACE_TEMPLATES, "", "orders", Value::Null)
+            .unwrap();
+    })
+    .await;
+    let orders = world
+        .sim
+        .admin()
+        .get(&resources::NAMESPACES, "", "orders-db");
+    assert!(orders.is_none(), "the deletion did not finish");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_placement_that_drops_this_cluster_deletes_as_its_owner_wished() {
+    let world = World::calm(Setup::default()).await.unwrap();
+    honest(&world, "a placement drops the cluster", || {
+        let nowhere = json!({"spec": {"placement": {"clusters": []}}});
+        world
+            .sim
+            .admin()
+            .merge(&resources::WORKSPACE_TEMPLATES, "", "orders", nowhere)
+            .unwrap();
+    })
+    .await;
+    assert!(
+        world
+            .sim
+            .admin()
+            .get(&resources::WORKSPACES, "", "orders")
+            .is_none()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_namespace_deleted_by_hand_goes_and_nothing_is_held() {
+    let world = World::calm(Setup::default()).await.unwrap();
+    honest(&world, "a namespace is deleted", || {
+        world
+            .sim
+            .admin()
+            .delete(&resources::NAMESPACES, "", "orders-web", Value::Null)
+            .unwrap();
+    })
+    .await;
+    let web = world
+        .sim
+        .admin()
+        .get(&resources::NAMESPACES, "", "orders-web");
+    assert!(web.is_none(), "{PLANE}");
+}
