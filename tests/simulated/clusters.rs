@@ -54,7 +54,7 @@ async fn a_doubled_member_is_named_and_not_held_on_the_host() {
     );
     let told = format!("{finding:?}");
     assert!(told.contains("shop"), "{told}");
-    pass(Duration::from_secs(60)).await;
+    pass(Duration::from_mins(1)).await;
     assert_eq!(holds(&world.health().unwrap()), (false, false));
     let ours = |e: &federation_health_sim::AuditEntry| {
         e.user == federation_health_tests::guarded::USER
@@ -79,7 +79,7 @@ async fn a_clone_is_a_finding_and_not_the_same_cluster() {
         })
         .await
         .unwrap();
-    pass(Duration::from_secs(120)).await;
+    pass(Duration::from_mins(2)).await;
     let later = world.health().unwrap();
     for health in [health, later] {
         assert_eq!(holds(&health), (false, false));
@@ -127,7 +127,13 @@ async fn through_another_address_probing_is_certain_before_the_first_deletion() 
             })
             .await
             .unwrap();
-        let health = world.health().unwrap();
+        // The hold does not wait for the verdict to be written.
+        let health = world
+            .wait("a verdict", Duration::from_secs(1), |h| {
+                is(h, "ClustersUnique", "False")
+            })
+            .await
+            .unwrap();
         let groups = &health.status.as_ref().unwrap().cluster_groups;
         assert!(groups[0].certain && groups[0].host, "{groups:?}");
         pass(Duration::from_secs(30)).await;
@@ -182,7 +188,7 @@ async fn a_member_that_does_not_answer_is_unreachable_and_nothing_more() {
         .unwrap();
     world.sim.network().set_up(MEMBER, false);
     let health = world
-        .wait("silence to be told", Duration::from_secs(120), |h| {
+        .wait("silence to be told", Duration::from_mins(2), |h| {
             is(h, "ClustersReachable", "False")
         })
         .await
@@ -191,7 +197,7 @@ async fn a_member_that_does_not_answer_is_unreachable_and_nothing_more() {
     assert_eq!(holds(&health), (false, false));
     world.sim.network().set_up(MEMBER, true);
     world
-        .wait("a good verdict", Duration::from_secs(120), |h| {
+        .wait("a good verdict", Duration::from_mins(2), |h| {
             is(h, "Healthy", "True")
         })
         .await

@@ -87,7 +87,7 @@ async fn a_hold_ends_by_itself_when_its_cause_has_been_gone_for_as_long_as_the_s
         })
         .await
         .unwrap();
-    pass(Duration::from_secs(120)).await;
+    pass(Duration::from_mins(2)).await;
     assert!(world.deletions("workspaces").is_empty());
     assert!(world.deletions("namespaces").is_empty());
 }
@@ -104,9 +104,9 @@ async fn without_a_hold_each_lost_namespace_is_named_by_its_uid_and_recreations_
     let mut before = namespaces(&world);
     before.sort();
     world.double().unwrap();
-    pass(Duration::from_secs(60)).await;
+    pass(Duration::from_mins(1)).await;
     world.cure().unwrap();
-    pass(Duration::from_secs(60)).await;
+    pass(Duration::from_mins(1)).await;
     let status = world.health().unwrap().status.unwrap();
     let mut lost: Vec<(String, String)> = status
         .lost_namespaces
@@ -169,7 +169,7 @@ async fn a_namespace_whose_owner_is_gone_blocks_the_release_until_it_is_disarmed
     );
     assert!(world.deletions("namespaces").is_empty());
     world.cure().unwrap();
-    pass(Duration::from_secs(60)).await;
+    pass(Duration::from_mins(1)).await;
     let health = world.health().unwrap();
     assert!(holds(&health).0, "released although namespaces are armed");
     let (_, reason) = condition(&health, "Holding").unwrap();

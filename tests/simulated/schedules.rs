@@ -6,6 +6,7 @@ use std::{
 };
 
 use federation_health_sim::{Controllers, Effect, KubeFedOptions};
+use federation_health_testbed::Result;
 use federation_health_tests::{
     guarded::{USER, condition, holds},
     simulated::{Setup, World, is, pass},
@@ -24,10 +25,10 @@ fn next(state: &AtomicU64) -> u64 {
 }
 
 /// A federation whose phases, KubeFed and delays follow from a seed.
-async fn scheduled(seed: u64) -> World {
+async fn scheduled(seed: u64) -> Result<World> {
     let random = AtomicU64::new(seed);
     let mut controllers = Controllers::host();
-    if next(&random) % 2 == 0 {
+    if next(&random).is_multiple_of(2) {
         controllers.planes = vec![KubeFedOptions::v0_10_0()];
     }
     let setup = Setup {
@@ -35,7 +36,7 @@ async fn scheduled(seed: u64) -> World {
         age: Duration::from_millis(1_000 + next(&random) % 20_000),
         ..Setup::default()
     };
-    let world = World::start(setup).await.unwrap();
+    let world = World::start(setup).await?;
     world.sim.inject(move |r| {
         if r.user != USER {
             return None;
@@ -50,18 +51,19 @@ async fn scheduled(seed: u64) -> World {
         })
     });
     world
-        .wait("a first good verdict", Duration::from_secs(60), |h| {
+        .wait("a first good verdict", Duration::from_mins(1), |h| {
             is(h, "Healthy", "True")
         })
-        .await
-        .unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
-    world
+        .await?;
+    Ok(world)
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_schedule_loses_anything_or_leaves_a_hold_behind() {
     for seed in 0..SEEDS {
-        let world = scheduled(seed).await;
+        let world = scheduled(seed)
+            .await
+            .unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
         let joined = world.double().unwrap();
         let held = world
             .wait("both holds", Duration::from_secs(8), |h| {
@@ -79,7 +81,7 @@ async fn no_schedule_loses_anything_or_leaves_a_hold_behind() {
         assert_eq!(holds(&world.health().unwrap()), (true, true), "seed {seed}");
         world.cure().unwrap();
         let good = world
-            .wait("the end of it", Duration::from_secs(60), |h| {
+            .wait("the end of it", Duration::from_mins(1), |h| {
                 is(h, "Healthy", "True")
                     && holds(h) == (false, false)
                     && condition(h, "Holding").is_none()

@@ -5,7 +5,7 @@ mod simulated;
 pub mod table;
 mod tell;
 
-use std::{collections::BTreeMap, fmt::Write as _, future::Future, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, fmt::Write as _, future::Future, time::Duration};
 
 use federation_health_api::FederationHealth;
 use federation_health_testbed::error::{Error, Result};
@@ -27,7 +27,7 @@ const LOSS_LIMIT: Duration = Duration::from_secs(90);
 /// Longer than KubeFed's retries: what is not deleted by then stays.
 const AFTERMATH: Duration = Duration::from_secs(15);
 /// KubeFed notices a removed registration at its next health check, and the verdict waits for it.
-const END_LIMIT: Duration = Duration::from_secs(120);
+const END_LIMIT: Duration = Duration::from_mins(2);
 
 /// What somebody needs to know who has never seen KubeFed.
 pub const INTRODUCTION: &str = "\
@@ -144,8 +144,19 @@ fn at_risk(health: &FederationHealth) -> String {
     )
 }
 
-/// Waits for the first verdict, registers the cluster again and waits for the second; gives the first lines.
-async fn begin<S: Stage>(stage: &S) -> Result<(Teller, FederationHealth, Uids)> {
+/// What a scene begins with.
+struct Opening {
+    teller: Teller,
+    /// The object with the verdict on the second registration.
+    verdict: FederationHealth,
+    /// What there was before.
+    before: Uids,
+    /// When both holds were first seen to stand.
+    held: Option<Timestamp>,
+}
+
+/// Waits for the first verdict, registers the cluster again and waits for the second.
+async fn begin<S: Stage>(stage: &S) -> Result<Opening> {
     wait(stage, "a first good verdict", VERDICT_LIMIT, |h| {
         is(h, "Healthy", "True")
     })
@@ -158,26 +169,38 @@ async fn begin<S: Stage>(stage: &S) -> Result<(Teller, FederationHealth, Uids)> 
         "somebody",
         format!("registers this cluster a second time, as {ALIAS}"),
     );
-    let (at, health) = wait(
-        stage,
-        "a verdict on the second registration",
-        VERDICT_LIMIT,
-        |h| is(h, "ClustersUnique", "False"),
-    )
-    .await?;
+    let held = Cell::new(None);
+    let named = |h: &FederationHealth| {
+        if holds(h) == (true, true) && held.get().is_none() {
+            held.set(Some(stage.now()));
+        }
+        is(h, "ClustersUnique", "False")
+    };
+    let what = "a verdict on the second registration";
+    let (at, verdict) = wait(stage, what, VERDICT_LIMIT, named).await?;
     let text = format!(
         "{} {}",
-        message(&health, "ClustersUnique"),
-        at_risk(&health)
+        message(&verdict, "ClustersUnique"),
+        at_risk(&verdict)
     );
     teller.line(at, "federation-health", text);
-    Ok((teller, health, before))
+    Ok(Opening {
+        teller,
+        verdict,
+        before,
+        held: held.get(),
+    })
 }
 
 /// The incident without a hold: the namespaces are lost, and each is named.
 pub async fn without_hold(stage: &impl Stage) -> Result<Scene> {
     let mut scene = Scene::default();
-    let (mut teller, verdict, before) = begin(stage).await?;
+    let Opening {
+        mut teller,
+        verdict,
+        before,
+        ..
+    } = begin(stage).await?;
     let namespaces = before
         .keys()
         .filter(|k| k.starts_with("Namespace "))
@@ -233,7 +256,23 @@ pub async fn without_hold(stage: &impl Stage) -> Result<Scene> {
 /// The same with the hold: nothing is lost, and the hold ends by itself once the cause is gone.
 pub async fn with_hold(stage: &impl Stage) -> Result<Scene> {
     let mut scene = Scene::default();
-    let (mut teller, _, before) = begin(stage).await?;
+    let Opening {
+        mut teller,
+        before,
+        held,
+        ..
+    } = begin(stage).await?;
+    let held = if let Some(at) = held {
+        at
+    } else {
+        let stand = |h: &FederationHealth| holds(h) == (true, true);
+        wait(stage, "both holds", VERDICT_LIMIT, stand).await?.0
+    };
+    teller.line(
+        held,
+        "federation-health",
+        "Holds: the API server now refuses KubeFed to delete Workspaces, and the garbage collector to delete their namespaces.",
+    );
     let during = rage_held(stage, &mut scene, &mut teller).await?;
 
     stage.cure().await?;
@@ -281,17 +320,8 @@ pub async fn with_hold(stage: &impl Stage) -> Result<Scene> {
     Ok(scene)
 }
 
-/// The hold and what it refuses; gives what kubectl prints meanwhile.
+/// What the hold refuses; gives what kubectl prints meanwhile.
 async fn rage_held<S: Stage>(stage: &S, scene: &mut Scene, teller: &mut Teller) -> Result<String> {
-    let (at, _) = wait(stage, "both holds", VERDICT_LIMIT, |h| {
-        holds(h) == (true, true)
-    })
-    .await?;
-    teller.line(
-        at,
-        "federation-health",
-        "Holds: the API server now refuses such deletions to KubeFed and to the garbage collector.",
-    );
     rest(stage, RAGE).await;
     let (held, health) = wait(stage, "the hold to stand", VERDICT_LIMIT, |h| {
         is(h, "Holding", "True")

@@ -92,20 +92,19 @@ impl Teller {
             }
             let near =
                 |line: &Line| deed.at.duration_since(line.at).as_millis() < i128::from(TOGETHER_MS);
-            match told
+            let known = told
                 .iter_mut()
-                .find(|(key, _, line)| *key == what && near(line))
-            {
-                Some((_, names, _)) => names.push(deed.name.clone()),
-                None => {
-                    let line = Line {
-                        at: deed.at,
-                        who,
-                        what: String::new(),
-                    };
-                    told.push((what, vec![deed.name.clone()], line));
-                }
+                .find(|(key, _, line)| *key == what && near(line));
+            if let Some((_, names, _)) = known {
+                names.push(deed.name.clone());
+                continue;
             }
+            let line = Line {
+                at: deed.at,
+                who,
+                what: String::new(),
+            };
+            told.push((what, vec![deed.name.clone()], line));
         }
         for (what, mut names, line) in told {
             names.sort();
