@@ -1,7 +1,9 @@
 //! End to end on real control planes: etcd, kube-apiserver, kube-controller-manager, KubeFed.
 
 mod examples;
+mod honest;
 mod incident;
 mod proof;
+mod quiet;
 mod tripwire;
 mod variants;

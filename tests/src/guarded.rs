@@ -21,7 +21,7 @@ pub const NAMESPACE: &str = "federation-health-system";
 /// User name of the operator in audit logs.
 pub const USER: &str = "system:serviceaccount:federation-health-system:federation-health";
 /// Deployment and ServiceAccount of the operator.
-const NAME: &str = "federation-health";
+pub const NAME: &str = "federation-health";
 /// An operator that is not up after this is broken.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -65,6 +65,8 @@ pub struct Options {
     pub without: Vec<&'static str>,
     /// Another server address for the operator, such as a forward's.
     pub server: Option<String>,
+    /// Address of the admin endpoints; empty for none.
+    pub listen: String,
 }
 
 impl Default for Options {
@@ -75,6 +77,7 @@ impl Default for Options {
             operator: true,
             without: Vec::new(),
             server: None,
+            listen: String::new(),
         }
     }
 }
@@ -111,13 +114,13 @@ impl Guarded {
         apply::file(&client, &config.join("crd/federationhealths.yaml")).await?;
         apply_all(&client, &config.join("rbac"), &options.without).await?;
         if options.policies {
-            apply_all(&client, &config.join("policies"), &[]).await?;
+            install_policies(&client).await?;
         }
         if let Some(spec) = &options.spec {
             set_spec(&client, spec).await?;
         }
         let runner = match options.operator {
-            true => Some(start(plane, options.server.as_deref()).await?),
+            true => Some(start(plane, &options).await?),
             false => None,
         };
         Ok(Self { client, runner })
@@ -213,6 +216,11 @@ pub async fn set_spec(client: &Client, spec: &Value) -> Result<()> {
     apply::object(client, &object).await.map(drop)
 }
 
+/// Applies config/policies: the bindings of the durable layer are dormant then.
+pub async fn install_policies(client: &Client) -> Result<()> {
+    apply_all(client, &root().join("config/policies"), &[]).await
+}
+
 async fn apply_all(client: &Client, dir: &Path, without: &[&str]) -> Result<()> {
     let entries = std::fs::read_dir(dir).attempt(|| format!("read {}", dir.display()))?;
     let mut files: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
@@ -233,10 +241,13 @@ async fn apply_all(client: &Client, dir: &Path, without: &[&str]) -> Result<()> 
     Ok(())
 }
 
-async fn start(plane: &ControlPlane, server: Option<&str>) -> Result<DeploymentRunner> {
+async fn start(plane: &ControlPlane, options: &Options) -> Result<DeploymentRunner> {
     deployment(&plane.client()).await?;
-    let mut env = vec![("FEDERATION_HEALTH_LISTEN".to_owned(), String::new())];
-    if let Some(server) = server {
+    let mut env = vec![(
+        "FEDERATION_HEALTH_LISTEN".to_owned(),
+        options.listen.clone(),
+    )];
+    if let Some(server) = options.server.as_deref() {
         let path = through(plane, server).await?;
         env.push(("KUBECONFIG".to_owned(), path.display().to_string()));
     }

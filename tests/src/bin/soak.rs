@@ -5,10 +5,15 @@
 use std::process::ExitCode;
 
 use federation_health_testbed::Result;
-use federation_health_tests::scenarios::tripwire;
+use federation_health_tests::scenarios::{honest, patch, quiet, tripwire};
 
 /// Every scenario and how often it is repeated if nothing else is said.
-const SCENARIOS: [(&str, usize); 1] = [("tripwire", 50)];
+const SCENARIOS: [(&str, usize); 4] = [
+    ("patch", 200),
+    ("tripwire", 50),
+    ("honest", 25),
+    ("quiet", 10),
+];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -53,6 +58,9 @@ async fn main() -> ExitCode {
 async fn play(name: &str, runs: usize) -> Result<()> {
     match name {
         "tripwire" => tripwire::soak(runs).await,
+        "honest" => honest::soak(runs).await,
+        "patch" => patch::soak(runs).await,
+        "quiet" => quiet::soak(runs).await,
         _ => Ok(()),
     }
 }

@@ -137,28 +137,9 @@ impl Bed {
         specs.flat_map(|spec| spec.namespaces.clone()).collect()
     }
 
-    /// Makes lost namespaces again and waits until they are bound, for the next run.
+    /// See [`restore`].
     pub async fn restore(&self) -> Result<()> {
-        let client = self.federation.client();
-        let api: Api<Namespace> = Api::all(client.clone());
-        for spec in self.federation.workspaces() {
-            for name in &spec.namespaces {
-                let what = format!("namespace {name} to be whole or gone");
-                let gone = wait::until(&what, LATE, || async {
-                    let found = api.get_opt(name).await.attempt(|| what.clone())?;
-                    Ok(match found {
-                        None => Look::Done(true),
-                        Some(n) if n.metadata.deletion_timestamp.is_none() => Look::Done(false),
-                        Some(n) => Look::Pending(format!("{:?}", n.metadata.finalizers)),
-                    })
-                })
-                .await?;
-                if gone {
-                    workspace::create_namespace(&client, name, &spec.name).await?;
-                }
-            }
-        }
-        self.federation.wait_bound(LATE).await.map(drop)
+        restore(&self.federation).await
     }
 
     /// Begins to record what happens.
@@ -171,6 +152,30 @@ impl Bed {
             before: self.federation.snapshot().await?,
         })
     }
+}
+
+/// Makes lost namespaces again and waits until they are bound, for the next run.
+pub async fn restore(federation: &Federation) -> Result<()> {
+    let client = federation.client();
+    let api: Api<Namespace> = Api::all(client.clone());
+    for spec in federation.workspaces() {
+        for name in &spec.namespaces {
+            let what = format!("namespace {name} to be whole or gone");
+            let gone = wait::until(&what, LATE, || async {
+                let found = api.get_opt(name).await.attempt(|| what.clone())?;
+                Ok(match found {
+                    None => Look::Done(true),
+                    Some(n) if n.metadata.deletion_timestamp.is_none() => Look::Done(false),
+                    Some(n) => Look::Pending(format!("{:?}", n.metadata.finalizers)),
+                })
+            })
+            .await?;
+            if gone {
+                workspace::create_namespace(&client, name, &spec.name).await?;
+            }
+        }
+    }
+    federation.wait_bound(LATE).await.map(drop)
 }
 
 fn is_active(binding: &ValidatingAdmissionPolicyBinding) -> bool {

@@ -22,7 +22,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
-    bed::COLLECTOR,
+    bed::{COLLECTOR, restore},
     collector,
     figures::{Spread, milliseconds},
     prototype::Prototype,
@@ -129,6 +129,9 @@ impl Tripwire {
         let lost = self.bed.snapshot().await?.lost_since(&before);
         events.extend(log.read_new()?);
         let run = judge(&events, &name, lost)?;
+        if !run.lost.is_empty() {
+            println!("{name}: {run:?}");
+        }
         self.reset(&name).await?;
         Ok(run)
     }
@@ -146,7 +149,7 @@ impl Tripwire {
         })
         .await?;
         workspace::create_as_kubefed(&client, name).await?;
-        self.bed.wait_bound(LIMIT).await?;
+        restore(&self.bed).await?;
         match self.operated {
             true => {
                 guarded::set_spec(&client, &observing()).await?;
@@ -158,8 +161,10 @@ impl Tripwire {
     }
 
     /// Ends the operator: from here on something else must hold.
-    async fn disarm(&mut self) -> Result<()> {
-        self.operated = false;
+    ///
+    /// # Errors
+    /// It does not end.
+    pub async fn disarm(&self) -> Result<()> {
         let deployments: Api<Deployment> = Api::namespaced(self.bed.client(), guarded::NAMESPACE);
         let none = Patch::Merge(json!({"spec": {"replicas": 0}}));
         deployments
@@ -317,6 +322,7 @@ pub async fn soak(runs: usize) -> Result<()> {
         good &= print(&format!("operator, {size} status"), &seen);
     }
     tripwire.disarm().await?;
+    tripwire.operated = false;
     let prototype = Prototype::start(break_glass(&tripwire.bed).await?).await?;
     let mut seen = Vec::new();
     for _ in 0..runs {
