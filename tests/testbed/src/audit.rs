@@ -173,6 +173,7 @@ impl Audit {
         AuditReader {
             path: self.path.clone(),
             offset: 0,
+            within_line: false,
         }
     }
 
@@ -182,6 +183,7 @@ impl Audit {
         AuditReader {
             path: self.path.clone(),
             offset,
+            within_line: offset > 0 && !ends_line(&self.path, offset),
         }
     }
 
@@ -245,6 +247,18 @@ impl AuditEvent {
 pub struct AuditReader {
     path: PathBuf,
     offset: u64,
+    /// The server was writing a line when this reader began; its rest is no line.
+    within_line: bool,
+}
+
+/// Whether the byte before this offset ends a line.
+fn ends_line(path: &Path, offset: u64) -> bool {
+    let mut byte = [0];
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(offset - 1))?;
+        file.read_exact(&mut byte)
+    });
+    read.is_ok() && byte == *b"\n"
 }
 
 impl AuditReader {
@@ -269,8 +283,10 @@ impl AuditReader {
             return Ok(Vec::new());
         };
         self.offset += end as u64 + 1;
+        let skipped = usize::from(std::mem::take(&mut self.within_line));
         String::from_utf8_lossy(&bytes[..end])
             .lines()
+            .skip(skipped)
             .map(AuditEvent::parse)
             .collect()
     }
@@ -322,10 +338,14 @@ mod tests {
         let (head, rest) = DELETE.split_at(200);
         std::fs::write(&path, format!("{DELETE}\n{head}")).unwrap();
         let mut reader = Audit::new(&path).reader();
+        let mut later = Audit::new(&path).reader_from_now();
         assert_eq!(reader.read_new().unwrap().len(), 1);
         assert!(reader.read_new().unwrap().is_empty());
         std::fs::write(&path, format!("{DELETE}\n{head}{rest}\n")).unwrap();
         assert_eq!(reader.read_new().unwrap().len(), 1);
+        let more = format!("{DELETE}\n{head}{rest}\n{DELETE}\n");
+        std::fs::write(&path, more).unwrap();
+        assert_eq!(later.read_new().unwrap().len(), 1, "half a line was read");
         std::fs::remove_file(&path).unwrap();
     }
 }
