@@ -1,15 +1,20 @@
 //! The incident's variants, each scenario once; `make soak` repeats them.
 
 use federation_health_testbed::{
-    ControlPlane, FederationOptions, kubefed::KubefedVersion, pki::Authority,
+    ControlPlane, ControlPlaneOptions, FederationOptions, kubefed::KubefedVersion, pki::Authority,
 };
 use federation_health_tests::{
     guarded::Options,
     scenarios::{
+        added,
+        always::{self, Activated},
         armed,
         bed::{Bed, How},
-        held,
+        contents::{self, Contents},
+        disturbance::Disturbance,
+        held, never, planes,
         registered::{self, under},
+        stays::{self, Held},
         table::{Figures, Table},
     },
 };
@@ -44,4 +49,47 @@ async fn a_second_registration_is_named_held_and_released_only_when_that_loses_n
         "armed",
         armed::not_released(&mut bed, "orders").await.unwrap(),
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_durable_hold_outlives_servers_operators_and_objects() {
+    let options = FederationOptions::with_kubefed(KubefedVersion::V0_10_0);
+    let bed = Bed::start(options, Options::default()).await.unwrap();
+    bed.wait_proven().await.unwrap();
+    print(
+        "certain with KubeFed 0.10.0",
+        registered::certain(&bed, How::Forwarded).await.unwrap(),
+    );
+    let stays = stays::held(&bed, Held::Collection, &Disturbance::ALL).await;
+    print("stays", stays.unwrap());
+    let always = always::without_operator(&bed, Activated::ByOperator).await;
+    print("always", always.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_holds_all_is_lost_and_named_and_with_them_the_contents_are_kept_too() {
+    let options = FederationOptions {
+        control_plane: ControlPlaneOptions {
+            controller_manager_args: contents::controller_manager_args(),
+            ..ControlPlaneOptions::default()
+        },
+        kubefed: Some(contents::kubefed(KubefedVersion::V0_8_1)),
+        ..FederationOptions::default()
+    };
+    let bed = Bed::start(options, Options::default()).await.unwrap();
+    let contents = Contents::install(&bed).await.unwrap();
+    print("contents", contents::kept(&contents).await.unwrap());
+    let never = never::all_lost(&bed, Some(&contents)).await;
+    print("never", never.unwrap());
+    let added = added::to_a_raging_loop(&bed, "payments").await;
+    print("added", added.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_control_plane_is_named_and_refused() {
+    let options = FederationOptions::with_kubefed(KubefedVersion::V0_8_1);
+    let mut bed = Bed::start(options, Options::default()).await.unwrap();
+    let second = planes::second(KubefedVersion::V0_8_1);
+    bed.federation.add_kubefed(second).await.unwrap();
+    print("two planes", planes::named(&bed).await.unwrap());
 }

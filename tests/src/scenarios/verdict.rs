@@ -9,6 +9,7 @@ use federation_health_testbed::{
     kinds::KUBEFED_NAMESPACE,
     wait::{self, Look},
 };
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
@@ -23,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// What was measured about a verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict {
+    /// When the KubeFedCluster's creation came in.
+    pub created: Timestamp,
     /// Milliseconds from the arrival of the KubeFedCluster's creation at the API server to the answer to the status write
     /// that names everything.
     pub named_after: f64,
@@ -30,12 +33,58 @@ pub struct Verdict {
     pub held_after: Option<f64>,
 }
 
+/// What a status write must say to count as the verdict.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The condition that is False.
+    pub condition: &'static str,
+    /// Registrations in its message or in the groups of clusters, by namespace and name.
+    pub registrations: [(&'static str, &'static str); 2],
+    /// Other federated objects in the blast radius.
+    pub objects: Vec<String>,
+}
+
+impl Expected {
+    /// One cluster under two names of one control plane.
+    pub fn doubled() -> Self {
+        Self {
+            condition: "ClustersUnique",
+            registrations: [(KUBEFED_NAMESPACE, HOST), (KUBEFED_NAMESPACE, ALIAS)],
+            objects: Vec::new(),
+        }
+    }
+
+    fn met_by(&self, bed: &Bed, write: &AuditEvent) -> bool {
+        let Some(status) = write.request.as_ref().map(|r| &r["status"]) else {
+            return false;
+        };
+        let radius = &status["blastRadius"];
+        let mut workspaces = bed.federation.workspaces().iter().map(|spec| &spec.name);
+        is_false(status, self.condition)
+            && self.registrations.iter().all(|key| in_group(status, *key))
+            && workspaces.all(|name| lists(&radius["workspaceNames"], name))
+            && bed
+                .projects()
+                .iter()
+                .all(|name| lists(&radius["namespaceNames"], name))
+            && self
+                .objects
+                .iter()
+                .all(|name| lists(&radius["objectNames"], name))
+    }
+}
+
 /// Registers the host a second time and waits until the status names both registrations, every Workspace and every project.
 pub async fn register_and_wait(bed: &Bed, record: &Record<'_>, how: How) -> Result<Verdict> {
     bed.register(how).await?;
+    wait_for(bed, record, &Expected::doubled()).await
+}
+
+/// Waits for the verdict on the registration that was made last.
+pub async fn wait_for(bed: &Bed, record: &Record<'_>, expected: &Expected) -> Result<Verdict> {
     let created = registration(record).await?;
     let named = wait::until("a status write that names everything", LIMIT, || async {
-        let writes = record.matching(|e| is_status_write(e) && names_all(bed, e))?;
+        let writes = record.matching(|e| is_status_write(e) && expected.met_by(bed, e))?;
         Ok(match writes.into_iter().next() {
             Some(write) => Look::Done(write),
             None => Look::Pending(format!("{:?}", bed.guard.health().await?.status)),
@@ -50,6 +99,7 @@ pub async fn register_and_wait(bed: &Bed, record: &Record<'_>, how: How) -> Resu
     }
     let held = record.matching(|e| is_status_write(e) && holds(e))?;
     Ok(Verdict {
+        created: created.received,
         named_after: milliseconds(created.received, named.reached),
         held_after: held
             .first()
@@ -84,23 +134,13 @@ fn holds(event: &AuditEvent) -> bool {
     hold.is_some_and(|h| h["collection"] == true || h["federation"] == true)
 }
 
-fn names_all(bed: &Bed, event: &AuditEvent) -> bool {
-    let Some(status) = event.request.as_ref().map(|r| &r["status"]) else {
-        return false;
-    };
-    let doubled = condition(status, "ClustersUnique", "False").is_some_and(|message| {
-        [HOST, ALIAS]
-            .iter()
-            .all(|name| message.contains(&format!("{KUBEFED_NAMESPACE}/{name}")))
-    });
-    let mut workspaces = bed.federation.workspaces().iter().map(|spec| &spec.name);
-    let radius = &status["blastRadius"];
-    doubled
-        && workspaces.all(|name| lists(&radius["workspaceNames"], name))
-        && bed
-            .projects()
-            .iter()
-            .all(|name| lists(&radius["namespaceNames"], name))
+fn in_group(status: &Value, (namespace, name): (&str, &str)) -> bool {
+    let groups = status["clusterGroups"].as_array().into_iter().flatten();
+    groups
+        .filter(|group| group["certain"] == true)
+        .filter_map(|group| group["members"].as_array())
+        .flatten()
+        .any(|member| member["namespace"] == namespace && member["name"] == name)
 }
 
 fn lists(list: &Value, name: &str) -> bool {
@@ -108,11 +148,9 @@ fn lists(list: &Value, name: &str) -> bool {
         .is_some_and(|names| names.iter().any(|found| found == name))
 }
 
-/// Message of a condition that has this status.
-fn condition<'a>(status: &'a Value, type_: &str, wanted: &str) -> Option<&'a str> {
-    let conditions = status["conditions"].as_array()?;
+fn is_false(status: &Value, type_: &str) -> bool {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
     conditions
-        .iter()
-        .find(|c| c["type"] == type_ && c["status"] == wanted)
-        .and_then(|c| c["message"].as_str())
+        .into_iter()
+        .any(|c| c["type"] == type_ && c["status"] == "False")
 }
