@@ -1,5 +1,10 @@
 //! Shared pieces of the scenario and end-to-end tests, the soak and the demo.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "figures and stories for a person are what this crate makes"
+)]
+
 pub mod bench;
 pub mod guarded;
 pub mod manifests;
