@@ -1,11 +1,11 @@
 //! A deletion that nothing foresaw: held before the garbage collector comes.
 
-use federation_health_tests::scenarios::tripwire::Tripwire;
+use federation_health_tests::scenarios::tripwire::{Padding, Tripwire};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unforeseen_deletion_is_held_before_the_collector_comes() {
     let mut tripwire = Tripwire::start().await.unwrap();
-    let size = tripwire.pad(128 << 10).await.unwrap();
+    let size = tripwire.pad(Padding::LARGEST).await.unwrap();
     assert!(size > 100 << 10, "{size}");
     for _ in 0..2 {
         let run = tripwire.run().await.unwrap();

@@ -1,12 +1,14 @@
 //! Scenarios on real control planes: the tests run each once, the soak repeats them and prints figures.
 
 pub mod added;
+pub mod admin;
 pub mod always;
 pub mod armed;
 pub mod bed;
 pub mod collector;
 pub mod contents;
 pub mod disturbance;
+pub mod faults;
 pub mod figures;
 pub mod held;
 pub mod honest;

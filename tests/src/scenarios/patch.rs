@@ -1,26 +1,24 @@
 //! What an API server needs to switch the hold in a FederationHealth object, by the object's size and the patch's form.
 
-use federation_health_api::FederationHealth;
 use federation_health_testbed::{
     audit::AuditEvent,
     error::{Attempt as _, Result},
 };
-use kube::{
-    Api, Client,
-    api::{Patch, PatchParams, ValidationDirective},
-};
-use serde_json::{Value, json};
+use http::{Request, header};
+use kube::Client;
+use serde_json::json;
 
 use super::{
     figures::{Spread, milliseconds},
-    tripwire::{Tripwire, break_glass},
+    tripwire::{Padding, Tripwire, break_glass},
 };
 
 /// Forms of one and the same change.
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Merge,
-    MergeUnvalidated,
+    /// With the whole object as answer.
+    MergeWhole,
     Json,
     Apply,
 }
@@ -34,12 +32,37 @@ pub async fn soak(times: usize) -> Result<()> {
     tripwire.disarm().await?;
     let client = break_glass(&tripwire.bed).await?;
     patch(&client, Form::Merge, false).await?;
-    for bytes in [None, Some(0), Some(128 << 10)] {
-        let size = match bytes {
-            Some(bytes) => tripwire.pad(bytes).await?,
+    let big = 128 << 10;
+    for (what, padding) in [
+        ("an empty status", None),
+        (
+            "long texts",
+            Some(Padding {
+                bytes: big,
+                members: 0,
+            }),
+        ),
+        (
+            "many small fields",
+            Some(Padding {
+                bytes: 0,
+                members: 8,
+            }),
+        ),
+        (
+            "both",
+            Some(Padding {
+                bytes: big,
+                members: 8,
+            }),
+        ),
+    ] {
+        let size = match padding {
+            Some(padding) => tripwire.pad(padding).await?,
             None => 0,
         };
-        for form in [Form::Merge, Form::MergeUnvalidated, Form::Json, Form::Apply] {
+        println!("{what}, {size} bytes:");
+        for form in [Form::Merge, Form::MergeWhole, Form::Json, Form::Apply] {
             let before = server_cpu(&tripwire).await;
             let mut log = tripwire.bed.audit().reader_from_now();
             for turn in 0..times {
@@ -50,7 +73,7 @@ pub async fn soak(times: usize) -> Result<()> {
             let took = took.map(|event| milliseconds(event.received, event.reached));
             let spread = Spread::of(took);
             let cpu = (server_cpu(&tripwire).await - before) / times as f64;
-            println!("{form:?} of {size} bytes: {spread} ms, {cpu:.1} ms of CPU each");
+            println!("  {form:?}: {spread} ms, {cpu:.1} ms of CPU each");
         }
     }
     tripwire.bed.stop().await
@@ -89,32 +112,38 @@ fn switches(event: &AuditEvent) -> bool {
 }
 
 async fn patch(client: &Client, form: Form, on: bool) -> Result<()> {
-    let api: Api<FederationHealth> = Api::all(client.clone());
+    /// What the operator asks for, so that the server does not encode and send the whole object for its version.
+    const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+    const STATUS: &str = "/apis/federationhealth.io/v1alpha1/federationhealths/default/status";
     let hold = json!({"collection": on, "federation": false, "proof": false});
-    let mut params = PatchParams::default();
-    let body: Patch<Value> = match form {
-        Form::Merge => Patch::Merge(json!({"status": {"hold": hold}})),
-        Form::MergeUnvalidated => {
-            params.field_validation = Some(ValidationDirective::Ignore);
-            Patch::Merge(json!({"status": {"hold": hold}}))
+    let merge = json!({"status": {"hold": hold}});
+    let (query, kind, accept, body) = match form {
+        Form::Merge => ("", "merge-patch+json", METADATA, merge),
+        Form::MergeWhole => ("", "merge-patch+json", "application/json", merge),
+        Form::Json => {
+            let path = "/status/hold/collection";
+            let change = json!([{"op": "replace", "path": path, "value": on}]);
+            ("", "json-patch+json", METADATA, change)
         }
-        Form::Json => Patch::Json(
-            serde_json::from_value(
-                json!([{"op": "replace", "path": "/status/hold/collection", "value": on}]),
-            )
-            .attempt(|| "describe a JSON patch")?,
-        ),
         Form::Apply => {
-            params = PatchParams::apply("bench").force();
-            Patch::Apply(json!({
+            let object = json!({
                 "apiVersion": "federationhealth.io/v1alpha1",
                 "kind": "FederationHealth",
                 "status": {"hold": hold},
-            }))
+            });
+            let query = "?fieldManager=bench&force=true";
+            (query, "apply-patch+yaml", METADATA, object)
         }
     };
-    api.patch_status("default", &params, &body)
+    let attempt = || format!("patch the status by {form:?}");
+    let request = Request::patch(format!("{STATUS}{query}"))
+        .header(header::CONTENT_TYPE, format!("application/{kind}"))
+        .header(header::ACCEPT, accept)
+        .body(body.to_string().into_bytes())
+        .attempt(attempt)?;
+    client
+        .request_text(request)
         .await
         .map(drop)
-        .attempt(|| format!("patch the status by {form:?}"))
+        .attempt(attempt)
 }

@@ -204,13 +204,13 @@ impl Tripwire {
     ///
     /// # Errors
     /// The API server refused.
-    pub async fn pad(&self, bytes: usize) -> Result<usize> {
+    pub async fn pad(&self, padding: Padding) -> Result<usize> {
         let client = break_glass(&self.bed).await?;
         let api: Api<FederationHealth> = Api::all(client);
         let status = json!({
             "apiVersion": "federationhealth.io/v1alpha1",
             "kind": "FederationHealth",
-            "status": {"clusterGroups": groups(bytes)},
+            "status": {"clusterGroups": groups(padding)},
         });
         let params = PatchParams::apply("filler").force();
         let stored = api
@@ -313,7 +313,10 @@ pub async fn soak(runs: usize) -> Result<()> {
     let mut good = true;
     for size in ["small", "128 KiB"] {
         if size != "small" {
-            println!("object padded to {} bytes", tripwire.pad(128 << 10).await?);
+            println!(
+                "object padded to {} bytes",
+                tripwire.pad(Padding::LARGEST).await?
+            );
         }
         let mut seen = Vec::new();
         for _ in 0..runs {
@@ -351,33 +354,52 @@ fn print(what: &str, runs: &[Run]) -> bool {
     println!("  DELETE answered -> hold answered, ms (min / median / max): {held}");
     let took = Spread::of(runs.iter().filter_map(|run| run.patch_took));
     println!("  of which the API server's PATCH: {took}");
+    let own = runs
+        .iter()
+        .filter_map(|run| Some(run.held_after? - run.patch_took?));
+    println!(
+        "  and everything before it, the watch included: {}",
+        Spread::of(own)
+    );
     let collector = Spread::of(runs.iter().filter_map(|run| run.collector_after));
     println!("  DELETE answered -> collector's first attempt: {collector}");
     whole == runs.len() && held.max().is_some_and(|max| max < BAR)
 }
 
-/// Twenty groups of eight registrations with sixteen lines of evidence each: the shape of a real worst case.
-fn groups(bytes: usize) -> Vec<Value> {
+/// What a status is padded with.
+#[derive(Clone, Copy, Debug)]
+pub struct Padding {
+    /// About so much text.
+    pub bytes: usize,
+    /// Registrations in each of the twenty groups: small fields, which cost an API server more than text.
+    pub members: usize,
+}
+
+impl Padding {
+    /// The largest status that the design allows, in the shape of a real worst case: text.
+    pub const LARGEST: Self = Self {
+        bytes: 128 << 10,
+        members: 2,
+    };
+}
+
+/// Twenty groups with sixteen lines of evidence each.
+fn groups(padding: Padding) -> Vec<Value> {
     const GROUPS: usize = 20;
-    const MEMBERS: usize = 8;
     const LINES: usize = 16;
-    // What a group takes beside its lines: eight members of 150 bytes.
-    let line = (bytes / GROUPS).saturating_sub(MEMBERS * 150) / LINES;
-    (0..GROUPS)
-        .map(|group| {
-            let members: Vec<Value> = (0..MEMBERS)
-                .map(|member| {
-                    json!({
-                        "namespace": "kube-federation-system",
-                        "name": format!("cluster-{group}-{member}"),
-                        "uid": "d7578d81-7969-430d-834a-526aa14a0764",
-                        "ready": "True",
-                        "creationTime": "2026-11-23T06:24:35Z",
-                    })
-                })
-                .collect();
-            let evidence = vec!["x".repeat(line.max(1)); LINES];
-            json!({"members": members, "evidence": evidence, "certain": false})
+    let member = |group: usize, member: usize| {
+        json!({
+            "namespace": "kube-federation-system",
+            "name": format!("cluster-{group}-{member}"),
+            "uid": "d7578d81-7969-430d-834a-526aa14a0764",
+            "ready": "True",
+            "creationTime": "2026-11-23T06:24:35Z",
         })
-        .collect()
+    };
+    let line = "x".repeat((padding.bytes / GROUPS / LINES).max(1));
+    let group = |group: usize| {
+        let members: Vec<Value> = (0..padding.members).map(|n| member(group, n)).collect();
+        json!({"members": members, "evidence": vec![&line; LINES], "certain": false})
+    };
+    (0..GROUPS).map(group).collect()
 }
