@@ -55,6 +55,13 @@ impl CauseKind {
         Self::Unrecorded,
     ];
 
+    /// Kinds that a diagnosis names, and whose end it sees.
+    pub const DIAGNOSED: [Self; 3] = [
+        Self::DoubledRegistration,
+        Self::SecondControlPlane,
+        Self::SelectedNowhere,
+    ];
+
     /// The word in status.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -116,9 +123,10 @@ impl HoldImage {
 /// One effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Write `status.hold` at once: it raises a rule. Any replica may, without lease, list or precondition.
+    /// Write `status.hold` at once: it raises a rule, or changes only what is said about rules that stay. Any replica may,
+    /// without lease, list or precondition.
     Raise(HoldImage),
-    /// Write `status.hold` so that a rule or cause goes: the leader's, with resourceVersion.
+    /// Write `status.hold` so that a rule goes: the leader's, with resourceVersion.
     Lower(HoldImage),
     /// Make a durable binding active or dormant.
     Durable(Rule, bool),

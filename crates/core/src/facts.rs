@@ -108,6 +108,18 @@ pub struct Namespace {
     pub other_owner: bool,
 }
 
+impl Namespace {
+    /// The garbage collector would delete it: every owner reference dangles. One dangles when the named owner is absent or
+    /// has another UID (Kubernetes' `isDangling`); `live` gives a Workspace's UID.
+    pub fn dangles(&self, live: impl Fn(&Text) -> Option<Uid>) -> bool {
+        !self.deleting
+            && !self.other_owner
+            && self
+                .owner
+                .is_some_and(|owner| live(&self.workspace) != Some(owner))
+    }
+}
+
 /// What a WorkspaceTemplate or federated object wishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {

@@ -4,26 +4,41 @@
 //! deletion nobody wished ─► Verifying ─explained──► (forgotten at once)
 //!                              └─not explained────► Standing ──────────── ended by a person only
 //! diagnosis ───────────────────────────────────► Standing ─cause gone─► Gone ─after releaseAfter,
-//!                                                                        nothing armed─► released
+//! request ─────────────────────────────────────► Standing ─withdrawn──► Gone   nothing armed─► released
 //! ```
+//!
+//! Nothing is written before the object and its owner's wishes are known: a spec that cannot be read must not end a hold.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::{
-    effect::{CauseKind, CauseView, Effect, HoldImage, Rule},
+    effect::{CauseKind, CauseView, HoldImage, Rule},
     id::{Text, Uid},
     time::Time,
 };
 
+mod causes;
+mod image;
+mod plan;
+
+use causes::{Cause, Causes, State};
+
 /// A deletion that is still unexplained after this long is held on both rules: two live reads take a few milliseconds, so
 /// this is the time of a server in trouble, not of a healthy one.
 pub const VERIFY_MS: i64 = 300;
-/// Pause before a blocked release or a failed write of a binding is tried again.
+/// A deletion that cannot be explained for this long is held durably as well: the fast layer opens when a server restarts.
+pub const DURABLE_MS: i64 = 1000;
+/// Pause before a release is confirmed again, or a write of a binding is tried again.
 pub const RETRY_MS: i64 = 2000;
-/// Causes shown in status.
-const MAX_SHOWN: usize = 16;
+/// Longest pause between two looks at a blocked release: each is a list of all namespaces.
+pub const RETRY_MAX_MS: i64 = 60_000;
+/// A recorded deletion younger than this is verified anew by the process that takes it up; an older one was, or is a
+/// person's to judge, since its wishes may have changed meanwhile.
+const RECENT_MS: i64 = 60_000;
 /// Namespaces that the federation rule covers; the CRD has the same bound.
 const MAX_NAMESPACES: usize = 16;
+/// Namespaces remembered that block a release: the message names a few, the list is read again before any release.
+const MAX_BLOCKING: usize = 1024;
 
 /// When the collection rule is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,20 +65,6 @@ pub struct HoldPolicy {
     pub requests: Vec<(Text, Text, Time)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Verifying,
-    Standing,
-    Gone(Time),
-}
-
-#[derive(Clone, Debug)]
-struct Cause {
-    uid: Option<Uid>,
-    since: Time,
-    state: State,
-}
-
 /// State of one durable binding.
 #[derive(Clone, Copy, Debug, Default)]
 struct Binding {
@@ -73,82 +74,168 @@ struct Binding {
     found: bool,
 }
 
+/// When a release is confirmed next, and how long after that.
+#[derive(Clone, Copy, Debug)]
+struct Confirming {
+    next: Time,
+    pause_ms: i64,
+}
+
 /// The hold of one federation.
 #[derive(Debug, Default)]
 pub struct Hold {
     policy: HoldPolicy,
-    causes: BTreeMap<(CauseKind, Text), Cause>,
+    /// The owner's wishes have been read.
+    instructed: bool,
+    causes: Causes,
     namespaces: Vec<Text>,
-    /// What the object says; None while that is unknown, after a write that failed.
-    written: Option<HoldImage>,
+    /// What the object says as far as is known; None while there is no object.
+    observed: Option<HoldImage>,
+    /// What it was last asked to say, until that is answered.
+    asked: Option<HoldImage>,
     version: u64,
-    present: bool,
     bindings: [Binding; 2],
-    confirming: Option<Time>,
+    confirming: Option<Confirming>,
     blocked: Vec<Text>,
 }
 
 impl Hold {
     /// Takes the owner's wishes.
     pub(crate) fn set_policy(&mut self, policy: HoldPolicy, now: Time) {
-        self.policy = policy;
-        if self.policy.collection == CollectionPolicy::Never && !self.policy.federation {
-            // A person's release: what has no other end, ends here.
-            self.causes
-                .retain(|(kind, _), _| *kind != CauseKind::UnexpectedDeletion);
+        let was = std::mem::replace(&mut self.policy, policy);
+        let instructed = std::mem::replace(&mut self.instructed, true);
+        if !self.asked_for() {
+            self.forget_personal();
         }
-        let live: Vec<(Text, Time)> = self
+        let fell_back = was.collection == CollectionPolicy::Always
+            && self.policy.collection == CollectionPolicy::OnDiagnosis;
+        // What stood armed under a standing hold is collected when it falls: it ends as any hold does, by a confirmed list.
+        if instructed && fell_back && self.causes.is_empty() {
+            self.put(
+                CauseKind::Unrecorded,
+                Rule::Collection.as_str(),
+                State::Gone(now),
+                now,
+            );
+        }
+        self.follow_requests(now);
+    }
+
+    /// A person's release ends what has no other end.
+    fn forget_personal(&mut self) {
+        for kind in [CauseKind::UnexpectedDeletion, CauseKind::Unrecorded] {
+            let keys: Vec<_> = self.causes.of_kind(kind).map(|(k, _)| k.clone()).collect();
+            for key in keys {
+                self.causes.remove(&key);
+            }
+        }
+    }
+
+    /// Requests that are new, withdrawn or expired. One that ended is released as any other cause: by a confirmed list.
+    fn follow_requests(&mut self, now: Time) {
+        let live: BTreeSet<Text> = self
             .policy
             .requests
             .iter()
-            .filter(|r| r.2 > now)
-            .map(|r| (r.0.clone(), r.2))
+            .filter(|(_, _, until)| *until > now)
+            .map(|(name, _, _)| name.clone())
             .collect();
-        for (name, _) in &live {
+        for name in &live {
             self.raise(CauseKind::Requested, name.clone(), None, now);
         }
-        self.causes.retain(|(kind, subject), _| {
-            *kind != CauseKind::Requested || live.iter().any(|(name, _)| name == subject)
-        });
-    }
-
-    /// Takes what the object says, unless it is older than our own last write.
-    pub(crate) fn observe(&mut self, image: HoldImage, version: u64) {
-        self.present = true;
-        if version >= self.version {
-            self.written = Some(image);
-            self.version = version;
+        let ended: Vec<_> = self
+            .causes
+            .of_kind(CauseKind::Requested)
+            .filter(|((_, name), cause)| cause.state == State::Standing && !live.contains(name))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in ended {
+            self.causes.set_state(&key, State::Gone(now));
         }
     }
 
-    /// Takes up the causes that an earlier process left. They stand until this one knows better.
-    pub(crate) fn restore(&mut self, image: &HoldImage, now: Time) {
-        for cause in &image.causes {
-            self.causes
-                .entry((cause.kind, cause.subject.clone()))
-                .or_insert(Cause {
-                    uid: cause.uid,
-                    since: image.since.unwrap_or(now),
-                    state: State::Standing,
-                });
+    fn put(&mut self, kind: CauseKind, subject: &str, state: State, now: Time) {
+        let cause = Cause {
+            uid: None,
+            since: now,
+            state,
+        };
+        self.causes.put((kind, Text::from(subject)), cause);
+    }
+
+    /// Takes what the object says, unless it is older than our own last write. `first`: after a start or a new object.
+    ///
+    /// Causes that somebody else wrote are taken up: an earlier process, or another replica that saw a deletion before this
+    /// one did. Gives the deletions among them that are young enough to be verified.
+    pub(crate) fn observe(
+        &mut self,
+        image: HoldImage,
+        version: u64,
+        first: bool,
+        now: Time,
+    ) -> Vec<(Text, Uid)> {
+        if self.observed.is_some() && !first && version < self.version {
+            return Vec::new();
         }
-        if (image.collection || image.federation) && image.causes.is_empty() {
+        let before = if first { None } else { self.observed.take() };
+        let verify = self.adopt(&image, &before.unwrap_or_default(), now);
+        self.observed = Some(image);
+        self.asked = None;
+        self.version = version.max(if first { 0 } else { self.version });
+        verify
+    }
+
+    fn adopt(&mut self, image: &HoldImage, before: &HoldImage, now: Time) -> Vec<(Text, Uid)> {
+        let mut verify = Vec::new();
+        for CauseView { kind, subject, uid } in &image.causes {
+            let key = (*kind, subject.clone());
+            let ours = before
+                .causes
+                .iter()
+                .any(|c| (c.kind, &c.subject) == (*kind, subject))
+                || self.causes.get(&key).is_some();
+            if ours {
+                continue;
+            }
+            let since = image.since.unwrap_or(now);
+            let recent = *kind == CauseKind::UnexpectedDeletion && now.since_ms(since) < RECENT_MS;
+            let cause = Cause {
+                uid: *uid,
+                since: if recent { now } else { since },
+                state: if recent {
+                    State::Verifying
+                } else {
+                    State::Standing
+                },
+            };
+            self.causes.put(key, cause);
+            if recent {
+                verify.push((subject.clone(), uid.unwrap_or_default()));
+            }
+        }
+        let held = |image: &HoldImage| image.collection || image.federation;
+        let asked = self.asked.as_ref().is_some_and(held);
+        if held(image) && image.causes.is_empty() && !held(before) && !asked {
             self.raise(CauseKind::Unrecorded, Text::from("status.hold"), None, now);
         }
+        verify
     }
 
     /// The object is gone: nothing may be written, and nothing durable may fall because of that.
     pub(crate) fn vanished(&mut self) {
-        self.present = false;
-        self.written = None;
+        self.observed = None;
+        self.asked = None;
         self.version = 0;
     }
 
     /// Our write of `status.hold` came through with this version, or failed.
     pub(crate) fn wrote(&mut self, outcome: Option<u64>) {
-        match outcome {
-            Some(version) => self.version = self.version.max(version),
-            None => self.written = None,
+        let asked = self.asked.take();
+        if let (Some(version), Some(_)) = (outcome, &self.observed) {
+            self.version = self.version.max(version);
+            if asked.is_some() {
+                self.observed = asked;
+            }
         }
     }
 
@@ -171,7 +258,7 @@ impl Hold {
         }
     }
 
-    /// Raises a cause, or brings a gone one back.
+    /// Raises a cause, or brings a gone one back; true if it did.
     pub(crate) fn raise(
         &mut self,
         kind: CauseKind,
@@ -179,65 +266,83 @@ impl Hold {
         uid: Option<Uid>,
         now: Time,
     ) -> bool {
-        let fresh = if kind == CauseKind::UnexpectedDeletion {
+        let key = (kind, subject);
+        let known = self.causes.get(&key).copied();
+        if known.is_some_and(|cause| !matches!(cause.state, State::Gone(_))) {
+            return false;
+        }
+        let state = if kind == CauseKind::UnexpectedDeletion {
             State::Verifying
         } else {
             State::Standing
         };
-        let cause = self.causes.entry((kind, subject));
-        match cause {
-            std::collections::btree_map::Entry::Vacant(slot) => {
-                slot.insert(Cause {
-                    uid,
-                    since: now,
-                    state: fresh,
-                });
-                true
-            }
-            std::collections::btree_map::Entry::Occupied(mut slot) => {
-                let cause = slot.get_mut();
-                if matches!(cause.state, State::Gone(_)) {
-                    cause.state = fresh;
-                    return true;
-                }
-                false
-            }
-        }
+        let since = known.map_or(now, |cause| cause.since);
+        self.causes.put(key, Cause { uid, since, state });
+        self.confirming = None;
+        self.blocked.clear();
+        true
     }
 
-    /// Live reads spoke about a deletion.
-    pub(crate) fn verified(&mut self, workspace: &Text, explained: bool) {
+    /// Live reads spoke about a deletion; true if that was still open.
+    pub(crate) fn verified(&mut self, workspace: &Text, explained: bool) -> bool {
         let key = (CauseKind::UnexpectedDeletion, workspace.clone());
-        if explained {
+        let open = self
+            .causes
+            .get(&key)
+            .is_some_and(|cause| cause.state == State::Verifying);
+        if open && explained {
             self.causes.remove(&key);
-        } else if let Some(cause) = self.causes.get_mut(&key) {
-            cause.state = State::Standing;
+        } else if open {
+            self.causes.set_state(&key, State::Standing);
         }
+        open
     }
 
-    /// Takes the named causes that stand now. `sure`: every deciding feed is in order, so that what is not named is gone.
-    pub(crate) fn diagnose(&mut self, current: &BTreeMap<Text, CauseKind>, sure: bool, now: Time) {
-        for (subject, kind) in current {
+    /// Live reads about this deletion are under way, and not yet overdue.
+    pub(crate) fn verifying(&self, workspace: &Text, now: Time) -> bool {
+        self.causes
+            .get(&(CauseKind::UnexpectedDeletion, workspace.clone()))
+            .is_some_and(|cause| {
+                cause.state == State::Verifying && now.since_ms(cause.since) < VERIFY_MS
+            })
+    }
+
+    /// Some live reads are overdue.
+    pub(crate) fn overdue(&self, now: Time) -> bool {
+        self.causes
+            .longest_verifying()
+            .is_some_and(|since| now.since_ms(since) >= VERIFY_MS)
+    }
+
+    /// Takes the named causes that stand now. `is_sure` of a subject: the facts about it are in order, so that a cause which
+    /// is not named is gone.
+    pub(crate) fn diagnose(
+        &mut self,
+        current: &BTreeSet<(CauseKind, Text)>,
+        is_sure: impl Fn(&Text) -> bool,
+        now: Time,
+    ) {
+        for (kind, subject) in current {
             self.raise(*kind, subject.clone(), None, now);
         }
-        if !sure {
-            return;
-        }
-        for ((kind, subject), cause) in &mut self.causes {
-            let named = !matches!(kind, CauseKind::UnexpectedDeletion | CauseKind::Requested);
-            if named && current.get(subject) != Some(kind) && cause.state == State::Standing {
-                cause.state = State::Gone(now);
-            }
+        let gone: Vec<_> = CauseKind::DIAGNOSED
+            .into_iter()
+            .flat_map(|kind| self.causes.of_kind(kind))
+            .filter(|(key, cause)| {
+                cause.state == State::Standing && !current.contains(*key) && is_sure(&key.1)
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            self.causes.set_state(&key, State::Gone(now));
         }
     }
 
-    /// Workspaces whose deletion is unexplained so far.
-    pub(crate) fn unexplained(&self) -> Vec<Text> {
+    /// Workspaces whose deletion is unexplained so far, and whether their live reads are still under way.
+    pub(crate) fn unexplained(&self) -> impl Iterator<Item = (&Text, bool)> {
         self.causes
-            .keys()
-            .filter(|(kind, _)| *kind == CauseKind::UnexpectedDeletion)
-            .map(|(_, s)| s.clone())
-            .collect()
+            .of_kind(CauseKind::UnexpectedDeletion)
+            .map(|((_, name), cause)| (name, cause.state == State::Verifying))
     }
 
     /// A named cause accounts for this deletion as well.
@@ -246,223 +351,27 @@ impl Hold {
             .remove(&(CauseKind::UnexpectedDeletion, workspace.clone()));
     }
 
-    /// Namespaces whose ServiceAccounts the federation rule must cover.
-    pub(crate) fn cover(&mut self, mut namespaces: Vec<Text>) {
-        namespaces.truncate(MAX_NAMESPACES);
-        self.namespaces = namespaces;
-    }
-
-    fn allows(&self, rule: Rule) -> bool {
-        match rule {
-            Rule::Collection => self.policy.collection != CollectionPolicy::Never,
-            Rule::Federation => self.policy.federation,
-        }
-    }
-
-    fn wants(&self, rule: Rule, now: Time) -> bool {
-        self.allows(rule)
-            && self.causes.values().any(|cause| {
-                rule == Rule::Collection
-                    || cause.state != State::Verifying
-                    || now.since_ms(cause.since) >= VERIFY_MS
-            })
-    }
-
-    fn wants_durable(&self, rule: Rule, now: Time) -> bool {
-        let standing = self
+    /// A named cause stands: it is what a hold without a record was for.
+    pub(crate) fn account_for_unrecorded(&mut self) {
+        let keys: Vec<_> = self
             .causes
-            .values()
-            .any(|cause| cause.state != State::Verifying);
-        (rule == Rule::Collection && self.policy.collection == CollectionPolicy::Always)
-            || (standing && self.wants(rule, now))
-    }
-
-    fn image(&self, now: Time) -> HoldImage {
-        let (collection, federation) = (
-            self.wants(Rule::Collection, now),
-            self.wants(Rule::Federation, now),
-        );
-        if !collection && !federation {
-            return HoldImage::default();
-        }
-        let mut causes: Vec<_> = self.causes.iter().collect();
-        causes.sort_by_key(|((kind, subject), cause)| (cause.since, *kind, subject.clone()));
-        let first = causes
-            .first()
-            .map(|((kind, subject), cause)| (*kind, subject.clone(), cause.since));
-        HoldImage {
-            collection,
-            federation,
-            namespaces: if federation {
-                self.namespaces.clone()
-            } else {
-                Vec::new()
-            },
-            since: first.as_ref().map(|f| f.2),
-            reason: first.as_ref().map(|f| f.0),
-            message: first
-                .map(|(kind, subject, _)| sentence(kind, &subject, causes.len()))
-                .unwrap_or_default(),
-            causes: causes
-                .into_iter()
-                .take(MAX_SHOWN)
-                .map(|((kind, subject), cause)| CauseView {
-                    kind: *kind,
-                    subject: subject.clone(),
-                    uid: cause.uid,
-                })
-                .collect(),
+            .of_kind(CauseKind::Unrecorded)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            self.causes.remove(&key);
         }
     }
 
-    /// Effects that bring the world to what is wanted now. Calling it twice asks for nothing twice.
-    pub(crate) fn plan(&mut self, now: Time) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if !self.present {
-            return effects;
-        }
-        self.adopt_found(now);
-        let image = self.image(now);
-        if self.written.as_ref() != Some(&image) {
-            let held = |rule| {
-                self.written
-                    .as_ref()
-                    .is_some_and(|written| written.holds(rule))
-            };
-            let raises = Rule::ALL
-                .into_iter()
-                .any(|rule| image.holds(rule) && !held(rule));
-            let keeps = Rule::ALL
-                .into_iter()
-                .all(|rule| image.holds(rule) || !held(rule));
-            let raise = raises || (keeps && self.written.is_some());
-            self.written = Some(image.clone());
-            effects.push(if raise {
-                Effect::Raise(image)
-            } else {
-                Effect::Lower(image)
-            });
-        }
-        for rule in Rule::ALL {
-            let wanted = self.wants_durable(rule, now);
-            let binding = &mut self.bindings[rule as usize];
-            let asked = binding
-                .asked
-                .is_some_and(|(target, at)| target == wanted && now.since_ms(at) < RETRY_MS);
-            if binding.observed.is_some_and(|active| active != wanted) && !asked {
-                binding.asked = Some((wanted, now));
-                effects.push(Effect::Durable(rule, wanted));
+    /// Namespaces whose ServiceAccounts the federation rule must cover, the most important first.
+    pub(crate) fn cover(&mut self, namespaces: Vec<Text>) {
+        let mut kept: Vec<Text> = Vec::new();
+        for namespace in namespaces {
+            if kept.len() < MAX_NAMESPACES && !namespace.is_empty() && !kept.contains(&namespace) {
+                kept.push(namespace);
             }
         }
-        effects
-    }
-
-    /// A durable hold without a record is not dropped by a process that has just started: it ends as any other does.
-    fn adopt_found(&mut self, now: Time) {
-        for rule in Rule::ALL {
-            let found = std::mem::take(&mut self.bindings[rule as usize].found);
-            if found && self.allows(rule) && !self.wants_durable(rule, now) {
-                self.raise(CauseKind::Unrecorded, Text::from(rule.as_str()), None, now);
-            }
-        }
-    }
-
-    /// Time passed: expired requests, and causes that have been gone for long enough.
-    pub(crate) fn tick(&mut self, now: Time) -> Vec<Effect> {
-        let policy = &self.policy;
-        self.causes.retain(|(kind, subject), _| {
-            *kind != CauseKind::Requested
-                || policy.requests.iter().any(|r| r.0 == *subject && r.2 > now)
-        });
-        let mut effects = self.plan(now);
-        let due = self
-            .confirming
-            .is_none_or(|at| now.since_ms(at) >= RETRY_MS);
-        if self.present && due && self.releasable(now) {
-            self.confirming = Some(now);
-            effects.push(Effect::ConfirmRelease);
-        }
-        effects
-    }
-
-    fn releasable(&self, now: Time) -> bool {
-        let over = |cause: &Cause| match cause.state {
-            State::Gone(at) => now.since_ms(at) >= self.policy.release_after_ms,
-            State::Verifying | State::Standing => false,
-        };
-        !self.causes.is_empty() && self.causes.values().all(over)
-    }
-
-    /// A consistent list was read: these namespaces would be collected on release.
-    pub(crate) fn confirmed(&mut self, armed: Vec<Text>, now: Time) {
-        self.blocked = armed;
-        if self.blocked.is_empty() && self.releasable(now) {
-            self.causes.clear();
-            self.confirming = None;
-        }
-    }
-
-    /// When the answer changes by time alone.
-    pub(crate) fn changes_at(&self, now: Time) -> Option<Time> {
-        let by_cause = self.causes.values().filter_map(|cause| match cause.state {
-            State::Verifying => Some(cause.since.plus_ms(VERIFY_MS)),
-            State::Gone(at) => Some(at.plus_ms(self.policy.release_after_ms)),
-            State::Standing => None,
-        });
-        let requests = self.policy.requests.iter().map(|r| r.2);
-        let next = by_cause.chain(requests).filter(|at| *at > now).min();
-        let asked = self.bindings.iter().any(|b| b.asked.is_some());
-        let retry = (self.releasable(now) || asked).then(|| now.plus_ms(RETRY_MS));
-        [next, retry].into_iter().flatten().min()
-    }
-
-    /// What the object says, or will say when our write is through.
-    pub fn written(&self) -> HoldImage {
-        self.written.clone().unwrap_or_default()
-    }
-
-    /// Namespaces that block the release.
-    pub fn blocked(&self) -> &[Text] {
-        if self.causes.is_empty() {
-            &[]
-        } else {
-            &self.blocked
-        }
-    }
-
-    /// Whether the durable binding of this rule is active; None while it is missing.
-    pub fn durable(&self, rule: Rule) -> Option<bool> {
-        self.bindings[rule as usize].observed
-    }
-
-    /// The owner asked for any hold.
-    pub fn asked_for(&self) -> bool {
-        self.policy.collection != CollectionPolicy::Never || self.policy.federation
-    }
-}
-
-fn sentence(kind: CauseKind, subject: &str, causes: usize) -> String {
-    let why = match kind {
-        CauseKind::DoubledRegistration => {
-            format!("{subject} are one cluster, and a placement names only some of them")
-        }
-        CauseKind::SecondControlPlane => {
-            format!("{subject} are one cluster under two control planes")
-        }
-        CauseKind::SelectedNowhere => {
-            format!("a placement names a cluster that is not registered, and not {subject}")
-        }
-        CauseKind::UnexpectedDeletion => {
-            format!("Workspace {subject} was deleted although it is still wished for")
-        }
-        CauseKind::Unrecorded => {
-            format!("a hold ({subject}) was found standing whose cause is not recorded")
-        }
-        CauseKind::Requested => format!("requested as {subject} in spec.hold.requests"),
-    };
-    if causes > 1 {
-        format!("{why}; {} more causes", causes - 1)
-    } else {
-        why
+        kept.sort();
+        self.namespaces = kept;
     }
 }

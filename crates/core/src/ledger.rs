@@ -17,8 +17,11 @@ const MAX_INCIDENTS: usize = 1024;
 pub const MAX_LOST: usize = 100;
 /// Names of dead Workspaces remembered to recognise their return (32 bytes each and the name).
 const MAX_GRAVES: usize = 65_536;
-/// Registrations named in one incident.
+/// Registrations named in one incident, and their bytes.
 const MAX_PARTIES: usize = 8;
+const MAX_PARTIES_BYTES: usize = 256;
+/// Bytes of names of lost namespaces and their Workspaces: status shows all that are kept.
+const MAX_LOST_BYTES: usize = 8192;
 
 /// A Workspace deleted against its desired state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub struct Lost {
 struct Grave {
     uid: Uid,
     wish: u64,
+    /// Looked at since it was last in line to be forgotten.
+    visited: bool,
 }
 
 /// The ledger.
@@ -70,18 +75,34 @@ pub struct Ledger {
 impl Ledger {
     /// A Workspace died; its desired objects stood as `wish` says.
     pub(crate) fn died(&mut self, name: &Text, uid: Uid, wish: u64) {
-        if self
-            .graves
-            .insert(name.clone(), Grave { uid, wish })
-            .is_none()
-        {
-            self.order.push_back(name.clone());
-        }
-        while self.graves.len() > MAX_GRAVES {
-            let Some(oldest) = self.order.pop_front() else {
-                break;
+        if let Some(grave) = self.graves.get_mut(name) {
+            *grave = Grave {
+                uid,
+                wish,
+                visited: true,
             };
-            self.graves.remove(&oldest);
+            return;
+        }
+        let grave = Grave {
+            uid,
+            wish,
+            visited: false,
+        };
+        self.graves.insert(name.clone(), grave);
+        self.order.push_back(name.clone());
+        // Second chance: a name that flaps is not forgotten for thousands that died once.
+        while self.graves.len() > MAX_GRAVES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            match self.graves.get_mut(&oldest) {
+                Some(grave) if grave.visited && oldest != *name => {
+                    grave.visited = false;
+                    self.order.push_back(oldest);
+                }
+                _ => {
+                    self.graves.remove(&oldest);
+                }
+            }
         }
     }
 
@@ -94,14 +115,19 @@ impl Ledger {
         now: Time,
         thresholds: &Thresholds,
     ) -> bool {
-        let Some(grave) = self.graves.get(name).copied() else {
+        let Some(former) = self.graves.get(name).copied() else {
             return false;
         };
-        if grave.uid == uid {
+        if former.uid == uid {
             return false;
         }
-        self.graves.insert(name.clone(), Grave { uid, wish });
-        let weight = if grave.wish == wish {
+        let grave = Grave {
+            uid,
+            wish,
+            visited: true,
+        };
+        self.graves.insert(name.clone(), grave);
+        let weight = if former.wish == wish {
             Weight::DesiredStable
         } else {
             Weight::DesiredChanged
@@ -111,7 +137,7 @@ impl Ledger {
         if let Some(incident) = self.incidents.get_mut(name) {
             incident.recreations += 1;
             incident.last = now;
-        } else if self.level(name, now, thresholds) != Level::Quiet {
+        } else if matches!(self.level(name, now, thresholds), Level::Churning { .. }) {
             self.open(name, now).recreations += 1;
         }
         true
@@ -139,10 +165,15 @@ impl Ledger {
             })
     }
 
+    /// A Workspace was deleted, and live reads will tell whether against its desired state.
+    pub(crate) fn suspect(&mut self, name: &Text, now: Time) {
+        self.open(name, now).last = now;
+    }
+
     /// A Workspace was deleted against its desired state.
     pub(crate) fn unexpected(&mut self, name: &Text, now: Time) {
         self.unexpected += 1;
-        self.open(name, now).last = now;
+        self.suspect(name, now);
     }
 
     /// The deletion turned out to be wished: an incident that rests on it alone never was.
@@ -160,6 +191,8 @@ impl Ledger {
     pub(crate) fn witness(&mut self, workspace: &Text, party: Text) {
         if let Some(incident) = self.incidents.get_mut(workspace)
             && incident.parties.len() < MAX_PARTIES
+            && incident.parties.iter().map(|p| p.len()).sum::<usize>() + party.len()
+                <= MAX_PARTIES_BYTES
         {
             incident.parties.insert(party);
         }
@@ -177,10 +210,28 @@ impl Ledger {
         incident.last = now;
         self.lost_total += 1;
         self.lost.push_front(lost);
-        self.lost.truncate(MAX_LOST);
+        let mut left = MAX_LOST_BYTES;
+        let fits = |lost: &&Lost| {
+            let bytes = lost.name.len() + lost.workspace.len();
+            left = left.saturating_sub(bytes);
+            left > 0
+        };
+        let kept = self.lost.iter().take(MAX_LOST).take_while(fits).count();
+        self.lost.truncate(kept.max(1));
     }
 
-    /// An incident of this Workspace is open.
+    /// The incident of this Workspace is open: its last sign is recent, or it comes again and again at its own pace.
+    pub(crate) fn is_open(&self, workspace: &Text, now: Time, thresholds: &Thresholds) -> bool {
+        let churning = || {
+            matches!(
+                self.level(workspace, now, thresholds),
+                Level::Churning { .. }
+            )
+        };
+        self.open_incident(workspace, now) || (self.incidents.contains_key(workspace) && churning())
+    }
+
+    /// The incident of this Workspace had a sign lately.
     pub(crate) fn open_incident(&self, workspace: &Text, now: Time) -> bool {
         self.incidents
             .get(workspace)

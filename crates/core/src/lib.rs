@@ -10,19 +10,24 @@
 
 pub mod assess;
 pub mod churn;
+mod diagnosis;
 pub mod effect;
 pub mod facts;
 pub mod federation;
+mod feeds;
 pub mod findings;
 pub mod hold;
 pub mod id;
 pub mod identity;
 pub mod ledger;
+mod losses;
 pub mod objects;
 pub mod placement;
 pub mod registry;
 mod table;
 mod tenants;
+mod text;
 pub mod time;
+mod tripwire;
 pub mod view;
 pub mod words;

@@ -14,6 +14,10 @@ use crate::{
     table::{Put, Table},
 };
 
+mod buckets;
+
+use buckets::judge;
+
 /// The federated kind that makes Workspaces.
 pub const FEDERATED_WORKSPACE: &str = "FederatedWorkspace";
 /// The federated kind whose placement cuts that of everything in the namespace.
@@ -66,13 +70,30 @@ struct Bucket {
 }
 
 /// All federated objects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Objects {
+    /// [`FEDERATED_WORKSPACE`] without an allocation for each look-up.
+    workspace_kind: Text,
     placements: HashSet<Arc<Placement>>,
     kinds: BTreeMap<Text, Table<ObjectKey, Row>>,
     buckets: HashMap<BucketKey, Bucket>,
     /// Buckets with a danger: few, whatever the number of placements.
     dangerous: HashSet<BucketKey>,
+    /// Namespaced objects by namespace, for the day its FederatedNamespace changes: kind and name.
+    contents: HashMap<Text, BTreeSet<(Text, Text)>>,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self {
+            workspace_kind: Text::from(FEDERATED_WORKSPACE),
+            placements: HashSet::new(),
+            kinds: BTreeMap::new(),
+            buckets: HashMap::new(),
+            dangerous: HashSet::new(),
+            contents: HashMap::new(),
+        }
+    }
 }
 
 impl Objects {
@@ -95,6 +116,17 @@ impl Objects {
 
     pub(crate) fn table(&mut self, kind: &Text) -> &mut Table<ObjectKey, Row> {
         self.kinds.entry(kind.clone()).or_default()
+    }
+
+    /// Keys that the list which began last has not named.
+    pub(crate) fn missing(&self, kind: &Text) -> Vec<ObjectKey> {
+        self.kinds.get(kind).map(Table::missing).unwrap_or_default()
+    }
+
+    /// The name of a FederatedWorkspace as it is kept already.
+    pub(crate) fn known_name(&self, name: &Text) -> Option<Text> {
+        let table = self.kinds.get(FEDERATED_WORKSPACE)?;
+        table.kept(&cluster_key(name)).map(|key| key.name)
     }
 
     pub(crate) fn get(&self, kind: &str, key: &ObjectKey) -> Option<&Row> {
@@ -133,6 +165,7 @@ impl Objects {
             },
         };
         self.rebucket(kind, key, before.as_ref(), after.as_ref(), registry);
+        self.file(kind, key, before.is_some(), after.is_some());
         if &**kind == FEDERATED_NAMESPACE {
             self.rebucket_contents(&key.namespace, before.as_ref(), after.as_ref(), registry);
         }
@@ -140,138 +173,6 @@ impl Objects {
             self.release(&old.placement);
         }
         true
-    }
-
-    fn rebucket(
-        &mut self,
-        kind: &Text,
-        key: &ObjectKey,
-        before: Option<&Row>,
-        after: Option<&Row>,
-        registry: &Registry,
-    ) {
-        let within = self.within(kind, key);
-        // An object that is being deleted leaves every member as its owner wished: nothing to simulate.
-        let live = |row: Option<&Row>| row.filter(|r| !r.deleting).map(|r| r.placement.clone());
-        let (from, to) = (live(before), live(after));
-        if from == to {
-            return;
-        }
-        if let Some(own) = from {
-            self.leave(
-                &BucketKey {
-                    kind: kind.clone(),
-                    own,
-                    within: within.clone(),
-                },
-                key,
-            );
-        }
-        if let Some(own) = to {
-            self.enter(
-                BucketKey {
-                    kind: kind.clone(),
-                    own,
-                    within,
-                },
-                key.clone(),
-                registry,
-            );
-        }
-    }
-
-    /// A FederatedNamespace changed: everything namespaced in it is simulated with the new placement.
-    fn rebucket_contents(
-        &mut self,
-        namespace: &Text,
-        before: Option<&Row>,
-        after: Option<&Row>,
-        registry: &Registry,
-    ) {
-        let (old, new) = (self.cut(before), self.cut(after));
-        if old == new {
-            return;
-        }
-        let mut moves = Vec::new();
-        for (kind, table) in &self.kinds {
-            if &**kind == FEDERATED_NAMESPACE {
-                continue;
-            }
-            let inside = table
-                .iter()
-                .filter(|(key, row)| key.namespace == *namespace && !row.deleting);
-            moves.extend(
-                inside.map(|(key, row)| (kind.clone(), key.clone(), row.placement.clone())),
-            );
-        }
-        for (kind, key, own) in moves {
-            self.leave(
-                &BucketKey {
-                    kind: kind.clone(),
-                    own: own.clone(),
-                    within: old.clone(),
-                },
-                &key,
-            );
-            self.enter(
-                BucketKey {
-                    kind,
-                    own,
-                    within: new.clone(),
-                },
-                key,
-                registry,
-            );
-        }
-    }
-
-    fn cut(&mut self, row: Option<&Row>) -> Option<Shared> {
-        Some(match row {
-            Some(row) => row.placement.clone(),
-            None => self.intern(Placement::Nowhere),
-        })
-    }
-
-    /// Placement of the FederatedNamespace around a namespaced object; KubeFed puts an object without one nowhere.
-    fn within(&mut self, kind: &Text, key: &ObjectKey) -> Option<Shared> {
-        if key.namespace.is_empty() || &**kind == FEDERATED_NAMESPACE {
-            return None;
-        }
-        let around = ObjectKey {
-            namespace: key.namespace.clone(),
-            name: key.namespace.clone(),
-        };
-        let row = self.get(FEDERATED_NAMESPACE, &around).cloned();
-        self.cut(row.as_ref())
-    }
-
-    fn leave(&mut self, bucket: &BucketKey, key: &ObjectKey) {
-        let Some(found) = self.buckets.get_mut(bucket) else {
-            return;
-        };
-        found.members.remove(key);
-        if found.members.is_empty() {
-            self.buckets.remove(bucket);
-            self.dangerous.remove(bucket);
-        }
-    }
-
-    fn enter(&mut self, key: BucketKey, member: ObjectKey, registry: &Registry) {
-        if let Some(bucket) = self.buckets.get_mut(&key) {
-            bucket.members.insert(member);
-            return;
-        }
-        let danger = judge(&key, registry);
-        if danger.is_some() {
-            self.dangerous.insert(key.clone());
-        }
-        self.buckets.insert(
-            key,
-            Bucket {
-                members: BTreeSet::from([member]),
-                danger,
-            },
-        );
     }
 
     /// Works out every bucket afresh: after a change of registrations or control planes.
@@ -297,17 +198,47 @@ impl Objects {
         found
     }
 
-    /// Danger of one object.
-    pub(crate) fn danger_of(&self, kind: &str, key: &ObjectKey) -> Option<Danger> {
+    /// Danger of one object: a look-up.
+    pub(crate) fn danger_of(&self, kind: &Text, key: &ObjectKey) -> Option<Danger> {
         if self.dangerous.is_empty() {
             return None;
         }
-        self.dangerous
-            .iter()
-            .filter(|bucket| &*bucket.kind == kind)
-            .filter_map(|bucket| self.buckets.get(bucket))
-            .find(|bucket| bucket.members.contains(key))
-            .and_then(|bucket| bucket.danger)
+        let row = self.get(kind, key).filter(|row| !row.deleting)?;
+        let within = if key.namespace.is_empty() || &**kind == FEDERATED_NAMESPACE {
+            None
+        } else {
+            let around = ObjectKey {
+                namespace: key.namespace.clone(),
+                name: key.namespace.clone(),
+            };
+            let row = self.get(FEDERATED_NAMESPACE, &around);
+            let nowhere = || {
+                self.placements
+                    .get(&Placement::Nowhere)
+                    .cloned()
+                    .map(Shared)
+            };
+            Some(row.map(|row| row.placement.clone()).or_else(nowhere)?)
+        };
+        let bucket = BucketKey {
+            kind: kind.clone(),
+            own: row.placement.clone(),
+            within,
+        };
+        self.buckets.get(&bucket)?.danger
+    }
+
+    /// Danger of the FederatedWorkspace of this name: a look-up.
+    pub(crate) fn danger_of_workspace(&self, name: &Text) -> Option<Danger> {
+        if self.dangerous.is_empty() {
+            return None;
+        }
+        self.danger_of(&self.workspace_kind, &cluster_key(name))
+    }
+
+    /// Any object is in danger.
+    pub(crate) fn any_danger(&self) -> bool {
+        !self.dangerous.is_empty()
     }
 
     /// Keys of all objects of a kind, in order.
@@ -321,14 +252,6 @@ impl Objects {
         keys.sort();
         keys
     }
-}
-
-fn judge(bucket: &BucketKey, registry: &Registry) -> Option<Danger> {
-    registry.danger(
-        &bucket.kind,
-        bucket.own.placement(),
-        bucket.within.as_ref().map(Shared::placement),
-    )
 }
 
 /// Key of a cluster-scoped object.

@@ -1,90 +1,23 @@
 //! Registrations, control planes and the real clusters behind them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
-    facts::{Controller, FederatedKind, KubeSphereCluster, Probe, Readiness, Registration},
+    facts::{Controller, FederatedKind, KubeSphereCluster, Probe, Registration},
     id::{RegistrationKey, Text, Uid},
     identity::{self, Certainty, Group, Probed, Subject},
-    placement::{self, Alias, Fate, Placement},
+    placement::Fate,
     table::{Put, Table},
     time::Time,
 };
 
+mod entry;
+mod simulation;
+
+pub use entry::{Connection, Entry};
+
 /// Probes that must fail in a row before a cluster counts as unreachable: one lost packet is no finding.
 pub const UNREACHABLE_AFTER: u32 = 3;
-
-/// Connection data, as far as identity hangs on them. Credentials rotated alone are normal and no part of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
-    /// Endpoint.
-    pub endpoint: Option<Text>,
-    /// CA fingerprint.
-    pub ca: Option<u128>,
-    /// TLS checks off or a proxy named.
-    pub indirect: bool,
-}
-
-impl Connection {
-    fn of(facts: &Registration) -> Self {
-        Self {
-            endpoint: facts.endpoint.clone(),
-            ca: facts.ca,
-            indirect: facts.indirect,
-        }
-    }
-}
-
-/// A registration and what was learned of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The object.
-    pub facts: Registration,
-    /// Identity by the last probe that answered.
-    pub identity: Option<Probed>,
-    /// Probes that failed in a row.
-    pub failures: u32,
-    /// Class of the last failure.
-    pub failure: Option<&'static str>,
-    /// Connection data that identity was proven with, or that were seen first.
-    pub baseline: Connection,
-    /// kube-system UID that was proven with the baseline.
-    pub proven: Option<Uid>,
-    /// Since when connection data differ from the baseline without a new proof.
-    pub drifted: Option<Time>,
-}
-
-impl Entry {
-    fn new(facts: Registration) -> Self {
-        let baseline = Connection::of(&facts);
-        Self {
-            facts,
-            identity: None,
-            failures: 0,
-            failure: None,
-            baseline,
-            proven: None,
-            drifted: None,
-        }
-    }
-
-    fn answered(&mut self, identity: Probed) {
-        self.failures = 0;
-        self.failure = None;
-        // A drift ends only if the same cluster answers behind the new data; another one under the old name is the fault itself.
-        if self.proven.is_none_or(|uid| uid == identity.uid) {
-            self.proven = Some(identity.uid);
-            self.baseline = Connection::of(&self.facts);
-            self.drifted = None;
-        }
-        self.identity = Some(identity);
-    }
-
-    /// A probe answered or was given up at least once.
-    pub fn probed(&self) -> bool {
-        self.identity.is_some() || self.failures > 0
-    }
-}
 
 /// One cluster as it really is, with the names it goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +34,13 @@ impl RealCluster {
     /// Registered more than once.
     pub fn doubled(&self) -> bool {
         self.members.len() > 1
+    }
+
+    /// One control plane has it under several names.
+    pub fn doubled_in_one_plane(&self) -> bool {
+        self.members
+            .windows(2)
+            .any(|pair| pair[0].namespace == pair[1].namespace)
     }
 
     /// Its registrations belong to more than one control plane.
@@ -131,6 +71,14 @@ pub struct Registry {
     pub(crate) kube_system: Option<Uid>,
     real: Vec<RealCluster>,
     weak: Vec<Group>,
+    /// Registered names, whatever the plane.
+    names: HashSet<Text>,
+    /// Namespaces that have registrations.
+    registered_planes: BTreeSet<Text>,
+    host_known: bool,
+    /// The list of registrations, and that of types, was completed once.
+    complete: bool,
+    types_complete: bool,
 }
 
 impl Registry {
@@ -139,16 +87,7 @@ impl Registry {
         self.entries.touch(&key);
         match self.entries.get_mut(&key) {
             Some(entry) if entry.facts == facts => return false,
-            Some(entry) if entry.facts.uid == facts.uid => {
-                let moved = Connection::of(&facts) != Connection::of(&entry.facts);
-                entry.facts = facts;
-                if moved {
-                    entry.identity = None;
-                    entry.failures = 0;
-                    entry.drifted = (Connection::of(&entry.facts) != entry.baseline)
-                        .then_some(entry.drifted.unwrap_or(now));
-                }
-            }
+            Some(entry) if entry.facts.uid == facts.uid => entry.update(facts, now),
             Some(entry) => *entry = Entry::new(facts),
             None => {
                 self.entries.put(key, Entry::new(facts));
@@ -158,7 +97,13 @@ impl Registry {
     }
 
     /// Takes the outcome of a probe; true if identity changed.
-    pub(crate) fn probed(&mut self, key: &RegistrationKey, uid: Uid, probe: Probe) -> bool {
+    pub(crate) fn probed(
+        &mut self,
+        key: &RegistrationKey,
+        uid: Uid,
+        probe: Probe,
+        now: Time,
+    ) -> bool {
         let Some(entry) = self
             .entries
             .get_mut(key)
@@ -174,14 +119,28 @@ impl Registry {
                 first
             }
             Probe::Answered { uid, leases } => {
-                let changed = entry
+                let known = entry.identity.as_ref().map(|known| known.uid);
+                let moved = entry
                     .identity
                     .as_ref()
-                    .is_none_or(|known| known.uid != uid || known.leases != leases);
-                entry.answered(Probed { uid, leases });
-                changed
+                    .is_some_and(|known| known.leases != leases);
+                entry.answered(Probed { uid, leases }, now);
+                // Leases move with every probe; they speak only where several registrations lead to one UID.
+                known != Some(uid) || (moved && self.bearers(uid) > 1)
             }
         }
+    }
+
+    fn bearers(&self, uid: Uid) -> usize {
+        self.entries
+            .iter()
+            .filter(|(key, entry)| self.uid(key, entry) == Some(uid))
+            .count()
+    }
+
+    fn uid(&self, key: &RegistrationKey, entry: &Entry) -> Option<Uid> {
+        let reported = || self.clusters.get(&key.name).and_then(|c| c.reported_uid);
+        entry.identity.as_ref().map(|i| i.uid).or_else(reported)
     }
 
     /// Works out the real clusters afresh. Costs one pass over the registrations.
@@ -219,7 +178,33 @@ impl Registry {
                 });
             }
         }
+        self.host_known = real.iter().any(|cluster| cluster.host);
+        self.registered_planes = self
+            .entries
+            .iter()
+            .map(|(key, _)| key.namespace.clone())
+            .collect();
+        self.names = self
+            .entries
+            .iter()
+            .map(|(key, _)| key.name.clone())
+            .collect();
         self.real = real;
+    }
+
+    /// The list of registrations is complete; true if it was not before.
+    pub(crate) fn complete(&mut self) -> bool {
+        !std::mem::replace(&mut self.complete, true)
+    }
+
+    /// The list of types is complete; true if it was not before.
+    pub(crate) fn complete_types(&mut self) -> bool {
+        !std::mem::replace(&mut self.types_complete, true)
+    }
+
+    /// The list of registrations was completed once.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
     }
 
     fn subject(&self, key: &RegistrationKey, entry: &Entry) -> Subject {
@@ -241,11 +226,7 @@ impl Registry {
             return false;
         };
         let cluster = self.clusters.get(&key.name);
-        let uid = entry
-            .identity
-            .as_ref()
-            .map(|i| i.uid)
-            .or_else(|| cluster.and_then(|c| c.reported_uid));
+        let uid = self.uid(key, entry);
         match (uid, self.kube_system) {
             (Some(uid), Some(own)) => uid == own,
             _ => entry.facts.host_label || cluster.is_some_and(|c| c.host),
@@ -274,7 +255,7 @@ impl Registry {
 
     /// No registration is known to be this server.
     pub fn host_unknown(&self) -> bool {
-        !self.real.iter().any(|cluster| cluster.host)
+        !self.host_known
     }
 
     /// Namespaces in which a control plane was seen, by any sign, in order.
@@ -300,100 +281,10 @@ impl Registry {
                     .push((name.clone(), *controller));
             }
         }
-        planes
-            .values_mut()
-            .for_each(|list| list.sort_by(|a, b| a.0.cmp(&b.0)));
-        planes
-    }
-
-    /// The plane in this namespace federates the kind. A plane without any known type is taken to federate everything: its
-    /// FederatedTypeConfigs may not have been seen yet.
-    fn federates(&self, namespace: &Text, kind: &str) -> bool {
-        let mut known = false;
-        for ((ns, _), federated) in self.types.iter() {
-            if ns == namespace {
-                known = true;
-                if &*federated.kind == kind {
-                    return true;
-                }
-            }
+        for list in planes.values_mut() {
+            list.sort_by(|a, b| a.0.cmp(&b.0));
         }
-        !known
-    }
-
-    /// What KubeFed, on all planes together, would do to an object with this placement.
-    ///
-    /// `within` is the placement of the object's FederatedNamespace, which KubeFed intersects with its own.
-    pub(crate) fn danger(
-        &self,
-        kind: &str,
-        own: &Placement,
-        within: Option<&Placement>,
-    ) -> Option<Danger> {
-        let mut worst = None;
-        for (cluster, real) in self.real.iter().enumerate() {
-            // KubeFed spares the host's own namespaces by UID (domain facts, section 1).
-            if kind == "FederatedNamespace" && real.host {
-                continue;
-            }
-            let fate = placement::fate(&self.aliases(kind, real, own, within));
-            let counts = match fate {
-                Fate::Loop { .. } => true,
-                Fate::Lost { .. } => self.names_nobody(own),
-                Fate::Stays => false,
-            };
-            if counts && (worst.is_none() || real.host) {
-                worst = Some(Danger { cluster, fate });
-            }
-        }
-        worst
-    }
-
-    fn aliases(
-        &self,
-        kind: &str,
-        real: &RealCluster,
-        own: &Placement,
-        within: Option<&Placement>,
-    ) -> Vec<Alias> {
-        real.members
-            .iter()
-            .filter(|key| self.federates(&key.namespace, kind))
-            .filter_map(|key| {
-                let facts = &self.entries.get(key)?.facts;
-                let selected = own.selects(&key.name, &facts.labels)
-                    && within.is_none_or(|placement| placement.selects(&key.name, &facts.labels));
-                Some(Alias {
-                    selected,
-                    ready: facts.ready == Readiness::True,
-                })
-            })
-            .collect()
-    }
-
-    /// The placement names a cluster that is not registered: a rename or a clean-up, not a wish to empty this one.
-    fn names_nobody(&self, own: &Placement) -> bool {
-        let Placement::Names(names) = own else {
-            return false;
-        };
-        names
-            .iter()
-            .any(|name| !self.entries.iter().any(|(key, _)| key.name == *name))
-    }
-
-    /// The placement selects this server through at least one registration. While no registration is known to be this
-    /// server, any selected registration may be it.
-    pub(crate) fn places_here(&self, own: &Placement) -> bool {
-        let unknown = self.host_unknown();
-        self.real
-            .iter()
-            .filter(|real| real.host || unknown)
-            .flat_map(|real| &real.members)
-            .any(|key| {
-                self.entries
-                    .get(key)
-                    .is_some_and(|entry| own.selects(&key.name, &entry.facts.labels))
-            })
+        planes
     }
 
     /// Registrations to probe.

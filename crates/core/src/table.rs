@@ -80,6 +80,20 @@ impl<K: Hash + Eq + Ord + Clone, V: PartialEq> Table<K, V> {
         }
     }
 
+    /// The same for every key that is meant.
+    pub(crate) fn touch_where(&mut self, meant: impl Fn(&K) -> bool) {
+        for (key, row) in &mut self.rows {
+            if meant(key) {
+                row.1 = self.epoch;
+            }
+        }
+    }
+
+    /// The key as it is kept, for sharing its allocation.
+    pub(crate) fn kept(&self, key: &K) -> Option<K> {
+        self.rows.get_key_value(key).map(|(kept, _)| kept.clone())
+    }
+
     /// Keys that the list which began last has not named, in order.
     pub(crate) fn missing(&self) -> Vec<K> {
         let mut gone: Vec<K> = self

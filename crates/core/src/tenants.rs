@@ -58,36 +58,37 @@ impl Tenants {
         }
     }
 
-    /// Takes a namespace, or None when it is gone or left; gives what was known before, None if nothing changed.
+    /// Takes a namespace, or None when it is gone or left.
     pub(crate) fn put_namespace(
         &mut self,
         name: &Text,
         facts: Option<Namespace>,
-    ) -> Option<Option<Namespace>> {
-        let (old, new) = match facts {
-            None => (Some(self.namespaces.remove(name)?), None),
-            Some(new) => match self.namespaces.put(name.clone(), new.clone()) {
-                Put::Same => return None,
-                Put::New => (None, Some(new)),
-                Put::Changed(old) => (Some(old), Some(new)),
+    ) -> Put<Namespace> {
+        let to = facts.as_ref().map(|n| n.workspace.clone());
+        let put = match facts {
+            None => match self.namespaces.remove(name) {
+                None => Put::Same,
+                Some(old) => Put::Changed(old),
             },
+            Some(new) => self.namespaces.put(name.clone(), new),
         };
-        let (from, to) = (
-            old.as_ref().map(|n| &n.workspace),
-            new.as_ref().map(|n| &n.workspace),
-        );
-        if from != to {
+        let from = match &put {
+            Put::Same => return put,
+            Put::New => None,
+            Put::Changed(old) => Some(&old.workspace),
+        };
+        if from != to.as_ref() {
             if let Some(workspace) = from {
-                self.forget_member(workspace, name);
+                self.forget_member(&workspace.clone(), name);
             }
             if let Some(workspace) = to {
                 self.members
-                    .entry(workspace.clone())
+                    .entry(workspace)
                     .or_default()
                     .push(name.clone());
             }
         }
-        Some(old)
+        put
     }
 
     fn forget_member(&mut self, workspace: &Text, name: &Text) {
@@ -99,21 +100,25 @@ impl Tenants {
         }
     }
 
+    /// The name as it is kept already.
+    pub(crate) fn known_name(&self, name: &Text) -> Option<Text> {
+        self.workspaces
+            .kept(name)
+            .or_else(|| self.templates.kept(name))
+            .or_else(|| {
+                self.members
+                    .get_key_value(name)
+                    .map(|(kept, _)| kept.clone())
+            })
+    }
+
     /// Namespaces of a Workspace, in no particular order.
     pub(crate) fn members(&self, workspace: &Text) -> &[Text] {
         self.members.get(workspace).map_or(&[], Vec::as_slice)
     }
 
-    /// The garbage collector would delete it: every owner reference dangles.
-    ///
-    /// A reference dangles when the named owner is absent or has another UID (Kubernetes' `isDangling`).
+    /// The garbage collector would delete it.
     pub(crate) fn armed(&self, namespace: &Namespace) -> bool {
-        !namespace.deleting
-            && !namespace.other_owner
-            && namespace.owner.is_some_and(|owner| {
-                self.workspaces
-                    .get(&namespace.workspace)
-                    .is_none_or(|live| live.uid != owner)
-            })
+        namespace.dangles(|workspace| self.workspaces.get(workspace).map(|live| live.uid))
     }
 }

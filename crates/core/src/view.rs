@@ -5,6 +5,8 @@ use crate::{
     federation::Federation,
     findings,
     id::{RegistrationKey, Text, Uid},
+    identity::Evidence,
+    text::within,
     time::Time,
 };
 
@@ -14,6 +16,12 @@ const MAX_GROUPS: usize = 20;
 const MAX_MEMBERS: usize = 16;
 /// Names shown of each sort at risk.
 const MAX_RISK: usize = 50;
+/// Bytes of names of each sort at risk, of all groups, and of one group's members beyond the first two and its evidence:
+/// with findings, incidents and losses the object stays under 128 KiB, however long the names are.
+const MAX_RISK_BYTES: usize = 4096;
+const MAX_GROUPS_BYTES: usize = 20_480;
+const MAX_GROUP_BYTES: usize = 1024;
+const MAX_EVIDENCE_BYTES: usize = 512;
 
 /// A registration in a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,17 +76,54 @@ pub(crate) fn groups(federation: &Federation) -> Vec<GroupView> {
         .filter(|real| real.doubled())
         .map(|real| GroupView {
             members: members(federation, &real.members),
-            evidence: real.evidence.iter().map(ToString::to_string).collect(),
+            evidence: evidence(&real.evidence),
             certain: true,
             host: real.host,
         });
     let weak = registry.weak().iter().map(|group| GroupView {
         members: members(federation, &group.members),
-        evidence: group.evidence.iter().map(ToString::to_string).collect(),
+        evidence: evidence(&group.evidence),
         certain: false,
         host: false,
     });
-    doubled.chain(weak).take(MAX_GROUPS).collect()
+    let mut left = MAX_GROUPS_BYTES;
+    doubled
+        .chain(weak)
+        .take(MAX_GROUPS)
+        .map_while(|group| {
+            left = left.checked_sub(size(&group))?;
+            Some(group)
+        })
+        .collect()
+}
+
+fn evidence(evidence: &[Evidence]) -> Vec<String> {
+    let lines = evidence.iter().map(ToString::to_string).collect();
+    within(lines, MAX_EVIDENCE_BYTES)
+}
+
+fn size(group: &GroupView) -> usize {
+    let evidence: usize = group.evidence.iter().map(String::len).sum();
+    evidence + group.members.iter().map(member_size).sum::<usize>()
+}
+
+/// Bytes on the wire, the fields' own names included.
+fn member_size(member: &MemberView) -> usize {
+    const FIELDS: usize = 160;
+    let signs: usize = member.staleness.iter().map(String::len).sum();
+    FIELDS + member.key.namespace.len() + member.key.name.len() + signs
+}
+
+/// As many as fit.
+fn fitting<T: AsRef<str>>(names: impl Iterator<Item = T>) -> Vec<T> {
+    let mut left = MAX_RISK_BYTES;
+    names
+        .take(MAX_RISK)
+        .map_while(|name| {
+            left = left.checked_sub(name.as_ref().len() + 3)?;
+            Some(name)
+        })
+        .collect()
 }
 
 fn members(federation: &Federation, keys: &[RegistrationKey]) -> Vec<MemberView> {
@@ -86,6 +131,7 @@ fn members(federation: &Federation, keys: &[RegistrationKey]) -> Vec<MemberView>
         .iter()
         .take(MAX_MEMBERS)
         .filter_map(|key| Some((key, federation.registry.entry(key)?)));
+    let mut left = MAX_GROUP_BYTES;
     known
         .map(|(key, entry)| MemberView {
             key: key.clone(),
@@ -93,6 +139,11 @@ fn members(federation: &Federation, keys: &[RegistrationKey]) -> Vec<MemberView>
             ready: entry.facts.ready,
             created: entry.facts.created,
             staleness: staleness(federation, key),
+        })
+        .enumerate()
+        .map_while(|(i, member)| {
+            left = left.saturating_sub(member_size(&member));
+            (i < 2 || left > 0).then_some(member)
         })
         .collect()
 }
@@ -102,7 +153,7 @@ fn staleness(federation: &Federation, key: &RegistrationKey) -> Vec<String> {
     let mut signs = Vec::new();
     let entry = federation.registry.entry(key);
     let cluster = federation.registry.cluster(&key.name);
-    if federation.synced(&Feed::Clusters) {
+    if federation.known(&Feed::Clusters) {
         match cluster {
             None => signs.push("For: KubeSphere has no Cluster of this name.".to_owned()),
             Some(c) if c.joins => signs.push(
@@ -127,7 +178,6 @@ fn staleness(federation: &Federation, key: &RegistrationKey) -> Vec<String> {
 
 pub(crate) fn radius(federation: &Federation) -> Radius {
     let risk = &federation.risk;
-    let workspaces = risk.workspaces.iter().take(MAX_RISK).cloned();
     let mut namespaces: Vec<Text> = risk
         .workspaces
         .iter()
@@ -136,16 +186,16 @@ pub(crate) fn radius(federation: &Federation) -> Radius {
         .cloned()
         .collect();
     namespaces.sort();
-    namespaces.truncate(MAX_RISK);
-    let objects = risk.objects.iter().take(MAX_RISK);
     Radius {
         workspaces: risk.workspaces.len(),
         namespaces: risk.namespaces,
         objects: risk.objects.len(),
-        workspace_names: workspaces.collect(),
-        namespace_names: namespaces,
-        object_names: objects
-            .map(|(kind, key)| format!("{kind} {}", findings::object_name(key)))
-            .collect(),
+        workspace_names: fitting(risk.workspaces.iter().cloned()),
+        namespace_names: fitting(namespaces.into_iter()),
+        object_names: fitting(
+            risk.objects
+                .iter()
+                .map(|(kind, key)| format!("{kind} {}", findings::object_name(key))),
+        ),
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{Finding, Severity, count};
 use crate::{
-    federation::Federation,
+    federation::{Federation, RiskLine},
     placement::Fate,
     time::Time,
     words::{ConditionType, Reason},
@@ -13,7 +13,7 @@ use crate::{
 
 pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
     let real = federation.registry.real().iter().enumerate();
-    real.filter(|(_, cluster)| cluster.doubled() && !cluster.across_planes())
+    real.filter(|(_, cluster)| cluster.doubled_in_one_plane())
         .map(|(i, _)| finding(federation, i))
         .collect()
 }
@@ -22,27 +22,18 @@ fn finding(federation: &Federation, cluster: usize) -> Finding {
     let real = &federation.registry.real()[cluster];
     let mut evidence: Vec<String> = real.evidence.iter().map(ToString::to_string).collect();
     let (mut endangered, mut imminent) = (0, false);
-    for (danger, kind, members) in federation
-        .objects
-        .endangered()
-        .into_iter()
-        .filter(|e| e.0.cluster == cluster)
-    {
-        endangered += members.len();
-        imminent |= matches!(
-            danger.fate,
-            Fate::Loop { imminent: true } | Fate::Lost { imminent: true }
-        );
-        let names: Vec<String> = members
-            .iter()
-            .take(super::MAX_NAMES)
-            .map(super::object_name)
-            .collect();
-        evidence.push(format!(
-            "{kind}: {} would be deleted and created again for ever: {}",
-            members.len(),
-            names.join(", ")
-        ));
+    let loops = |line: &&RiskLine| matches!(line.danger.fate, Fate::Loop { .. });
+    for line in federation.risk_in(cluster).filter(loops) {
+        endangered += line.count;
+        imminent |= matches!(line.danger.fate, Fate::Loop { imminent: true });
+        if evidence.len() < super::MAX_LINES {
+            evidence.push(format!(
+                "{}: {} would be deleted and created again for ever: {}",
+                line.kind,
+                line.count,
+                line.names.join(", ")
+            ));
+        }
     }
     let subject = federation.subject_of(cluster).to_string();
     let message = if endangered == 0 {

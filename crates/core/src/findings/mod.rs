@@ -14,6 +14,7 @@ mod workspace_churn;
 use crate::{
     federation::Federation,
     id::Text,
+    text::{shorten, within},
     time::Time,
     words::{ConditionType, Reason},
 };
@@ -22,6 +23,18 @@ use crate::{
 pub const MAX_FINDINGS: usize = 20;
 /// Names listed in one finding's evidence.
 pub(crate) const MAX_NAMES: usize = 16;
+
+/// Lines of one finding's evidence.
+pub(crate) const MAX_LINES: usize = 16;
+/// Bytes of one finding's evidence: twenty findings of it, and what else status shows, stay under 128 KiB.
+pub(crate) const MAX_EVIDENCE: usize = 768;
+/// Bytes of a finding's message.
+pub(crate) const MAX_MESSAGE: usize = 512;
+/// Bytes of a finding's subject.
+pub(crate) const MAX_SUBJECT: usize = 256;
+/// A namespace is armed for this long before it is told: a recreated Workspace takes its namespaces back within
+/// milliseconds, and an honest deletion's are collected as fast.
+pub(crate) const ARMED_GRACE_MS: i64 = 2000;
 
 /// Every code that this version can report.
 pub const CODES: [&str; 9] = [
@@ -89,10 +102,19 @@ pub(crate) fn all(federation: &Federation, now: Time) -> Vec<Finding> {
     let mut findings: Vec<Finding> = CHECKS
         .iter()
         .flat_map(|check| check(federation, now))
+        .map(bounded)
         .collect();
     findings
         .sort_by(|a, b| (a.severity, a.code, &a.subject).cmp(&(b.severity, b.code, &b.subject)));
     findings
+}
+
+/// Names come from objects that others write, of up to 253 bytes each.
+fn bounded(mut finding: Finding) -> Finding {
+    finding.subject = shorten(finding.subject, MAX_SUBJECT);
+    finding.message = shorten(finding.message, MAX_MESSAGE);
+    finding.evidence = within(finding.evidence, MAX_EVIDENCE);
+    finding
 }
 
 /// Up to [`MAX_NAMES`] names, and how many more.

@@ -5,7 +5,8 @@
 
 use super::{Finding, Severity, some_names};
 use crate::{
-    federation::Federation,
+    federation::{Federation, RiskLine},
+    placement::Fate,
     time::Time,
     words::{ConditionType, Reason},
 };
@@ -48,25 +49,18 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
                 .iter()
                 .map(ToString::to_string),
         );
-        for (_, kind, members) in federation
-            .objects
-            .endangered()
-            .into_iter()
-            .filter(|e| e.0.cluster == *cluster)
-        {
-            endangered += members.len();
-            let names: Vec<String> = members
-                .iter()
-                .take(super::MAX_NAMES)
-                .map(super::object_name)
-                .collect();
-            evidence.push(format!(
-                "{kind}: one plane deletes what the other creates: {}",
-                names.join(", ")
-            ));
+        let loops = |line: &&RiskLine| matches!(line.danger.fate, Fate::Loop { .. });
+        for line in federation.risk_in(*cluster).filter(loops) {
+            endangered += line.count;
+            if evidence.len() < super::MAX_LINES {
+                evidence.push(format!(
+                    "{}: one plane deletes what the other creates: {}",
+                    line.kind,
+                    line.names.join(", ")
+                ));
+            }
         }
     }
-    evidence.truncate(super::MAX_NAMES);
     let subject = some_names(planes.keys());
     let message = if endangered > 0 {
         format!(

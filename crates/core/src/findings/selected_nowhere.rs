@@ -3,36 +3,46 @@
 //! False alarm: a placement that was meant to leave this cluster and still lists a removed one; the object then has been
 //! deleted already and nothing is managed here. Next: correct the placement on the WorkspaceTemplate.
 
-use super::{Finding, Severity};
+use std::collections::BTreeMap;
+
+use super::{Finding, Severity, count};
 use crate::{
-    federation::Federation,
+    federation::{Federation, RiskLine},
     placement::Fate,
     time::Time,
     words::{ConditionType, Reason},
 };
 
 pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
-    let lost = federation
-        .objects
-        .endangered()
-        .into_iter()
-        .filter(|e| matches!(e.0.fate, Fate::Lost { .. }));
-    lost.map(|(danger, kind, members)| {
-        let cluster = federation.subject_of(danger.cluster);
-        let names: Vec<String> = members.iter().take(super::MAX_NAMES).map(super::object_name).collect();
-        Finding {
-            severity: Severity::Critical,
-            code: "FH005",
-            subject: format!("{kind} {}", names.first().map_or("", String::as_str)),
-            message: format!(
-                "The placement of {} names a cluster that is not registered, and not {cluster}, where it lives: KubeFed deletes it there once and for all.",
-                super::count(members.len(), kind)
-            ),
-            evidence: vec![format!("{kind}: {}", names.join(", "))],
-            condition: ConditionType::WorkspacesStable,
-            reason: Reason::SelectedNowhere,
-            suspicion: false,
+    let mut lost: BTreeMap<usize, Vec<&RiskLine>> = BTreeMap::new();
+    for line in &federation.risk.lines {
+        if matches!(line.danger.fate, Fate::Lost { .. }) {
+            lost.entry(line.danger.cluster).or_default().push(line);
         }
-    })
-    .collect()
+    }
+    lost.into_iter()
+        .map(|(cluster, lines)| finding(federation, cluster, &lines))
+        .collect()
+}
+
+fn finding(federation: &Federation, cluster: usize, lines: &[&RiskLine]) -> Finding {
+    let subject = federation.subject_of(cluster);
+    let objects = lines.iter().map(|line| line.count).sum();
+    let evidence = lines
+        .iter()
+        .take(super::MAX_LINES)
+        .map(|line| format!("{}: {}", line.kind, line.names.join(", ")));
+    Finding {
+        severity: Severity::Critical,
+        code: "FH005",
+        subject: format!("KubeFedCluster {subject}"),
+        message: format!(
+            "Placements of {} name a cluster that is not registered, and not {subject}, where the objects live: KubeFed deletes them there once and for all.",
+            count(objects, "object")
+        ),
+        evidence: evidence.collect(),
+        condition: ConditionType::WorkspacesStable,
+        reason: Reason::SelectedNowhere,
+        suspicion: false,
+    }
 }

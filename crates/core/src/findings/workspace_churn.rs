@@ -13,11 +13,13 @@ use crate::{
 };
 
 pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
-    let open = federation
-        .ledger
-        .incidents()
-        .iter()
-        .filter(|(name, _)| federation.ledger.open_incident(name, now));
+    let open = federation.ledger.incidents().iter().filter(|(name, i)| {
+        let ledger = &federation.ledger;
+        // What live reads may yet explain is held, and not told.
+        let open_question =
+            i.recreations == 0 && i.lost == 0 && federation.hold.verifying(name, now);
+        ledger.is_open(name, now, &federation.policy.churn) && !open_question
+    });
     open.map(|(name, incident)| {
         let level = federation.ledger.level(name, now, &federation.policy.churn);
         finding(name, incident, matches!(level, Level::Churning { .. }))

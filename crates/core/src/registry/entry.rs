@@ -1,0 +1,96 @@
+//! One registration and what was learned of it.
+
+use crate::{
+    facts::Registration,
+    id::{Text, Uid},
+    identity::Probed,
+    time::Time,
+};
+
+/// Connection data, as far as identity hangs on them. Credentials rotated alone are normal and no part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Endpoint.
+    pub endpoint: Option<Text>,
+    /// CA fingerprint.
+    pub ca: Option<u128>,
+    /// TLS checks off or a proxy named.
+    pub indirect: bool,
+}
+
+impl Connection {
+    pub(super) fn of(facts: &Registration) -> Self {
+        Self {
+            endpoint: facts.endpoint.clone(),
+            ca: facts.ca,
+            indirect: facts.indirect,
+        }
+    }
+}
+
+/// A registration and what was learned of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The object.
+    pub facts: Registration,
+    /// Identity by the last probe that answered.
+    pub identity: Option<Probed>,
+    /// Probes that failed in a row.
+    pub failures: u32,
+    /// Class of the last failure.
+    pub failure: Option<&'static str>,
+    /// Connection data that identity was proven with, or that were seen first.
+    pub baseline: Connection,
+    /// kube-system UID that was proven with the baseline.
+    pub proven: Option<Uid>,
+    /// Since when connection data differ from the baseline without a new proof.
+    pub drifted: Option<Time>,
+}
+
+impl Entry {
+    pub(super) fn new(facts: Registration) -> Self {
+        let baseline = Connection::of(&facts);
+        Self {
+            facts,
+            identity: None,
+            failures: 0,
+            failure: None,
+            baseline,
+            proven: None,
+            drifted: None,
+        }
+    }
+
+    /// Takes new facts of the same object; connection data that moved make its identity unknown.
+    pub(super) fn update(&mut self, facts: Registration, now: Time) {
+        let moved = Connection::of(&facts) != Connection::of(&self.facts);
+        self.facts = facts;
+        if moved {
+            self.identity = None;
+            self.failures = 0;
+            self.failure = None;
+            let differs = Connection::of(&self.facts) != self.baseline;
+            self.drifted = differs.then_some(self.drifted.unwrap_or(now));
+        }
+    }
+
+    pub(super) fn answered(&mut self, identity: Probed, now: Time) {
+        self.failures = 0;
+        self.failure = None;
+        // A drift ends only if the same cluster answers behind the new data; another one under the old name is the fault
+        // itself, whether the data changed or not.
+        if self.proven.is_none_or(|uid| uid == identity.uid) {
+            self.proven = Some(identity.uid);
+            self.baseline = Connection::of(&self.facts);
+            self.drifted = None;
+        } else {
+            self.drifted.get_or_insert(now);
+        }
+        self.identity = Some(identity);
+    }
+
+    /// A probe answered or was given up at least once.
+    pub fn probed(&self) -> bool {
+        self.identity.is_some() || self.failures > 0
+    }
+}

@@ -1,0 +1,118 @@
+//! What KubeFed would do, on all planes together.
+
+use super::{Danger, RealCluster, Registry};
+use crate::{
+    facts::Readiness,
+    id::Text,
+    objects::{FEDERATED_NAMESPACE, FEDERATED_WORKSPACE},
+    placement::{self, Alias, Fate, Placement},
+};
+
+impl Registry {
+    /// The plane in this namespace federates the kind. As long as the types have not been read, a plane without any known
+    /// type is taken to federate everything.
+    fn federates(&self, namespace: &Text, kind: &str) -> bool {
+        let of_plane = || self.types.iter().filter(|((ns, _), _)| ns == namespace);
+        of_plane().any(|(_, federated)| &*federated.kind == kind)
+            || (!self.types_complete && of_plane().next().is_none())
+    }
+
+    /// Namespaces whose planes federate the kind.
+    fn federating(&self, kind: &str) -> Vec<&Text> {
+        self.registered_planes
+            .iter()
+            .filter(|namespace| self.federates(namespace, kind))
+            .collect()
+    }
+
+    /// What KubeFed, on all planes together, would do to an object with this placement.
+    ///
+    /// `within` is the placement of the object's FederatedNamespace, which KubeFed intersects with its own. A loop is told
+    /// for every cluster, this server first. LOST needs to know that the object lives there, which only Workspaces of this
+    /// server tell; and while registrations are still being read, every name looks unregistered.
+    pub(crate) fn danger(
+        &self,
+        kind: &str,
+        own: &Placement,
+        within: Option<&Placement>,
+    ) -> Option<Danger> {
+        let planes = self.federating(kind);
+        let mut worst: Option<Danger> = None;
+        let may_be_lost = kind == FEDERATED_WORKSPACE && self.names_nobody(own);
+        for (cluster, real) in self.real.iter().enumerate() {
+            let here = self.is_here(real);
+            // KubeFed spares the host's own namespaces by UID (domain facts, section 1).
+            if !(real.doubled() || (may_be_lost && here))
+                || (kind == FEDERATED_NAMESPACE && real.host)
+            {
+                continue;
+            }
+            let fate = placement::fate(&self.aliases(&planes, real, own, within));
+            let counts = match fate {
+                Fate::Loop { .. } => true,
+                Fate::Lost { .. } => may_be_lost && here,
+                Fate::Stays => false,
+            };
+            if counts && (worst.is_none() || real.host) {
+                worst = Some(Danger { cluster, fate });
+            }
+        }
+        worst
+    }
+
+    fn aliases(
+        &self,
+        planes: &[&Text],
+        real: &RealCluster,
+        own: &Placement,
+        within: Option<&Placement>,
+    ) -> Vec<Alias> {
+        real.members
+            .iter()
+            .filter(|key| planes.contains(&&key.namespace))
+            .filter_map(|key| {
+                let facts = &self.entries.get(key)?.facts;
+                let selected = own.selects(&key.name, &facts.labels)
+                    && within.is_none_or(|placement| placement.selects(&key.name, &facts.labels));
+                Some(Alias {
+                    selected,
+                    ready: facts.ready == Readiness::True,
+                })
+            })
+            .collect()
+    }
+
+    /// The placement names a cluster that is not registered: a rename or a clean-up, not a wish to empty this one.
+    fn names_nobody(&self, own: &Placement) -> bool {
+        let Placement::Names(names) = own else {
+            return false;
+        };
+        self.complete && names.iter().any(|name| !self.names.contains(name))
+    }
+
+    /// The real cluster is this server, or may be: while no registration is known to be, any of them is.
+    pub(crate) fn is_here(&self, real: &RealCluster) -> bool {
+        real.host || self.host_unknown()
+    }
+
+    /// The placement selects this server through at least one registration. Before the registrations are read, any name may
+    /// be this server's.
+    pub(crate) fn places_here(&self, own: &Placement) -> bool {
+        if !self.complete {
+            return match own {
+                Placement::Nowhere => false,
+                Placement::Names(names) => !names.is_empty(),
+                Placement::Selector(_) => true,
+            };
+        }
+        self.real
+            .iter()
+            .filter(|real| self.is_here(real))
+            .flat_map(|real| &real.members)
+            .any(|key| {
+                self.entries
+                    .get(key)
+                    .is_some_and(|entry| own.selects(&key.name, &entry.facts.labels))
+            })
+    }
+}

@@ -1,0 +1,57 @@
+//! Text within bounds.
+
+/// The longest beginning of at most `max` bytes that ends at a character.
+pub(crate) fn clip(text: &str, max: usize) -> &str {
+    let end = (0..=max.min(text.len()))
+        .rev()
+        .find(|i| text.is_char_boundary(*i))
+        .unwrap_or(0);
+    &text[..end]
+}
+
+/// At most `max` bytes; what was cut shows as three dots.
+pub(crate) fn shorten(text: String, max: usize) -> String {
+    if text.len() <= max {
+        text
+    } else {
+        format!("{}...", clip(&text, max.saturating_sub(3)))
+    }
+}
+
+/// Lines that together have at most `max` bytes, and how many were left out.
+pub(crate) fn within(lines: Vec<String>, max: usize) -> Vec<String> {
+    let total = lines.len();
+    let mut used = 0;
+    let mut kept = Vec::new();
+    for line in lines {
+        let line = shorten(line, max / 2);
+        used += line.len();
+        if used > max {
+            break;
+        }
+        kept.push(line);
+    }
+    if kept.len() < total {
+        kept.push(format!("And {} more.", total - kept.len()));
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        assert_eq!(clip("aé", 2), "a");
+        assert_eq!(shorten("abcdef".to_owned(), 5), "ab...");
+        assert_eq!(shorten("abcde".to_owned(), 5), "abcde");
+    }
+
+    #[test]
+    fn lines_beyond_the_budget_are_counted() {
+        let lines = vec!["aaaa".to_owned(), "bbbb".to_owned(), "cccc".to_owned()];
+        assert_eq!(within(lines.clone(), 8), ["aaaa", "bbbb", "And 1 more."]);
+        assert_eq!(within(lines, 12).len(), 3);
+    }
+}

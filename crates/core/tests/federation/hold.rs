@@ -1,0 +1,474 @@
+//! What raises a hold, what keeps it and what ends it.
+
+use federation_health_core::{
+    effect::{CauseKind, CauseView, Effect, HoldImage, Rule},
+    facts::{Change, Feed, FeedState},
+    federation::Policy,
+    hold::CollectionPolicy,
+    time::Time,
+};
+
+use crate::bed::{Bed, Feeds, RELEASE_AFTER_MS, both, namespace, policy, registration, text};
+
+/// Doubled, cured, and the time after which a hold may end has passed.
+fn cured() -> Bed {
+    let mut bed = Bed::quiet();
+    bed.double();
+    bed.unregister(crate::bed::PLANE, "produce-trt");
+    bed.pass(RELEASE_AFTER_MS - 1);
+    assert_eq!(bed.left, [], "too early to ask");
+    bed.pass(1);
+    bed
+}
+
+#[test]
+fn a_doubled_registration_holds_fast_and_durably_before_anything_is_deleted() {
+    let mut bed = Bed::quiet();
+    let effects = bed.double();
+    assert!(
+        matches!(effects[0], Effect::Raise(_)),
+        "the fast layer comes first: {effects:?}"
+    );
+    assert_eq!(bed.holds(), (true, true));
+    assert_eq!(bed.durable(), (true, true));
+    assert_eq!(bed.causes(), [CauseKind::DoubledRegistration]);
+    assert_eq!(bed.tick(), [], "and nothing is asked for twice");
+}
+
+#[test]
+fn a_rule_that_its_owner_forbids_is_never_raised() {
+    for (collection, federation) in [(true, false), (false, true), (false, false)] {
+        let wanted = if collection {
+            CollectionPolicy::OnDiagnosis
+        } else {
+            CollectionPolicy::Never
+        };
+        let mut bed = Bed::quiet_with(policy(wanted, federation));
+        bed.double();
+        assert_eq!(bed.holds(), (collection, federation));
+        assert_eq!(bed.durable(), (collection, federation));
+    }
+}
+
+#[test]
+fn always_is_the_durable_layer_alone_until_there_is_a_cause() {
+    let mut bed = Bed::new(Feeds::Synced, policy(CollectionPolicy::Always, false));
+    bed.host();
+    bed.orders();
+    assert_eq!(bed.durable(), (true, false));
+    assert_eq!(bed.stored, HoldImage::default(), "status.hold is untouched");
+    bed.double();
+    assert_eq!(bed.holds(), (true, false));
+}
+
+#[test]
+fn falling_back_from_always_waits_for_a_list_without_armed_namespaces() {
+    let mut bed = Bed::new(Feeds::Synced, policy(CollectionPolicy::Always, false));
+    bed.host();
+    bed.orders();
+    bed.policy(policy(CollectionPolicy::OnDiagnosis, false));
+    assert_eq!(
+        bed.durable(),
+        (true, false),
+        "what is armed would be collected at once"
+    );
+    bed.pass(RELEASE_AFTER_MS);
+    assert_eq!(bed.left, [Effect::ConfirmRelease]);
+    bed.confirm(&[], &[]);
+    assert_eq!(bed.durable(), (false, false));
+}
+
+#[test]
+fn a_hold_ends_when_its_cause_is_long_gone_and_nothing_is_armed() {
+    let mut bed = cured();
+    assert_eq!(bed.left, [Effect::ConfirmRelease]);
+    let effects = bed.confirm(
+        &[("orders-dev", namespace(40, "orders", 30))],
+        &[("orders", 30)],
+    );
+    assert!(
+        matches!(effects[0], Effect::Lower(_)),
+        "a lowering has a precondition: {effects:?}"
+    );
+    assert_eq!(bed.holds(), (false, false));
+    assert_eq!(bed.durable(), (false, false));
+}
+
+#[test]
+fn an_armed_namespace_blocks_the_release_which_is_tried_again_ever_more_seldom() {
+    let mut bed = cured();
+    let armed = [("orders-dev", namespace(40, "orders", 29))];
+    bed.confirm(&armed, &[("orders", 30)]);
+    assert_eq!(bed.holds(), (true, true));
+    let holding = bed.assess();
+    let holding = holding
+        .conditions
+        .iter()
+        .find(|c| c.type_.as_str() == "Holding")
+        .unwrap();
+    assert_eq!(holding.reason.as_str(), "ReleaseBlocked");
+    assert!(
+        holding.message.contains("orders-dev"),
+        "{}",
+        holding.message
+    );
+    let mut asked = Vec::new();
+    for _ in 0..200 {
+        bed.left.clear();
+        bed.pass(1000);
+        if !bed.left.is_empty() {
+            asked.push(bed.now);
+            bed.confirm(&armed, &[("orders", 30)]);
+        }
+    }
+    assert!(
+        (4..=10).contains(&asked.len()),
+        "a list of all namespaces is not free: {asked:?}"
+    );
+    bed.left.clear();
+    bed.pass(60_000);
+    bed.confirm(&[], &[]);
+    assert_eq!(bed.holds(), (false, false));
+}
+
+#[test]
+fn a_cause_that_comes_back_overtakes_the_release() {
+    let mut bed = cured();
+    bed.double();
+    bed.confirm(&[], &[]);
+    assert_eq!(
+        bed.holds(),
+        (true, true),
+        "the list answered an old question"
+    );
+}
+
+#[test]
+fn a_list_that_failed_ends_nothing() {
+    let mut bed = cured();
+    let now = bed.now;
+    assert_eq!(bed.federation.confirm_release(None, now), []);
+    assert_eq!(bed.holds(), (true, true));
+    bed.left.clear();
+    bed.pass(2000);
+    assert_eq!(bed.left, [Effect::ConfirmRelease], "and is read again");
+}
+
+#[test]
+fn a_stale_cache_never_lowers_a_hold() {
+    let mut bed = Bed::quiet();
+    bed.double();
+    bed.feed(Feed::Registrations, FeedState::Failing);
+    bed.unregister(crate::bed::PLANE, "produce-trt");
+    bed.pass(10 * RELEASE_AFTER_MS);
+    assert_eq!(
+        bed.left,
+        [],
+        "the registrations are not sure to be complete"
+    );
+    bed.feed(Feed::Registrations, FeedState::Synced);
+    bed.pass(0);
+    bed.pass(RELEASE_AFTER_MS - 1);
+    assert_eq!(bed.left, [], "the time counts from when the end was sure");
+    bed.pass(1);
+    bed.feed(Feed::Workspaces, FeedState::Failing);
+    bed.confirm(&[], &[]);
+    assert_eq!(
+        bed.holds(),
+        (true, true),
+        "a feed failed while the list was read"
+    );
+}
+
+#[test]
+fn silence_is_no_proof_that_a_cause_is_gone() {
+    let mut bed = Bed::quiet();
+    bed.double();
+    bed.silence(200_000);
+    bed.unregister(crate::bed::PLANE, "produce-trt");
+    bed.silence(10 * RELEASE_AFTER_MS);
+    assert_eq!(bed.left, []);
+    assert_eq!(bed.holds(), (true, true));
+}
+
+#[test]
+fn a_restarted_process_takes_up_the_hold_until_it_knows_better() {
+    let mut bed = Bed::quiet();
+    bed.double();
+    let stored = bed.stored.clone();
+    let mut next = Bed::started(stored.clone(), bed.now, both());
+    for rule in Rule::ALL {
+        assert_eq!(next.binding(rule, Some(true)), [], "it stands as it should");
+    }
+    next.pass(100 * RELEASE_AFTER_MS);
+    assert_eq!(next.stored, stored);
+    assert_eq!(next.durable(), (true, true));
+    next.sync();
+    next.host();
+    next.orders();
+    next.pass(RELEASE_AFTER_MS);
+    assert_eq!(next.left, [Effect::ConfirmRelease], "now it knows better");
+}
+
+#[test]
+fn a_durable_hold_without_a_record_stands_until_a_person_ends_it() {
+    let mut bed = Bed::new(Feeds::Synced, both());
+    bed.binding(Rule::Collection, None);
+    bed.binding(Rule::Collection, Some(true));
+    assert_eq!(bed.causes(), [CauseKind::Unrecorded]);
+    bed.pass(100 * RELEASE_AFTER_MS);
+    assert_eq!(bed.holds(), (true, true));
+    assert_eq!(bed.left, []);
+    bed.policy(policy(CollectionPolicy::Never, false));
+    bed.policy(both());
+    assert_eq!(bed.holds(), (false, false));
+    assert_eq!(bed.durable(), (false, false));
+}
+
+#[test]
+fn a_named_cause_accounts_for_a_hold_without_a_record() {
+    let mut bed = Bed::quiet();
+    bed.binding(Rule::Federation, None);
+    bed.binding(Rule::Federation, Some(true));
+    bed.double();
+    bed.tick();
+    assert_eq!(bed.causes(), [CauseKind::DoubledRegistration]);
+}
+
+#[test]
+fn nothing_falls_while_the_owners_wishes_are_unknown() {
+    // An object whose spec is invalid after a restart: its hold is seen, its policy is not.
+    let mut bed = Bed::quiet();
+    bed.double();
+    let mut federation = federation_health_core::federation::Federation::default();
+    assert_eq!(
+        federation.observe_hold(bed.stored.clone(), 9, true, bed.now),
+        []
+    );
+    assert_eq!(
+        federation.observe_binding(Rule::Collection, Some(true), bed.now),
+        []
+    );
+    assert_eq!(federation.tick(bed.now.plus_ms(1_000_000)), []);
+}
+
+#[test]
+fn nothing_durable_falls_because_the_object_vanished() {
+    let mut bed = Bed::quiet();
+    bed.double();
+    bed.federation.object_vanished();
+    bed.unregister(crate::bed::PLANE, "produce-trt");
+    assert_eq!(bed.pass(10 * RELEASE_AFTER_MS), []);
+    assert_eq!(bed.durable(), (true, true));
+    bed.stored = HoldImage::default();
+    bed.observe(true);
+    assert_eq!(
+        bed.holds(),
+        (true, true),
+        "a new object takes the hold up again"
+    );
+}
+
+#[test]
+fn a_persons_release_beats_every_cause_and_ends_what_has_no_other_end() {
+    let mut bed = Bed::quiet();
+    bed.dying("orders", 30);
+    bed.still_wished("orders");
+    bed.double();
+    bed.policy(policy(CollectionPolicy::Never, false));
+    assert_eq!(bed.holds(), (false, false));
+    assert_eq!(bed.durable(), (false, false));
+    bed.policy(both());
+    assert_eq!(
+        bed.holds(),
+        (true, true),
+        "the doubled registration still stands"
+    );
+    assert_eq!(bed.causes(), [CauseKind::DoubledRegistration]);
+}
+
+#[test]
+fn a_request_holds_until_it_ends_and_is_then_released_by_a_list_as_any_hold() {
+    let mut bed = Bed::quiet();
+    let until = bed.now.plus_ms(60_000);
+    let mut wish = both();
+    wish.hold.requests = vec![(text("upgrade"), text("because"), until)];
+    bed.policy(wish.clone());
+    assert_eq!(bed.causes(), [CauseKind::Requested]);
+    assert_eq!(bed.durable(), (true, true));
+    bed.pass(59_999);
+    assert_eq!(bed.holds(), (true, true));
+    assert_eq!(bed.assess().next, Some(until));
+    bed.pass(1);
+    assert_eq!(
+        bed.left,
+        [Effect::ConfirmRelease],
+        "at once, but not blindly"
+    );
+    bed.confirm(&[], &[]);
+    assert_eq!(bed.holds(), (false, false));
+    bed.policy(wish);
+    assert_eq!(
+        bed.holds(),
+        (false, false),
+        "an expired request stays expired"
+    );
+}
+
+#[test]
+fn a_withdrawn_request_leaves_other_causes_in_force() {
+    let mut bed = Bed::quiet();
+    let mut wish = both();
+    wish.hold.requests = vec![(text("upgrade"), text("because"), bed.now.plus_ms(60_000))];
+    bed.policy(wish);
+    bed.double();
+    bed.policy(both());
+    bed.pass(RELEASE_AFTER_MS);
+    assert_eq!(bed.holds(), (true, true));
+    assert_eq!(bed.left, []);
+}
+
+#[test]
+fn another_replicas_hold_is_taken_up_and_not_lowered() {
+    let mut bed = Bed::quiet();
+    let image = HoldImage {
+        collection: true,
+        since: Some(Time(bed.now.0 / 1000 * 1000)),
+        reason: Some(CauseKind::UnexpectedDeletion),
+        causes: vec![CauseView {
+            kind: CauseKind::UnexpectedDeletion,
+            subject: text("orders"),
+            uid: Some(crate::bed::uid(30)),
+        }],
+        ..HoldImage::default()
+    };
+    bed.foreign(image);
+    assert!(bed.holds().0, "it saw the deletion before this one did");
+    assert_eq!(
+        bed.left,
+        [Effect::Verify(text("orders"), crate::bed::uid(30))]
+    );
+    bed.no_longer_wished("orders");
+    assert_eq!(bed.holds(), (false, false));
+}
+
+#[test]
+fn a_hold_that_a_person_wrote_without_a_cause_is_theirs_to_end() {
+    let mut bed = Bed::quiet();
+    bed.foreign(HoldImage {
+        collection: true,
+        ..HoldImage::default()
+    });
+    bed.pass(100 * RELEASE_AFTER_MS);
+    assert_eq!(bed.causes(), [CauseKind::Unrecorded]);
+    assert_eq!(bed.left, []);
+}
+
+#[test]
+fn our_own_release_is_not_taken_for_somebody_elses_hold() {
+    let mut bed = cured();
+    let held = bed.stored.clone();
+    let now = bed.now;
+    let effects = bed
+        .federation
+        .confirm_release(Some((&[], &std::collections::BTreeMap::new())), now);
+    assert!(matches!(effects[0], Effect::Lower(_)));
+    // A write of the rest of status arrives before our lowering is through: it still says what was held.
+    let again = bed.federation.observe_hold(held, 1_000, false, now);
+    assert!(
+        again.iter().all(|e| !matches!(e, Effect::Raise(_))),
+        "the old record is not a new cause: {again:?}"
+    );
+}
+
+#[test]
+fn a_lowering_that_failed_is_planned_again() {
+    let mut bed = cured();
+    let now = bed.now;
+    let effects = bed
+        .federation
+        .confirm_release(Some((&[], &std::collections::BTreeMap::new())), now);
+    assert!(matches!(effects[0], Effect::Lower(_)));
+    bed.federation.hold_written(None);
+    let effects = bed.federation.tick(now);
+    assert!(
+        matches!(effects[0], Effect::Lower(_)),
+        "with a precondition again: {effects:?}"
+    );
+}
+
+#[test]
+fn a_binding_that_does_not_follow_is_asked_again_after_a_pause() {
+    let mut bed = Bed::quiet();
+    let change = Change::Registration(
+        crate::bed::key(crate::bed::PLANE, "produce-trt"),
+        Some(registration(2, "https://here:6443")),
+    );
+    let effects = bed.federation.apply(change, bed.now);
+    let asked = |effects: &[Effect]| {
+        effects
+            .iter()
+            .filter(|e| matches!(e, Effect::Durable(_, true)))
+            .count()
+    };
+    assert_eq!(asked(&effects), 2);
+    assert_eq!(asked(&bed.federation.tick(bed.now.plus_ms(1999))), 0);
+    assert_eq!(asked(&bed.federation.tick(bed.now.plus_ms(2000))), 2);
+}
+
+#[test]
+fn the_federation_rule_covers_the_guarded_plane_whatever_else_there_is() {
+    let mut bed = Bed::quiet();
+    for n in 0..40 {
+        bed.register(
+            &format!("a-{n:02}"),
+            "left-over",
+            registration(100 + n, &format!("https://far-{n}")),
+        );
+    }
+    bed.double();
+    assert_eq!(bed.stored.namespaces.len(), 16);
+    assert!(bed.stored.namespaces.contains(&text(crate::bed::PLANE)));
+
+    let mut early = Bed::new(Feeds::Unread, both());
+    early.dying("orders", 30);
+    early.pass(300);
+    assert_eq!(
+        early.stored.namespaces,
+        [text(crate::bed::PLANE)],
+        "before anything else is read"
+    );
+}
+
+#[test]
+fn what_was_written_reads_back_without_a_difference() {
+    let mut bed = Bed::quiet();
+    bed.now = bed.now.plus_ms(123);
+    let long = "x".repeat(250);
+    bed.register(
+        crate::bed::PLANE,
+        &long,
+        registration(2, "https://here:6443"),
+    );
+    bed.register(
+        crate::bed::PLANE,
+        &format!("y{long}"),
+        registration(3, "https://here:6443"),
+    );
+    assert!(bed.stored.message.len() <= 1024);
+    assert!(bed.stored.causes.iter().all(|c| c.subject.len() <= 512));
+    assert_eq!(
+        bed.stored.since.unwrap().0 % 1000,
+        0,
+        "the API keeps whole seconds"
+    );
+    assert_eq!(bed.observe(false), []);
+}
+
+#[test]
+fn an_unchanged_policy_changes_nothing() {
+    let mut bed = Bed::quiet();
+    bed.double();
+    let same: Policy = both();
+    assert_eq!(bed.policy(same), []);
+}

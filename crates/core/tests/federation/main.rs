@@ -1,0 +1,9 @@
+//! Stories of whole federations, told through the only doors there are: changes and time in, effects and judgement out.
+
+mod bed;
+mod conditions;
+mod hold;
+mod identity;
+mod ledger;
+mod properties;
+mod tripwire;
