@@ -17,7 +17,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client,
-    api::{DeleteParams, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
@@ -102,8 +102,7 @@ impl Tripwire {
         let name = spec.name.clone();
         let before = self.bed.snapshot().await?;
         let workspaces = kinds::all(&self.script, &kinds::workspace());
-        // The script's connection stands, as that of a running KubeFed does.
-        workspaces.get(&name).await.attempt(|| "read a Workspace")?;
+        wait_allowed(&workspaces, &name).await?;
         let mut log = self.bed.audit().reader_from_now();
         workspaces
             .delete(&name, &DeleteParams::default())
@@ -242,7 +241,10 @@ pub fn hold_of(event: &AuditEvent) -> Option<&Value> {
 
 fn judge(events: &[AuditEvent], name: &str, lost: Vec<String>) -> Result<Run> {
     let deletion = events.iter().find(|event| {
-        event.verb == "delete" && event.object.resource == "workspaces" && event.object.name == name
+        event.verb == "delete"
+            && event.object.resource == "workspaces"
+            && event.object.name == name
+            && !event.dry_run
     });
     let Some(deletion) = deletion else {
         return Err(Error::refused(
@@ -261,6 +263,19 @@ fn judge(events: &[AuditEvent], name: &str, lost: Vec<String>) -> Result<Run> {
         collector_after: collector.map(|at| milliseconds(deletion.reached, at)),
         lost,
     })
+}
+
+/// Waits until nothing refuses the deletion: a binding that went dormant is still in force for up to a second. The script's
+/// connection stands then, as that of a running KubeFed does.
+async fn wait_allowed(workspaces: &Api<DynamicObject>, name: &str) -> Result<()> {
+    let rehearsal = DeleteParams::default().dry_run();
+    wait::until("the deletion to be allowed", LIMIT, || async {
+        Ok(match workspaces.delete(name, &rehearsal).await {
+            Ok(_) => Look::Done(()),
+            Err(error) => Look::Pending(error.to_string()),
+        })
+    })
+    .await
 }
 
 /// Waits until neither layer holds anything.
