@@ -1,7 +1,7 @@
 //! The incident's variants, each scenario once; `make soak` repeats them.
 
 use federation_health_testbed::{
-    ControlPlane, ControlPlaneOptions, FederationOptions, kubefed::KubefedVersion, pki::Authority,
+    ControlPlane, FederationOptions, kubefed::KubefedVersion, pki::Authority,
 };
 use federation_health_tests::{
     guarded::Options,
@@ -19,6 +19,7 @@ use federation_health_tests::{
     },
 };
 
+#[expect(clippy::print_stdout, reason = "figures for whoever runs it")]
 fn print(what: &str, figures: Figures) {
     let mut table = Table::default();
     table.add(figures);
@@ -68,14 +69,7 @@ async fn a_durable_hold_outlives_servers_operators_and_objects() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_holds_all_is_lost_and_named_and_with_them_the_contents_are_kept_too() {
-    let options = FederationOptions {
-        control_plane: ControlPlaneOptions {
-            controller_manager_args: contents::controller_manager_args(),
-            ..ControlPlaneOptions::default()
-        },
-        kubefed: Some(contents::kubefed(KubefedVersion::V0_8_1)),
-        ..FederationOptions::default()
-    };
+    let options = contents::options(KubefedVersion::V0_8_1);
     let bed = Bed::start(options, Options::default()).await.unwrap();
     let contents = Contents::install(&bed).await.unwrap();
     print("contents", contents::kept(&contents).await.unwrap());

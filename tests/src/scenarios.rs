@@ -19,6 +19,7 @@ pub mod planes;
 pub mod prototype;
 pub mod quiet;
 pub mod registered;
+pub mod repeat;
 pub mod stays;
 pub mod table;
 pub mod tripwire;

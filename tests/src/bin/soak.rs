@@ -2,12 +2,18 @@
 //!
 //! `cargo run --release -p federation-health-tests --bin soak -- SCENARIO --runs N`
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "figures for a person are what it makes"
+)]
+
 use std::process::ExitCode;
 
 use federation_health_testbed::Result;
-use federation_health_tests::scenarios::{honest, patch, quiet, tripwire};
+use federation_health_tests::scenarios::{honest, patch, quiet, repeat, tripwire};
 
-/// Every scenario and how often it is repeated if nothing else is said.
+/// Scenarios besides the incident's variants, and how often each is repeated if nothing else is said.
 const SCENARIOS: [(&str, usize); 4] = [
     ("patch", 200),
     ("tripwire", 50),
@@ -27,18 +33,20 @@ async fn main() -> ExitCode {
         .iter()
         .position(|a| a == "--runs")
         .and_then(|at| arguments.get(at + 1)?.parse().ok());
-    for unknown in wanted
+    let scenarios: Vec<(&str, usize)> = repeat::VARIANTS.into_iter().chain(SCENARIOS).collect();
+    let unknown = wanted
         .iter()
-        .filter(|name| SCENARIOS.iter().all(|(known, _)| known != *name))
-    {
+        .find(|name| scenarios.iter().all(|(known, _)| known != *name));
+    if let Some(unknown) = unknown {
+        let known: Vec<&str> = scenarios.iter().map(|(name, _)| *name).collect();
         eprintln!(
-            "no scenario is called {unknown}: choose from {:?}",
-            SCENARIOS.map(|(name, _)| name)
+            "no scenario is called {unknown}: choose from {}",
+            known.join(", ")
         );
         return ExitCode::FAILURE;
     }
     let mut failed = false;
-    for (name, usual) in SCENARIOS {
+    for (name, usual) in scenarios {
         if !wanted.is_empty() && !wanted.contains(&name) {
             continue;
         }
@@ -61,6 +69,6 @@ async fn play(name: &str, runs: usize) -> Result<()> {
         "honest" => honest::soak(runs).await,
         "patch" => patch::soak(runs).await,
         "quiet" => quiet::soak(runs).await,
-        _ => Ok(()),
+        variant => repeat::soak(variant, runs).await,
     }
 }

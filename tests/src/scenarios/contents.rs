@@ -1,7 +1,7 @@
 //! What the projects hold besides themselves: federated claims with their volumes, federated Deployments.
 
 use federation_health_testbed::{
-    apply,
+    ControlPlaneOptions, FederationOptions, apply,
     error::{Attempt as _, Error, Result},
     kinds,
     kubefed::{FederatedType, KubefedOptions, KubefedVersion},
@@ -26,23 +26,25 @@ const CLAIM: &str = "data";
 /// Name of every federated Deployment.
 const DEPLOYMENT: &str = "web";
 
-/// KubeFed with the types that these scenarios need.
-pub fn kubefed(version: KubefedVersion) -> KubefedOptions {
-    KubefedOptions {
-        version,
-        types: vec![
-            FederatedType::Workspaces,
-            FederatedType::Namespaces,
-            FederatedType::PersistentVolumeClaims,
-            FederatedType::Deployments,
-        ],
-        ..KubefedOptions::default()
+/// A federation with the types that these scenarios need, and a controller manager that deletes volumes as a cloud's would.
+pub fn options(version: KubefedVersion) -> FederationOptions {
+    FederationOptions {
+        control_plane: ControlPlaneOptions {
+            controller_manager_args: vec!["--enable-hostpath-provisioner=true".to_owned()],
+            ..ControlPlaneOptions::default()
+        },
+        kubefed: Some(KubefedOptions {
+            version,
+            types: vec![
+                FederatedType::Workspaces,
+                FederatedType::Namespaces,
+                FederatedType::PersistentVolumeClaims,
+                FederatedType::Deployments,
+            ],
+            ..KubefedOptions::default()
+        }),
+        ..FederationOptions::default()
     }
-}
-
-/// Arguments of a controller manager that deletes volumes as a cloud's would.
-pub fn controller_manager_args() -> Vec<String> {
-    vec!["--enable-hostpath-provisioner=true".to_owned()]
 }
 
 /// Claims with bound volumes, and Deployments, in the first project of each Workspace.

@@ -19,6 +19,8 @@ use crate::guarded::observing;
 
 /// Without a new Workspace for this long the loop is over: its longest pause is 10 s.
 const OVER: Duration = Duration::from_secs(11);
+/// The loop goes on for this long when all is lost: a count worth comparing.
+const RAGE: Duration = Duration::from_secs(8);
 
 /// Both holds Never: the verdict comes first and names everything; then all is lost, and counted. What was lost stays lost.
 pub async fn all_lost(bed: &Bed, contents: Option<&Contents<'_>>) -> Result<Figures> {
@@ -40,6 +42,7 @@ pub async fn all_lost(bed: &Bed, contents: Option<&Contents<'_>>) -> Result<Figu
     }
     let first = record.wait_deletions("workspaces", 1).await?.remove(0);
     ledger(bed, &record).await?;
+    tokio::time::sleep(RAGE).await;
     bed.unregister().await?;
     let counted = count(bed, &record, before).await?;
     Ok(vec![

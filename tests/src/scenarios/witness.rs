@@ -54,19 +54,19 @@ impl Seen {
         }
     }
 
-    fn see(&mut self, kind: &'static str, name: String, uid: String, doomed: bool) {
-        let former = self.alive.insert((kind, name.clone()), uid.clone());
+    fn see(&mut self, kind: &'static str, name: &str, uid: String, doomed: bool) {
+        let former = self.alive.insert((kind, name.to_owned()), uid.clone());
         if let Some(former) = former.filter(|former| *former != uid) {
-            self.lose(kind, &name, former);
+            self.lose(kind, name, former);
         }
         if doomed {
-            self.lose(kind, &name, uid);
+            self.lose(kind, name, uid);
         }
     }
 
-    fn miss(&mut self, kind: &'static str, name: String) {
-        if let Some(uid) = self.alive.remove(&(kind, name.clone())) {
-            self.lose(kind, &name, uid);
+    fn miss(&mut self, kind: &'static str, name: &str) {
+        if let Some(uid) = self.alive.remove(&(kind, name.to_owned())) {
+            self.lose(kind, name, uid);
         }
     }
 }
@@ -137,7 +137,7 @@ where
             let doomed = object.meta().deletion_timestamp.is_some();
             seen.see(
                 kind,
-                object.name_any(),
+                &object.name_any(),
                 object.uid().unwrap_or_default(),
                 doomed,
             );
@@ -156,12 +156,12 @@ where
                     .map(|(_, name)| name.clone())
                     .collect();
                 for name in gone {
-                    seen.miss(kind, name);
+                    seen.miss(kind, &name);
                 }
                 seen.listed += 1;
             }
             Ok(watcher::Event::Apply(object)) => apply(&mut seen, &object),
-            Ok(watcher::Event::Delete(object)) => seen.miss(kind, object.name_any()),
+            Ok(watcher::Event::Delete(object)) => seen.miss(kind, &object.name_any()),
             // The watcher comes back by itself and lists again.
             Err(_) => {}
         }

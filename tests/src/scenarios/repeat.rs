@@ -1,0 +1,192 @@
+//! The incident's variants again and again: each on one federation, whose KubeFed stays up while the registration comes
+//! and goes.
+
+use federation_health_testbed::{
+    ControlPlane, FederationOptions,
+    error::{Error, Result},
+    kubefed::KubefedVersion,
+    pki::Authority,
+};
+
+use super::{
+    added,
+    always::{self, Activated},
+    armed,
+    bed::{Bed, How},
+    contents::{self, Contents},
+    disturbance::Disturbance,
+    held, never, planes, registered,
+    stays::{self, Held},
+    table::{Figures, Table},
+};
+use crate::guarded::Options;
+
+/// Every variant, and how often it is repeated if nothing else is said.
+pub const VARIANTS: [(&str, usize); 9] = [
+    ("registered", 20),
+    ("held", 20),
+    ("stays", 5),
+    ("contents", 5),
+    ("armed", 5),
+    ("always", 5),
+    ("never", 5),
+    ("added", 5),
+    ("planes", 5),
+];
+const VERSIONS: [KubefedVersion; 2] = [KubefedVersion::V0_8_1, KubefedVersion::V0_10_0];
+
+/// Repeats a variant and prints its table; an error if one run failed.
+pub async fn soak(name: &str, runs: usize) -> Result<()> {
+    match name {
+        "registered" => registered_runs(runs).await,
+        "held" => held_runs(runs).await,
+        "stays" => stays_runs(runs).await,
+        "contents" => contents_runs(runs).await,
+        "armed" => {
+            let run = async |bed: &mut Bed, _| armed::not_released(bed, "orders").await;
+            repeat("KubeSphere down", runs, start, run).await
+        }
+        "always" => always_runs(runs).await,
+        "never" => {
+            let run = async |bed: &mut Bed, _| {
+                let figures = never::all_lost(bed, None).await?;
+                bed.restore().await?;
+                Ok(figures)
+            };
+            repeat("no hold", runs, start, run).await
+        }
+        "added" => {
+            let run = async |bed: &mut Bed, _| added::to_a_raging_loop(bed, "payments").await;
+            repeat("an existing namespace", runs, start, run).await
+        }
+        "planes" => {
+            let run = async |bed: &mut Bed, _| planes::named(bed).await;
+            repeat("two control planes", runs, two_planes, run).await
+        }
+        other => Err(Error::refused(format!("no variant is called {other}"))),
+    }
+}
+
+/// Runs on one federation until a run fails; that one keeps its files, and the next run gets a federation of its own.
+async fn repeat(
+    what: &str,
+    runs: usize,
+    start: impl AsyncFn() -> Result<Bed>,
+    run: impl AsyncFn(&mut Bed, usize) -> Result<Figures>,
+) -> Result<()> {
+    let (mut table, mut failures) = (Table::default(), 0);
+    let mut bed = start().await?;
+    for number in 0..runs {
+        match run(&mut bed, number).await {
+            Ok(figures) => table.add(figures),
+            Err(error) => {
+                failures += 1;
+                println!("{what}, run {number}: {error:?}");
+                bed.federation.host().keep_files();
+                if number + 1 < runs {
+                    bed = start().await?;
+                }
+            }
+        }
+    }
+    println!("{what}: {} of {runs} runs", runs - failures);
+    print!("{table}");
+    match failures {
+        0 => Ok(()),
+        _ => Err(Error::refused(format!("{failures} of {runs} runs failed"))),
+    }
+}
+
+async fn start() -> Result<Bed> {
+    with(KubefedVersion::V0_8_1).await
+}
+
+async fn with(version: KubefedVersion) -> Result<Bed> {
+    let bed = Bed::start(FederationOptions::with_kubefed(version), Options::default()).await?;
+    bed.wait_proven().await?;
+    Ok(bed)
+}
+
+async fn two_planes() -> Result<Bed> {
+    let mut bed = start().await?;
+    let second = planes::second(KubefedVersion::V0_8_1);
+    bed.federation.add_kubefed(second).await?;
+    Ok(bed)
+}
+
+/// Half of the runs through another address; a suspicion and a neighbour once for each release.
+async fn registered_runs(runs: usize) -> Result<()> {
+    for version in VERSIONS {
+        for (how, count) in [(How::AsItIs, runs - runs / 2), (How::Forwarded, runs / 2)] {
+            let what = format!("KubeFed {version:?}, registered {how:?}");
+            let run = async |bed: &mut Bed, _| registered::certain(bed, how).await;
+            repeat(&what, count, async || with(version).await, run).await?;
+        }
+        let authority = Authority::generate("shared")?;
+        let options = FederationOptions {
+            control_plane: registered::under(&authority, "host"),
+            ..FederationOptions::with_kubefed(version)
+        };
+        let neighbour = ControlPlane::start(registered::under(&authority, "neighbour")).await?;
+        let run = async |bed: &mut Bed, _| {
+            registered::neighbour(bed, &neighbour).await?;
+            registered::suspected(bed).await
+        };
+        let start = async || Bed::start(options.clone(), Options::default()).await;
+        let what = format!("KubeFed {version:?}, Offline, and a neighbour of the same authority");
+        repeat(&what, runs.div_ceil(4), start, run).await?;
+        neighbour.stop().await?;
+    }
+    Ok(())
+}
+
+async fn held_runs(runs: usize) -> Result<()> {
+    for (version, count) in VERSIONS.into_iter().zip([runs - runs / 2, runs / 2]) {
+        let what = format!("KubeFed {version:?}, both holds");
+        let run = async |bed: &mut Bed, number| {
+            let how = [How::AsItIs, How::Forwarded][number % 2];
+            held::saved(bed, how).await
+        };
+        repeat(&what, count, async || with(version).await, run).await?;
+    }
+    Ok(())
+}
+
+async fn stays_runs(runs: usize) -> Result<()> {
+    for held in [Held::Collection, Held::Both] {
+        let what = format!("held {held:?}, {:?}", Disturbance::ALL);
+        let run = async |bed: &mut Bed, _| stays::held(bed, held, &Disturbance::ALL).await;
+        let start = async || with(KubefedVersion::V0_10_0).await;
+        repeat(&what, runs, start, run).await?;
+    }
+    Ok(())
+}
+
+async fn contents_runs(runs: usize) -> Result<()> {
+    let start = async || {
+        let bed = Bed::start(
+            contents::options(KubefedVersion::V0_8_1),
+            Options::default(),
+        )
+        .await?;
+        bed.wait_proven().await?;
+        Ok(bed)
+    };
+    let run = async |bed: &mut Bed, _| {
+        let contents = Contents::install(bed).await?;
+        let mut figures = contents::kept(&contents).await?;
+        figures.extend(never::all_lost(bed, Some(&contents)).await?);
+        bed.restore().await?;
+        Ok(figures)
+    };
+    repeat("claims, volumes and Deployments", runs, start, run).await
+}
+
+async fn always_runs(runs: usize) -> Result<()> {
+    for activated in [Activated::ByOperator, Activated::ByHand] {
+        let what = format!("no operator, the binding activated {activated:?}");
+        let run = async |bed: &mut Bed, _| always::without_operator(bed, activated).await;
+        repeat(&what, runs, start, run).await?;
+    }
+    Ok(())
+}
