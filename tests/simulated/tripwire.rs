@@ -41,6 +41,12 @@ async fn nothing_stands_between_an_unexpected_deletion_and_the_hold() {
     assert!(hold_write(first), "another request came first: {first:?}");
     let took = first.at.duration_since(deletion.at).as_millis();
     assert!(took <= 4, "{took} ms");
+    pass(Duration::from_millis(100)).await;
+    assert_eq!(
+        holds(&world.health().unwrap()),
+        (true, true),
+        "KubeFed is not held 300 ms after a deletion that nobody wished"
+    );
     pass(Duration::from_mins(1)).await;
     assert!(world.deletions("namespaces").is_empty());
     let health = world.health().unwrap();

@@ -216,6 +216,9 @@ pub async fn without_hold(stage: &impl Stage) -> Result<Scene> {
     let deleted = deeds
         .iter()
         .filter(|d| d.is_deletion("workspaces") && !d.refused);
+    let created = deeds
+        .iter()
+        .filter(|d| d.verb == "create" && d.resource == "workspaces" && !d.refused);
     let first = deleted.clone().map(|d| d.at).min();
     let named = teller.time_of("federation-health");
     scene.expect(first.is_some() && first > named, || {
@@ -230,8 +233,9 @@ pub async fn without_hold(stage: &impl Stage) -> Result<Scene> {
     );
     teller.line(at, "federation-health", told);
     let told = format!(
-        "is still at it: {} deletions of Workspaces by now, and as many creations.",
-        deleted.count()
+        "is still at it: {} deletions of Workspaces by now, and {} creations.",
+        deleted.count(),
+        created.count()
     );
     teller.line(stage.now(), "KubeFed", told);
     scene.text = teller.text();

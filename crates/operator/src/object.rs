@@ -82,7 +82,7 @@ impl ObjectSink {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn own(&self, object: FederationHealth) {
+    fn own(&self, object: &FederationHealth) {
         let version: u64 = object
             .metadata
             .resource_version
@@ -91,7 +91,7 @@ impl ObjectSink {
             .unwrap_or_default();
         let image = hold::image(object.status.as_ref().and_then(|s| s.hold.as_ref()));
         let outcome =
-            policy::settings(&object).and_then(|settings| Ok((plan(&settings)?, settings)));
+            policy::settings(object).and_then(|settings| Ok((plan(&settings)?, settings)));
         let (first, changed, usable) = {
             let mut known = self.known();
             let first = !std::mem::replace(&mut known.restored, true);
@@ -194,7 +194,7 @@ impl Sink<FederationHealth> for ObjectSink {
         let name = object.metadata.name.clone().unwrap_or_default();
         self.listed.push(name.clone());
         if name == self.name {
-            self.own(object);
+            self.own(&object);
         } else {
             let mut known = self.known();
             if known.others.len() < MAX_OTHERS || known.others.contains_key(&name) {

@@ -233,7 +233,7 @@ impl Job {
         let outcome = self.probe().await;
         let answered = match &outcome {
             Probe::Answered { uid, .. } => Some(*uid),
-            _ => None,
+            Probe::Failed(_) => None,
         };
         if let Probe::Failed(class) = &outcome {
             tracing::debug!(registration = %self.key, class, "probe failed");

@@ -93,7 +93,7 @@ impl Stage for RealStage {
         let namespaces = snapshot
             .namespaces
             .into_iter()
-            .filter(|(_, n)| !n.terminating);
+            .filter(|(_, n)| n.workspace.is_some() && !n.terminating);
         Ok(workspaces
             .map(|(name, w)| (format!("Workspace {name}"), w.uid))
             .chain(namespaces.map(|(name, n)| (format!("Namespace {name}"), n.uid)))
