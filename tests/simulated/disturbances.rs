@@ -5,7 +5,7 @@ use std::time::Duration;
 use federation_health_sim::{Clock, Effect, Network, Refusal, Resource, Sim, resources};
 use federation_health_tests::{
     guarded::{USER, condition, holding, holds},
-    simulated::{self, HOST, PLANE, Setup, WORKSPACES, World, is, pass},
+    simulated::{self, ALIAS, HOST, PLANE, Setup, WORKSPACES, World, is, pass},
 };
 use serde_json::json;
 
@@ -154,7 +154,7 @@ async fn malformed_objects_are_told_and_everything_else_goes_on() {
     let health = world
         .wait(
             "the malformed objects to be told",
-            Duration::from_secs(10),
+            Duration::from_secs(30),
             |h| {
                 serde_json::to_string(&h.status)
                     .unwrap()
@@ -171,6 +171,40 @@ async fn malformed_objects_are_told_and_everything_else_goes_on() {
         })
         .await
         .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_that_cannot_be_read_any_more_is_not_gone() {
+    let world = World::calm(Setup::default()).await.unwrap();
+    world.double().unwrap();
+    pass(RAGE).await;
+    let admin = world.sim.admin();
+    let registration = admin
+        .get(&resources::KUBEFED_CLUSTERS, PLANE, ALIAS)
+        .unwrap();
+    let write = |endpoint: serde_json::Value| {
+        let patch = json!({"spec": {"apiEndpoint": endpoint}});
+        admin
+            .merge(&resources::KUBEFED_CLUSTERS, PLANE, ALIAS, patch)
+            .unwrap();
+    };
+    write(json!(7));
+    // A list that shows it, and cannot be read in that place, must not count as one that leaves it out.
+    world.sim.restart_api_server();
+    pass(Duration::from_mins(3)).await;
+    assert_eq!(holds(&world.health().unwrap()), (true, true));
+    write(registration["spec"]["apiEndpoint"].clone());
+    pass(Duration::from_mins(1)).await;
+    let health = world.health().unwrap();
+    assert!(!format!("{:?}", health.status).contains("MalformedObject"));
+    world.cure().unwrap();
+    world
+        .wait("the end of the hold", Duration::from_mins(1), |h| {
+            holds(h) == (false, false) && is(h, "Healthy", "True")
+        })
+        .await
+        .unwrap();
+    assert!(world.deletions("namespaces").is_empty());
 }
 
 #[tokio::test(start_paused = true)]

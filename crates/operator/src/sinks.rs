@@ -49,6 +49,8 @@ impl<T, R: Reader<T>> FeedSink<T, R> {
 
     fn report(&self, name: &str, why: &dyn std::fmt::Display) {
         tracing::warn!(feed = self.feed.as_str(), object = name, why = %why, "an object cannot be read and is skipped");
+        // Decisions know such an object by its name alone, in whichever namespace it is.
+        let name = name.rsplit('/').next().unwrap_or(name);
         self.engine
             .apply(Change::Malformed(self.feed.clone(), Text::from(name)));
     }
