@@ -67,6 +67,18 @@ pub fn patch(image: &HoldImage, resource_version: Option<&str>) -> Value {
     patch
 }
 
+/// The same as a server-side apply to the object of this name: what it leaves out and this manager applied before goes away.
+pub fn applied(image: &HoldImage, name: &str) -> Value {
+    let mut applied = patch(image, None);
+    if let Some(hold) = applied["status"]["hold"].as_object_mut() {
+        hold.retain(|_, value| !value.is_null());
+    }
+    applied["apiVersion"] = json!("federationhealth.io/v1alpha1");
+    applied["kind"] = json!("FederationHealth");
+    applied["metadata"] = json!({"name": name});
+    applied
+}
+
 fn wire_cause(cause: &CauseView) -> Value {
     let mut value =
         json!({"reason": cause.kind.as_str(), "subject": clip(&cause.subject, MAX_SUBJECT)});
@@ -110,6 +122,20 @@ mod tests {
         assert_eq!(wire["metadata"]["resourceVersion"], "7");
         let hold: HoldStatus = serde_json::from_value(wire["status"]["hold"].clone()).unwrap();
         assert_eq!(super::image(Some(&hold)), image);
+    }
+
+    #[test]
+    fn an_applied_hold_names_its_object_and_no_nulls() {
+        let image = HoldImage {
+            collection: true,
+            ..HoldImage::default()
+        };
+        let wire = applied(&image, "default");
+        assert_eq!(wire["metadata"], json!({"name": "default"}));
+        assert_eq!(
+            wire["status"]["hold"],
+            json!({"collection": true, "federation": false})
+        );
     }
 
     #[test]
