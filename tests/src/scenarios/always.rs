@@ -69,6 +69,9 @@ pub async fn without_operator(bed: &Bed, activated: Activated) -> Result<Figures
         switch(bed, &canary).await?;
     }
     scale_operator(bed, 1).await?;
+    // An operator that starts into OnDiagnosis and finds the binding active rightly keeps it until a person ends it.
+    bed.set_spec(&observing()).await?;
+    bed.calm().await?;
     bed.set_spec(&holding()).await?;
     bed.calm().await?;
     record.no_namespace_lost().await?;
