@@ -231,7 +231,7 @@ async fn apply_all(client: &Client, dir: &Path, without: &[&str]) -> Result<()> 
             .and_then(|n| n.to_str())
             .unwrap_or_default()
             .to_owned();
-        if name.ends_with(".yaml")
+        if file.extension().is_some_and(|e| e == "yaml")
             && name != "kustomization.yaml"
             && !without.contains(&name.as_str())
         {

@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz`, `/metrics` and `/statusz` over plain HTTP.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use federation_health_core::facts::FeedState;
 use http::{Request, Response, StatusCode};
@@ -92,7 +92,8 @@ impl Admin {
         if verbose || !ready {
             for (feed, state) in &feeds {
                 let mark = if pending(state) { '-' } else { '+' };
-                body.push_str(&format!("[{mark}]watch-{feed} {state:?}\n"));
+                // Writing to a String cannot fail.
+                let _ = writeln!(body, "[{mark}]watch-{feed} {state:?}");
             }
         }
         body.push_str(if ready { "ok\n" } else { "not ready\n" });

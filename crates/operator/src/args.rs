@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 
 use clap::{Parser, ValueEnum};
 
+/// The client library reports each refused connection as an error of its own; ours says once that a feed fails.
+const DEFAULT_LOG: &str = "info,kube_client::client::builder=off";
+
 /// Guards a KubeFed federation: knows a doubled registration before the first deletion, and holds deletions.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
@@ -36,7 +39,7 @@ pub struct Args {
     )]
     pub log_format: LogFormat,
     /// What is logged, in tracing's filter syntax.
-    #[arg(long, env = "FEDERATION_HEALTH_LOG", default_value = "info")]
+    #[arg(long, env = "FEDERATION_HEALTH_LOG", default_value = DEFAULT_LOG)]
     pub log: String,
 }
 

@@ -14,10 +14,6 @@ pub struct Clock {
 
 impl Clock {
     /// Wall time at the start, and tokio's steady clock from there on: a step of the wall clock moves nothing.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the edge where the wall clock is read, once"
-    )]
     pub fn wall() -> Self {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -1,6 +1,10 @@
 //! Which collections are watched, and the tasks that do.
 
-use std::{collections::BTreeMap, future::pending, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    future::pending,
+    sync::Arc,
+};
 
 use federation_health_api::foreign;
 use federation_health_cluster::watch::{self, Resource};
@@ -132,15 +136,16 @@ impl Feeds {
                     .step(|federation| federation.forget_kind(&kind, now));
             }
             for (kind, path) in wanted {
-                if !running.contains_key(&kind) {
-                    let reader = Federated(kind.clone());
-                    let follow = self.clone().follow::<foreign::FederatedObject, _>(
-                        Feed::Federated(kind.clone()),
-                        all(&path),
-                        reader,
-                    );
-                    running.insert(kind, (path, tasks.spawn(follow)));
-                }
+                let Entry::Vacant(slot) = running.entry(kind.clone()) else {
+                    continue;
+                };
+                let feed = Feed::Federated(kind.clone());
+                let follow = self.clone().follow::<foreign::FederatedObject, _>(
+                    feed,
+                    all(&path),
+                    Federated(kind),
+                );
+                slot.insert((path, tasks.spawn(follow)));
             }
             tokio::select! {
                 () = self.kinds.changed.notified() => {}

@@ -7,7 +7,7 @@ use std::{
 
 use federation_health_cluster::proof::{Prover, Wanted};
 use federation_health_core::{assess::Proof, federation::Policy, hold::CollectionPolicy};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{engine::Engine, object::Known};
 
@@ -16,6 +16,10 @@ const GATHER: Duration = Duration::from_secs(1);
 /// A proof that failed is tried again after this: a server needs up to half a minute after its start to find the
 /// parameter's kind.
 const RETRY: Duration = Duration::from_secs(15);
+/// A hold that was proven and fails now is told only when it fails for longer than this: every API server refuses everybody
+/// in its first second and opens the fast layer for half a minute after a start, which the durable layer covers and no
+/// person can mend.
+const STARTING: Duration = Duration::from_secs(45);
 /// How often it is checked whether there is anything new to prove: addresses of API servers have no watch of ours.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -47,6 +51,8 @@ impl Rehearsal {
             return std::future::pending().await;
         };
         let mut proven = None;
+        let mut shown: Option<Wanted> = None;
+        let mut failing: Option<Instant> = None;
         loop {
             let mut pause = LOOK;
             if let Some(policy) = self.policy() {
@@ -55,9 +61,16 @@ impl Rehearsal {
                 if found.is_none() || proven.as_ref() != Some(&(found, wanted.clone())) {
                     let proof = prover.prove(&wanted).await;
                     tracing::info!(?proof, "tried the hold");
-                    proven = matches!(proof, Proof::Proven { on, of } if on == of)
-                        .then_some((found, wanted));
-                    self.engine.set_proof(proof);
+                    let good = matches!(proof, Proof::Proven { on, of } if on == of);
+                    proven = good.then(|| (found, wanted.clone()));
+                    let passing = matches!(proof, Proof::Failed(_) | Proof::Forbidden(_))
+                        && shown.as_ref() == Some(&wanted)
+                        && failing.get_or_insert_with(Instant::now).elapsed() < STARTING;
+                    if !passing {
+                        self.engine.set_proof(proof);
+                        shown = good.then_some(wanted);
+                        failing = None;
+                    }
                 }
                 if proven.is_none() {
                     pause = RETRY;

@@ -69,7 +69,8 @@ impl Reconciler {
             let mut pause = assessment
                 .next
                 .map_or(SWEEP, |at| self.engine.clock.until(at).min(SWEEP));
-            if sure || started.elapsed() >= SETTLE || urgent(&assessment) {
+            let begun = written.status.is_some();
+            if sure || begun || started.elapsed() >= SETTLE || urgent(&assessment) {
                 pause = pause.min(self.publish(&assessment, &mut written).await);
             } else {
                 pause = pause.min(SETTLE);
@@ -127,7 +128,7 @@ impl Reconciler {
         if let Some(at) = written.at.filter(|_| counts_only)
             && at.elapsed() < COUNTS_EVERY
         {
-            return COUNTS_EVERY - at.elapsed();
+            return COUNTS_EVERY.saturating_sub(at.elapsed());
         }
         match self.host.apply_status(&self.name, &next).await {
             Ok(()) => {

@@ -233,7 +233,7 @@ async fn create_default(host: Host, known: Arc<Mutex<Known>>, engine: Arc<Engine
                     break;
                 }
                 Err(error) => {
-                    tracing::warn!(class = error.class(), %error, "the default object could not be created")
+                    tracing::warn!(class = error.class(), %error, "the default object could not be created");
                 }
             }
         }
