@@ -169,7 +169,18 @@ impl Agent {
     }
 
     /// Creates an object.
-    pub fn create(&self, resource: &Resource, object: Value) -> Result<Arc<Value>, Refusal> {
+    pub fn create(&self, resource: &Resource, mut object: Value) -> Result<Arc<Value>, Refusal> {
+        // As a typed client does: custom resources are refused without their kind.
+        let kind = self
+            .server
+            .lock()
+            .lookup(&resource.group, &resource.plural)
+            .map(|s| s.kind.kind.clone());
+        if json::text(&object, &["kind"]).is_empty()
+            && let Some(kind) = kind
+        {
+            json::set(&mut object, &["kind"], Value::from(kind));
+        }
         let namespace = json::meta(&object, "namespace").to_owned();
         self.call(Verb::Create, resource, (&namespace, "", ""), object)
             .map(written)

@@ -77,10 +77,18 @@ pub(crate) fn apply(state: &mut State, call: &Call, served: &Served) -> Result<R
 fn restrict(part: Part, version: &Version, applied: &mut Value) {
     match part {
         Part::Status => {
+            let stated = ["uid", "resourceVersion"].map(|field| {
+                let value = json::at(applied, &["metadata", field]).cloned();
+                (field, value)
+            });
             let map = applied.as_object_mut().into_iter();
             map.for_each(|m| {
                 m.retain(|k, _| matches!(k.as_str(), "apiVersion" | "kind" | "status"));
             });
+            // What it states as a precondition holds for a status as well.
+            for (field, value) in stated.into_iter().filter(|(_, value)| value.is_some()) {
+                json::put(applied, &["metadata", field], value);
+            }
         }
         _ if version.status => {
             json::remove(applied, &["status"]);

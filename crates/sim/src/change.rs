@@ -8,7 +8,7 @@ use crate::{
     admission, apply,
     call::{Call, PatchKind, Verb},
     create::inward,
-    delete, json,
+    defaults, delete, json,
     kinds::{self, Kind, Version},
     managed::{self, Manager},
     refusal::Refusal,
@@ -28,12 +28,21 @@ pub(crate) enum Part {
 }
 
 /// The part that a subresource names.
-pub(crate) fn part(kind: &Kind, version: &Version, subresource: &str) -> Result<Part, Refusal> {
+pub(crate) fn part(
+    kind: &Kind,
+    version: &Version,
+    subresource: &str,
+    name: &str,
+) -> Result<Part, Refusal> {
     match subresource {
         "" => Ok(Part::Main),
         "status" if version.status => Ok(Part::Status),
         "scale" if version.scale => Ok(Part::Scale),
         "finalize" if kind.plural == "namespaces" => Ok(Part::Finalize),
+        // Custom resources have the path of a subresource that is switched off, and nothing behind it.
+        "status" | "scale" if kind.custom => {
+            Err(Refusal::not_found(&kind.group, &kind.plural, name))
+        }
         _ => Err(Refusal::page_not_found()),
     }
 }
@@ -77,8 +86,9 @@ pub(crate) fn update(state: &mut State, call: &Call, served: &Served) -> Result<
         let new = inward(&served.kind, call)?;
         if served.kind.custom && json::meta(&new, "resourceVersion").is_empty() {
             let why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update";
+            // Here, and only here, the refusal names the resource and not the kind.
             return Err(Refusal::invalid(
-                &served.kind.qualified_kind(),
+                &served.kind.qualified(),
                 &call.target.name,
                 why,
             ));
@@ -150,7 +160,7 @@ impl<'a> Pending<'a> {
             .get(served.collection, &key)
             .cloned()
             .ok_or_else(|| Refusal::not_found(&kind.group, &kind.plural, &key.name))?;
-        let part = part(kind, version, &call.target.subresource)?;
+        let part = part(kind, version, &call.target.subresource, &key.name)?;
         Ok(Self {
             call,
             served,
@@ -164,6 +174,7 @@ impl<'a> Pending<'a> {
         self.check_preconditions(&new)?;
         let applied = json::at(&new, &["metadata", "managedFields"]).cloned();
         self.keep_what_is_not_ours(&mut new);
+        defaults::fill(&mut new, &self.version.schema);
         self.check_finalizers(&new)?;
         let stamp = state.clock.stamp();
         let writer = manager(self.call, &self.served.kind, &stamp);
@@ -210,12 +221,12 @@ impl<'a> Pending<'a> {
         if self.call.dry_run() {
             return Ok(self.reply(Arc::new(new)));
         }
-        let written = if json::deleting(&new) && delete::is_released(&new) {
-            state.remove(self.served, new)
-        } else {
-            state.store(self.served, new)
-        };
-        Ok(self.reply(written))
+        if json::deleting(&new) && delete::is_released(&new) {
+            // The last form is never stored: watches are shown the one before, and the answer has its version.
+            state.remove(self.served, Value::clone(&self.old));
+            return Ok(self.reply(Arc::new(new)));
+        }
+        Ok(self.reply(state.store(self.served, new)))
     }
 
     fn reply(&self, object: Arc<Value>) -> Reply {
@@ -239,16 +250,25 @@ impl<'a> Pending<'a> {
         let uid = json::meta(&self.old, "uid");
         if !stated("uid").is_empty() && stated("uid") != uid {
             // An update states a precondition by it, a patch tries to change it.
-            if matches!(self.call.verb, Verb::Patch(_)) {
+            if matches!(self.call.verb, Verb::Patch(_)) && self.part != Part::Scale {
                 let why = format!(
                     "metadata.uid: Invalid value: {:?}: field is immutable",
                     stated("uid")
                 );
                 return Err(Refusal::invalid(&kind.qualified_kind(), name, &why));
             }
-            return conflict(&format!(
+            let failed = format!(
                 "Precondition failed: UID in precondition: {}, UID in object meta: {uid}",
                 stated("uid")
+            );
+            if self.part == Part::Scale {
+                let resource = format!("{}/scale", kind.plural);
+                return Err(Refusal::conflict(&kind.group, &resource, name, &failed));
+            }
+            return conflict(&format!(
+                "StorageError: invalid object, Code: 4, Key: /registry/{}, ResourceVersion: 0, \
+                 AdditionalErrorMsg: {failed}",
+                self.storage_path()
             ));
         }
         let version = stated("resourceVersion");
@@ -258,6 +278,19 @@ impl<'a> Pending<'a> {
             );
         }
         Ok(())
+    }
+
+    /// Where etcd would keep the object.
+    fn storage_path(&self) -> String {
+        let kind = &self.served.kind;
+        let parts = [
+            if kind.custom { kind.group.as_str() } else { "" },
+            &kind.plural,
+            &self.call.target.namespace,
+            &self.call.target.name,
+        ];
+        let present: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+        present.join("/")
     }
 
     /// Puts back what this request may not change: the server's own fields, and the other parts.
@@ -280,11 +313,8 @@ impl<'a> Pending<'a> {
             Part::Finalize => {
                 let finalizers = json::at(new, &["spec", "finalizers"]).cloned();
                 new.clone_from(&self.old);
-                json::put(
-                    new,
-                    &["spec", "finalizers"],
-                    finalizers.or_else(|| Some(json!([]))),
-                );
+                let left = finalizers.filter(|f| f != &json!([]));
+                json::put(new, &["spec", "finalizers"], left);
             }
             Part::Scale => {}
         }
@@ -317,15 +347,21 @@ impl<'a> Pending<'a> {
     }
 
     fn check_finalizers(&self, new: &Value) -> Result<(), Refusal> {
-        let added = json::items(new, &["metadata", "finalizers"])
+        let added: Vec<String> = json::items(new, &["metadata", "finalizers"])
             .iter()
-            .any(|f| !json::items(&self.old, &["metadata", "finalizers"]).contains(f));
-        if json::deleting(&self.old) && added {
-            let why = "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted";
+            .filter(|f| !json::items(&self.old, &["metadata", "finalizers"]).contains(f))
+            .map(Value::to_string)
+            .collect();
+        if json::deleting(&self.old) && !added.is_empty() {
+            let why = format!(
+                "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, \
+                 found new finalizers []string{{{}}}",
+                added.join(", ")
+            );
             return Err(Refusal::invalid(
                 &self.served.kind.qualified_kind(),
                 &self.call.target.name,
-                why,
+                &why,
             ));
         }
         Ok(())

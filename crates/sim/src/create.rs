@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{
     admission,
-    call::Call,
+    call::{Call, Verb},
     change::manager,
-    events, json,
+    defaults, events, json,
     kinds::{self, Kind},
     managed,
     refusal::Refusal,
@@ -29,7 +29,13 @@ pub(crate) fn inward(kind: &Kind, call: &Call) -> Result<Value, Refusal> {
         json::text(body, &["apiVersion"]),
         json::text(body, &["kind"]),
     );
-    // Clients of typed languages leave both out; the path says them.
+    if kind.custom && call.verb == Verb::Create && name.is_empty() {
+        return Err(Refusal::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{body}' ({body})",
+            kind.kind
+        )));
+    }
+    // Clients of typed languages leave both out of built-in kinds; the path says them.
     if (!version.is_empty() && version != expected) || (!name.is_empty() && name != kind.kind) {
         return Err(Refusal::bad_request(format!(
             "{name} in version {version:?} cannot be handled as a {}: expected {expected}",
@@ -92,6 +98,14 @@ pub(crate) fn with_owner(
         json::remove(&mut object, &["status"]);
     }
     let stamp = state.clock.stamp();
+    if kind.plural == "namespaces" && kind.group.is_empty() {
+        json::set(
+            &mut object,
+            &["metadata", "labels", "kubernetes.io/metadata.name"],
+            json!(key.name),
+        );
+    }
+    defaults::fill(&mut object, &version.schema);
     let managed = owned.unwrap_or_else(|| {
         managed::after_update(
             None,
@@ -110,8 +124,12 @@ pub(crate) fn with_owner(
     if kind.generation {
         json::set(&mut object, &["metadata", "generation"], json!(1));
     }
-    json::set(&mut object, &["metadata", "managedFields"], managed);
-    defaults(&kind, &mut object, &stamp)?;
+    json::put(
+        &mut object,
+        &["metadata", "managedFields"],
+        Some(managed).filter(|m| m != &json!([])),
+    );
+    complete(&kind, &mut object, &stamp)?;
     admission::admit(state, call, &kind, &key, Some(&object), None)?;
     if state.get(served.collection, &key).is_some() {
         return Err(Refusal::already_exists(
@@ -148,8 +166,8 @@ fn name_and_place(
         ));
     }
     if !valid_name(kind, &name) {
-        let why = "metadata.name: Invalid value: a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'";
-        return Err(Refusal::invalid(&kind.qualified_kind(), &name, why));
+        let why = format!("metadata.name: Invalid value: {name:?}: {SUBDOMAIN}");
+        return Err(Refusal::invalid(&kind.qualified_kind(), &name, &why));
     }
     if !json::meta(object, "resourceVersion").is_empty() {
         // kube-apiserver answers 500 without a reason here.
@@ -166,9 +184,9 @@ fn name_and_place(
     }
     let namespace = call.target.namespace.clone();
     if !stated.is_empty() && stated != namespace {
-        return Err(Refusal::bad_request(format!(
-            "the namespace of the provided object does not match the namespace sent on the request: {stated} and {namespace}"
-        )));
+        return Err(Refusal::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
     match state.find("", "namespaces", "", &namespace) {
         None => return Err(Refusal::not_found("", "namespaces", &namespace)),
@@ -176,13 +194,23 @@ fn name_and_place(
             let why = format!(
                 "unable to create new content in namespace {namespace} because it is being terminated"
             );
-            return Err(Refusal::forbidden(&kind.group, &kind.plural, &name, &why));
+            let cause = json!({
+                "reason": "NamespaceTerminating", "field": "metadata.namespace",
+                "message": format!("namespace {namespace} is being terminated"),
+            });
+            let refusal = Refusal::forbidden(&kind.group, &kind.plural, &name, &why);
+            return Err(refusal.with_causes(vec![cause]));
         }
         Some(_) => {}
     }
     json::set(object, &["metadata", "namespace"], json!(namespace));
     Ok(())
 }
+
+/// What kube-apiserver says about a name that is none.
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, \
+    '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
+    validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
 fn valid_name(kind: &Kind, name: &str) -> bool {
     // RBAC names are path segments only: `kubefed-controller-manager:host-kubesphere` is one.
@@ -198,15 +226,10 @@ fn valid_name(kind: &Kind, name: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.')
 }
 
-fn defaults(kind: &Kind, object: &mut Value, stamp: &str) -> Result<(), Refusal> {
+/// What the registry of a built-in kind adds.
+fn complete(kind: &Kind, object: &mut Value, stamp: &str) -> Result<(), Refusal> {
     match (kind.group.as_str(), kind.plural.as_str()) {
         ("", "namespaces") => {
-            let name = json::meta(object, "name").to_owned();
-            json::set(
-                object,
-                &["metadata", "labels", "kubernetes.io/metadata.name"],
-                json!(name),
-            );
             json::set(object, &["spec", "finalizers"], json!(["kubernetes"]));
             json::set(object, &["status", "phase"], json!("Active"));
         }

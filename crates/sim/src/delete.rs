@@ -74,16 +74,21 @@ pub(crate) fn delete_collection(
     served: &Served,
 ) -> Result<Reply, Refusal> {
     let selected = read::select(state, call, served)?;
-    for object in selected {
+    let version = state.version;
+    for object in &selected {
         let mut one = call.clone();
-        json::meta(&object, "namespace").clone_into(&mut one.target.namespace);
-        json::meta(&object, "name").clone_into(&mut one.target.name);
+        json::meta(object, "namespace").clone_into(&mut one.target.namespace);
+        json::meta(object, "name").clone_into(&mut one.target.name);
         delete(state, &one, served)?;
     }
-    Ok(Reply::raw(
-        200,
-        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}),
-    ))
+    Ok(Reply::List {
+        kind: served.kind.clone(),
+        version: call.target.version.clone(),
+        items: selected,
+        resource_version: version,
+        next: String::new(),
+        remaining: 0,
+    })
 }
 
 fn mark(state: &State, served: &Served, object: &mut Value) {
@@ -168,9 +173,15 @@ fn preconditions(call: &Call, served: &Served, old: &Value) -> Result<(), Refusa
                  The object might have been {since}"
             );
             let kind = &served.kind;
+            // For custom resources this refusal names the kind.
+            let named = if kind.custom {
+                &kind.kind
+            } else {
+                &kind.plural
+            };
             return Err(Refusal::conflict(
                 &kind.group,
-                &kind.plural,
+                named,
                 &call.target.name,
                 &why,
             ));

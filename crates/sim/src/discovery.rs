@@ -100,11 +100,12 @@ fn resources(state: &State, group: &str, version: &str) -> Option<Value> {
         let Some(found) = kind.version(version) else {
             continue;
         };
-        list.push(json!({
+        let mut entry = json!({
             "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced,
-            "kind": kind.kind, "verbs": kind.verbs, "shortNames": kind.short_names,
-            "categories": kind.categories,
-        }));
+            "kind": kind.kind, "verbs": kind.verbs,
+        });
+        name_further(kind, &mut entry);
+        list.push(entry);
         list.extend(subresources(kind, found).into_iter().map(|(name, sub_kind, verbs)| {
             let mut entry = json!({
                 "name": format!("{}/{name}", kind.plural), "singularName": "", "namespaced": kind.namespaced,
@@ -130,12 +131,28 @@ fn resources(state: &State, group: &str, version: &str) -> Option<Value> {
     }))
 }
 
+/// Further names of a kind, of which no empty list is shown.
+fn name_further(kind: &Kind, entry: &mut Value) {
+    for (field, names) in [
+        ("shortNames", &kind.short_names),
+        ("categories", &kind.categories),
+    ] {
+        if !names.is_empty() {
+            entry[field] = json!(names);
+        }
+    }
+}
+
 fn subresources<'a>(
     kind: &'a Kind,
     version: &Version,
 ) -> Vec<(&'static str, &'a str, &'static [&'static str])> {
     const VERBS: &[&str] = &["get", "patch", "update"];
     let mut found = Vec::new();
+    if kind.plural == "namespaces" {
+        let only: &'static [&'static str] = &["update"];
+        found.push(("finalize", kind.kind.as_str(), only));
+    }
     if version.status {
         found.push(("status", kind.kind.as_str(), VERBS));
     }
@@ -162,7 +179,7 @@ fn aggregate(state: &State, core: bool) -> Value {
                 .iter()
                 .map(|v| json!({"version": v, "freshness": "Current", "resources": entries(kinds, v)}))
                 .collect();
-            json!({"metadata": {"name": name, "creationTimestamp": null}, "versions": versions})
+            json!({"metadata": {"name": name}, "versions": versions})
         })
         .collect();
     json!({
@@ -171,8 +188,15 @@ fn aggregate(state: &State, core: bool) -> Value {
 }
 
 fn entries(kinds: &[Served], version: &str) -> Vec<Value> {
-    let api =
-        |kind: &Kind, name: &str| json!({"group": kind.group, "version": version, "kind": name});
+    let api = |kind: &Kind, name: &str| {
+        // Built-in kinds leave out what the document says already.
+        let (group, version) = if kind.custom {
+            (kind.group.as_str(), version)
+        } else {
+            ("", "")
+        };
+        json!({"group": group, "version": version, "kind": name})
+    };
     kinds
         .iter()
         .filter_map(|s| s.kind.version(version).map(|v| (&s.kind, v)))
@@ -188,12 +212,16 @@ fn entries(kinds: &[Served], version: &str) -> Vec<Value> {
                     json!({"subresource": name, "responseKind": response, "verbs": verbs})
                 })
                 .collect();
-            json!({
+            let mut entry = json!({
                 "resource": kind.plural, "responseKind": api(kind, &kind.kind),
                 "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
-                "singularResource": kind.singular, "verbs": kind.verbs, "shortNames": kind.short_names,
-                "categories": kind.categories, "subresources": subs,
-            })
+                "singularResource": kind.singular, "verbs": kind.verbs,
+            });
+            name_further(kind, &mut entry);
+            if !subs.is_empty() {
+                entry["subresources"] = json!(subs);
+            }
+            entry
         })
         .collect()
 }

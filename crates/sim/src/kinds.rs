@@ -98,6 +98,23 @@ const ALL_VERBS: &[&str] = &[
     "watch",
 ];
 
+/// The same in the order in which the discovery of custom resources lists them.
+const CUSTOM_VERBS: &[&str] = &[
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
+    "update",
+    "watch",
+];
+
+/// Namespaces cannot be deleted by the list.
+const NAMESPACE_VERBS: &[&str] = &[
+    "create", "delete", "get", "list", "patch", "update", "watch",
+];
+
 /// What a built-in kind has beside its names.
 #[derive(Clone, Copy, PartialEq)]
 enum Extra {
@@ -237,7 +254,11 @@ fn expand(row: &BuiltIn) -> Kind {
             row.group,
             "apps" | "batch" | "policy" | ADMISSION | "apiextensions.k8s.io"
         ),
-        verbs: ALL_VERBS,
+        verbs: if row.kind == "Namespace" {
+            NAMESPACE_VERBS
+        } else {
+            ALL_VERBS
+        },
     }
 }
 
@@ -307,7 +328,7 @@ pub(crate) fn from_definition(crd: &Value) -> Result<Kind, String> {
         versions: versions.into_iter().map(|(_, v)| v).collect(),
         custom: true,
         generation: true,
-        verbs: ALL_VERBS,
+        verbs: CUSTOM_VERBS,
         group,
         kind,
         plural,

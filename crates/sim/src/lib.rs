@@ -30,6 +30,7 @@ mod call;
 mod change;
 mod clock;
 mod create;
+mod defaults;
 mod delete;
 mod discovery;
 mod events;

@@ -98,29 +98,14 @@ pub(crate) fn apply(
         if fields::is_leaf(&contested) {
             continue;
         }
-        let message = format!("conflict with {:?}", json::text(other, &["manager"]));
+        let message = format!("conflict with {}", described(other));
         causes.extend(fields::paths(&contested).into_iter().map(
             |field| json!({"reason": "FieldManagerConflict", "message": message, "field": field}),
         ));
         other["fieldsV1"] = fields::minus(&other["fieldsV1"], &contested);
     }
     if !causes.is_empty() && !force {
-        let each: Vec<String> = causes
-            .iter()
-            .map(|c| {
-                format!(
-                    "{}: {}",
-                    json::text(c, &["message"]),
-                    json::text(c, &["field"])
-                )
-            })
-            .collect();
-        let plural = if causes.len() == 1 { "" } else { "s" };
-        let message = format!(
-            "Apply failed with {} conflict{plural}: {}",
-            causes.len(),
-            each.join(", ")
-        );
+        let message = conflict_message(&causes);
         return Err(Refusal::new(409, "Conflict", message).with_causes(causes));
     }
     others.retain(|e| !fields::is_leaf(&e["fieldsV1"]));
@@ -144,6 +129,46 @@ pub(crate) fn apply(
     all.push(entry);
     json::set(&mut next, &["metadata", "managedFields"], ordered(all));
     Ok(next)
+}
+
+/// One conflict in one line, more of them as a list for each manager.
+fn conflict_message(causes: &[Value]) -> String {
+    let (with, field) = (
+        |c: &Value| json::text(c, &["message"]).to_owned(),
+        |c: &Value| json::text(c, &["field"]).to_owned(),
+    );
+    if let [only] = causes {
+        return format!(
+            "Apply failed with 1 conflict: {}: {}",
+            with(only),
+            field(only)
+        );
+    }
+    let mut lines: Vec<String> = Vec::new();
+    let mut manager = String::new();
+    for cause in causes {
+        if with(cause) != manager {
+            manager = with(cause);
+            let many = manager.replacen("conflict", "conflicts", 1);
+            lines.push(format!("{many}:"));
+        }
+        lines.push(format!("- {}", field(cause)));
+    }
+    let (count, lines) = (causes.len(), lines.join("\n"));
+    format!("Apply failed with {count} conflicts: {lines}")
+}
+
+/// A manager as the message of a conflict names it.
+fn described(entry: &Value) -> String {
+    let mut text = format!("{:?}", json::text(entry, &["manager"]));
+    let subresource = json::text(entry, &["subresource"]);
+    if !subresource.is_empty() {
+        text = format!("{text} with subresource {subresource:?}");
+    }
+    if json::text(entry, &["operation"]) == "Update" {
+        text = format!("{text} using {}", json::text(entry, &["apiVersion"]));
+    }
+    text
 }
 
 /// Entries as the server keeps them: applies first, then by time and name, and none without a field.

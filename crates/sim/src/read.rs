@@ -1,6 +1,6 @@
 //! Reading: get, and lists in pages.
 
-use std::{ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub(crate) fn get(state: &State, call: &Call, served: &Served) -> Result<Reply, 
     let version = kind
         .version(&call.target.version)
         .ok_or_else(Refusal::page_not_found)?;
-    let part = change::part(kind, version, &call.target.subresource)?;
+    let part = change::part(kind, version, &call.target.subresource, &call.target.name)?;
     let key = Key::new(&*call.target.namespace, &*call.target.name);
     let object = state
         .get(served.collection, &key)
@@ -60,14 +60,40 @@ fn range<'a>(
     from: Bound<Key>,
     namespace: &'a str,
 ) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
-    state.collections[served.collection]
-        .objects
+    between(
+        &state.collections[served.collection].objects,
+        from,
+        namespace,
+    )
+}
+
+fn between<'a>(
+    objects: &'a BTreeMap<Key, Arc<Value>>,
+    from: Bound<Key>,
+    namespace: &'a str,
+) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
+    objects
         .range((from, Bound::Unbounded))
         .take_while(move |(key, _)| namespace.is_empty() || key.namespace == namespace)
 }
 
-/// Carries out `list`. A page shows the objects as they are when it is read; the continue token carries
-/// the version of the first page, and history that is gone makes it 410, as on a real server.
+/// The objects of a kind at an earlier version: what happened since is taken back, the newest first.
+fn as_of(state: &State, served: &Served, version: u64) -> BTreeMap<Key, Arc<Value>> {
+    let collection = &state.collections[served.collection];
+    let mut objects = collection.objects.clone();
+    let since = collection.history.iter().rev();
+    for change in since.take_while(|c| c.version > version) {
+        let key = Key::of(&change.object);
+        match &change.previous {
+            Some(previous) => objects.insert(key, previous.clone()),
+            None => objects.remove(&key),
+        };
+    }
+    objects
+}
+
+/// Carries out `list`. The continue token carries the version of the first page, and every page shows the
+/// objects as they were then; history that is gone makes it 410, as on a real server.
 pub(crate) fn list(state: &State, call: &Call, served: &Served) -> Result<Reply, Refusal> {
     let selector = selector(call)?;
     let limit = match call.query.number("limit")? {
@@ -78,7 +104,14 @@ pub(crate) fn list(state: &State, call: &Call, served: &Served) -> Result<Reply,
     let mut items = Vec::new();
     let mut last = None;
     let mut remaining = 0;
-    for (key, object) in range(state, served, from, &call.target.namespace) {
+    let newest = state.collections[served.collection].history.back();
+    let former = newest
+        .is_some_and(|change| change.version > version)
+        .then(|| as_of(state, served, version));
+    let objects = former
+        .as_ref()
+        .unwrap_or(&state.collections[served.collection].objects);
+    for (key, object) in between(objects, from, &call.target.namespace) {
         if !selector.is_empty() && !selector.matches(object) {
             continue;
         }
@@ -99,7 +132,8 @@ pub(crate) fn list(state: &State, call: &Call, served: &Served) -> Result<Reply,
         items,
         resource_version: version,
         next,
-        remaining,
+        // The server does not count what a selector would leave out.
+        remaining: if selector.is_empty() { remaining } else { 0 },
     })
 }
 

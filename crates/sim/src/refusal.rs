@@ -37,6 +37,12 @@ impl Refusal {
         self
     }
 
+    /// Details that are there and say nothing, as some answers have them.
+    fn bare(mut self) -> Self {
+        self.details = json!({});
+        self
+    }
+
     pub(crate) fn page_not_found() -> Self {
         Self::new(
             404,
@@ -91,6 +97,7 @@ impl Refusal {
             "Invalid",
             "the server rejected our request due to an error in our request",
         )
+        .bare()
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -103,6 +110,7 @@ impl Refusal {
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource",
         )
+        .bare()
     }
 
     pub(crate) fn media_type(supported: &str) -> Self {

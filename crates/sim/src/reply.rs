@@ -120,7 +120,9 @@ impl Reply {
                 let mut metadata = json!({"resourceVersion": resource_version.to_string()});
                 if !next.is_empty() {
                     metadata["continue"] = json!(next);
-                    metadata["remainingItemCount"] = json!(remaining);
+                    if *remaining > 0 {
+                        metadata["remainingItemCount"] = json!(remaining);
+                    }
                 }
                 match form {
                     Form::Table(detail) => {
@@ -178,11 +180,14 @@ fn list(
         if i > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(
-            shaped(kind, version, item, form, now)
-                .to_string()
-                .as_bytes(),
-        );
+        let mut item = shaped(kind, version, item, form, now);
+        // Items of built-in kinds do not say what they are: a trap for whoever reads them untyped.
+        if form == Form::Whole && !kind.custom {
+            let bare = Arc::make_mut(&mut item);
+            json::remove(bare, &["kind"]);
+            json::remove(bare, &["apiVersion"]);
+        }
+        body.extend_from_slice(item.to_string().as_bytes());
     }
     body.extend_from_slice(b"]}");
     body

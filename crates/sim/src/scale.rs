@@ -7,6 +7,13 @@ use crate::{json, refusal::Refusal};
 /// The Scale of an object.
 pub(crate) fn of(object: &Value) -> Value {
     let replicas = |path: &[&str]| json::at(object, path).and_then(Value::as_i64).unwrap_or(0);
+    let wanted = replicas(&["spec", "replicas"]);
+    // A client that expects a number finds none at zero.
+    let spec = if wanted == 0 {
+        json!({})
+    } else {
+        json!({"replicas": wanted})
+    };
     let labels = json::at(object, &["spec", "selector", "matchLabels"]).and_then(Value::as_object);
     let selector: Vec<String> = labels
         .into_iter()
@@ -20,7 +27,7 @@ pub(crate) fn of(object: &Value) -> Value {
             "uid": json::meta(object, "uid"), "resourceVersion": json::meta(object, "resourceVersion"),
             "creationTimestamp": json::meta(object, "creationTimestamp"),
         },
-        "spec": {"replicas": replicas(&["spec", "replicas"])},
+        "spec": spec,
         "status": {"replicas": replicas(&["status", "replicas"]), "selector": selector.join(",")},
     })
 }
@@ -31,8 +38,10 @@ pub(crate) fn with_replicas(object: &Value, scale: &Value) -> Result<Value, Refu
         .and_then(Value::as_i64)
         .unwrap_or(0);
     if replicas < 0 {
-        let why = "spec.replicas: Invalid value: must be greater than or equal to 0";
-        return Err(Refusal::invalid("Scale", json::meta(object, "name"), why));
+        let why =
+            format!("spec.replicas: Invalid value: {replicas}: must be greater than or equal to 0");
+        let name = json::meta(object, "name");
+        return Err(Refusal::invalid("Scale.autoscaling", name, &why));
     }
     let mut next = object.clone();
     json::set(&mut next, &["spec", "replicas"], json!(replicas));

@@ -254,6 +254,14 @@ fn broken() -> io::Error {
 }
 
 fn refused(refusal: &Refusal) -> Response<SimBody> {
+    // What no handler knows is answered by the HTTP server itself, which speaks no JSON.
+    if *refusal == Refusal::page_not_found() {
+        return respond(
+            404,
+            "text/plain; charset=utf-8",
+            b"404 page not found\n".to_vec(),
+        );
+    }
     respond(
         refusal.code,
         "application/json",

@@ -20,6 +20,8 @@ use crate::{
 
 /// Time between bookmarks, as kube-apiserver's watch cache keeps it.
 const BOOKMARK_PERIOD: Duration = Duration::from_mins(1);
+/// How long before a watch's end its last bookmark comes.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 /// Duration of a watch that states none; kube-apiserver draws 30 to 60 minutes.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(30);
 /// Changes written in one piece: a restart of ten thousand objects must not become one allocation.
@@ -57,8 +59,14 @@ impl Watch {
     ) -> Result<Self, Refusal> {
         let selector = read::selector(call)?;
         let collection = &now.collections[served.collection];
-        let requested = call.query.number("resourceVersion")?.unwrap_or(0);
+        let requested = version(call)?;
         let send_initial = call.query.flag("sendInitialEvents");
+        if !call.query.get("sendInitialEvents").is_empty()
+            && call.query.get("resourceVersionMatch") != "NotOlderThan"
+        {
+            let why = "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+            return Err(Refusal::invalid("ListOptions.meta.k8s.io", "", why));
+        }
         let mut initial = Vec::new();
         let position = if send_initial || requested == 0 {
             if call.query.get("sendInitialEvents") != "false" {
@@ -78,6 +86,11 @@ impl Watch {
             .query
             .number("timeoutSeconds")?
             .map(Duration::from_secs);
+        // Bounded, because an absurd number of seconds must not overflow the clock.
+        let deadline = start
+            + timeout
+                .unwrap_or(DEFAULT_TIMEOUT)
+                .min(Duration::from_hours(24));
         let mut name = Selector::default();
         if !call.target.name.is_empty() {
             name = Selector::parse("", &format!("metadata.name={}", call.target.name))?;
@@ -95,12 +108,9 @@ impl Watch {
             bookmarks: call
                 .query
                 .flag("allowWatchBookmarks")
-                .then(|| start + BOOKMARK_PERIOD),
-            // Bounded, because an absurd number of seconds must not overflow the clock.
-            deadline: start
-                + timeout
-                    .unwrap_or(DEFAULT_TIMEOUT)
-                    .min(Duration::from_hours(24)),
+                .then(|| next_bookmark(start, deadline))
+                .flatten(),
+            deadline,
             changed: collection.changed.subscribe(),
             cut,
             expired,
@@ -136,8 +146,8 @@ impl Watch {
                 () = tokio::time::sleep_until(bookmark) => {
                     let now = Instant::now();
                     self.ended = now >= self.deadline;
-                    if self.bookmarks.is_some() {
-                        self.bookmarks = Some(now + BOOKMARK_PERIOD);
+                    if self.bookmarks.is_some_and(|due| due <= now) {
+                        self.bookmarks = next_bookmark(now, self.deadline);
                         return Some(Ok(self.bookmark(false)));
                     }
                 }
@@ -188,7 +198,7 @@ impl Watch {
         for change in collection.history.range(first..).take(CHUNK) {
             self.position = change.version;
             if let Some((name, object)) = self.seen(change) {
-                self.line(name, object, now, &mut lines);
+                self.line(name, &object, now, &mut lines);
             }
         }
         if lines.is_empty() {
@@ -205,7 +215,8 @@ impl Watch {
     }
 
     /// What a change looks like through the watch's selector: an object that no longer matches is deleted for it.
-    fn seen<'c>(&self, change: &'c Change) -> Option<(&'static str, &'c Arc<Value>)> {
+    /// What it was then is what the watch is told.
+    fn seen(&self, change: &Change) -> Option<(&'static str, Arc<Value>)> {
         if !self.namespace.is_empty()
             && crate::json::meta(&change.object, "namespace") != self.namespace
         {
@@ -215,9 +226,9 @@ impl Watch {
         let before = change.previous.as_ref().is_some_and(|o| matches(o));
         let after = change.what != ChangeType::Deleted && matches(&change.object);
         match (before, after) {
-            (false, true) => Some(("ADDED", &change.object)),
-            (true, true) => Some(("MODIFIED", &change.object)),
-            (true, false) => Some(("DELETED", &change.object)),
+            (false, true) => Some(("ADDED", change.object.clone())),
+            (true, true) => Some(("MODIFIED", change.object.clone())),
+            (true, false) => Some(("DELETED", last_seen(change))),
             (false, false) => None,
         }
     }
@@ -248,8 +259,41 @@ impl Watch {
     }
 }
 
+/// What a watch that no longer selects the object is shown: its form before, at the version of the change.
+fn last_seen(change: &Change) -> Arc<Value> {
+    match &change.previous {
+        Some(previous) if change.what != ChangeType::Deleted => {
+            let mut last = Value::clone(previous);
+            let version = Value::from(change.version.to_string());
+            crate::json::set(&mut last, &["metadata", "resourceVersion"], version);
+            Arc::new(last)
+        }
+        _ => change.object.clone(),
+    }
+}
+
+/// The version a watch begins at; what is no number is an error of the server's, not of the request's.
+fn version(call: &Call) -> Result<u64, Refusal> {
+    let text = call.query.get("resourceVersion");
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.parse().map_err(|_| {
+        let message = format!(
+            "resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+        );
+        Refusal::new(500, "", message)
+    })
+}
+
+/// The one after this moment: a period later, or shortly before the end, and none after that.
+fn next_bookmark(now: Instant, deadline: Instant) -> Option<Instant> {
+    let last = deadline.checked_sub(LAST_BOOKMARK)?;
+    (now < last).then(|| last.min(now + BOOKMARK_PERIOD))
+}
+
 fn bookmark(kind: &Kind, version: &str, at: u64, initial_end: bool, form: Form) -> Value {
-    let mut metadata = json!({"resourceVersion": at.to_string(), "creationTimestamp": null});
+    let mut metadata = json!({"resourceVersion": at.to_string()});
     if initial_end {
         metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
     }

@@ -327,7 +327,8 @@ async fn the_scale_subresource_reads_and_writes_replicas() {
         .patch_scale(name, &PatchParams::default(), &Patch::Merge(patch))
         .await
         .unwrap();
-    assert_eq!(scaled.spec.unwrap().replicas, Some(0));
+    // Zero is left out of what the server writes.
+    assert_eq!(scaled.spec.unwrap().replicas, None);
     let deployment = api.get(name).await.unwrap();
     assert_eq!(
         (
