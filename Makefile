@@ -51,7 +51,9 @@ soak: testbed ## Repeat the end-to-end scenarios and print the figures (an hour 
 	@$(tests) --release --bin soak
 
 bench: ## Measure memory, time and the cost of one event at 100 to 10,000 Workspaces
+	@$(CARGO) build --locked --quiet --release -p federation-health-operator
 	@$(tests) --release --bin bench
+	@$(tests) --release --bin bench -- instructions
 
 ##@ Change it
 
