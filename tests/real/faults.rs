@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use federation_health_testbed::Result;
 use federation_health_tests::scenarios::{admin, faults::Faults};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_missing_or_forbidden_is_named_and_the_rest_goes_on() {
     let faults = Faults::start(true).await.unwrap();
-    definitions(&faults).await;
-    malformed(&faults).await;
-    rights(&faults).await;
-    policies(&faults).await;
-    endpoints(&faults).await;
+    definitions(&faults).await.unwrap();
+    malformed(&faults).await.unwrap();
+    rights(&faults).await.unwrap();
+    policies(&faults).await.unwrap();
+    endpoints(&faults).await.unwrap();
     let took = faults.stop().await.unwrap();
     println!("stopped in {took:?}");
     assert!(took < Duration::from_secs(10), "{took:?}");
@@ -19,7 +20,7 @@ async fn what_is_missing_or_forbidden_is_named_and_the_rest_goes_on() {
 }
 
 /// CRDs that are not there, come later, and go.
-async fn definitions(faults: &Faults) {
+async fn definitions(faults: &Faults) -> Result<()> {
     faults
         .expect(&[
             ("Ready", "True", ""),
@@ -30,147 +31,112 @@ async fn definitions(faults: &Faults) {
             ("NamespacesSafe", "Unknown", "CRDNotInstalled"),
             ("HoldReady", "True", "Proven"),
         ])
-        .await
-        .unwrap();
-    let message = faults.message("ClustersUnique").await.unwrap();
+        .await?;
+    let message = faults.message("ClustersUnique").await?;
     assert!(message.contains("install KubeFed's"), "{message}");
-    faults.install_kubefed().await.unwrap();
+    faults.install_kubefed().await?;
     faults
         .expect(&[
             ("ClustersUnique", "True", ""),
             ("ControlPlaneUnique", "True", ""),
             ("WorkspacesStable", "Unknown", "CRDNotInstalled"),
         ])
-        .await
-        .unwrap();
-    faults.install_kubesphere().await.unwrap();
-    faults
-        .expect(&[("Healthy", "True", "NoFindings")])
-        .await
-        .unwrap();
+        .await?;
+    faults.install_kubesphere().await?;
+    faults.expect(&[("Healthy", "True", "NoFindings")]).await?;
     let workspaces = "workspaces.tenant.kubesphere.io";
-    faults.remove_definition(workspaces).await.unwrap();
+    faults.remove_definition(workspaces).await?;
     faults
         .expect(&[
             ("WorkspacesStable", "Unknown", "CRDNotInstalled"),
             ("NamespacesSafe", "Unknown", "CRDNotInstalled"),
             ("ClustersUnique", "True", ""),
         ])
-        .await
-        .unwrap();
-    faults.install_kubesphere().await.unwrap();
-    faults
-        .expect(&[("Healthy", "True", "NoFindings")])
-        .await
-        .unwrap();
+        .await?;
+    faults.install_kubesphere().await?;
+    faults.expect(&[("Healthy", "True", "NoFindings")]).await?;
+    Ok(())
 }
 
-async fn malformed(faults: &Faults) {
-    faults.select("Near").await.unwrap();
+async fn malformed(faults: &Faults) -> Result<()> {
+    faults.select("Near").await?;
     faults
         .expect(&[
             ("WorkspacesStable", "Unknown", "MalformedObject"),
             ("ClustersUnique", "True", ""),
         ])
-        .await
-        .unwrap();
-    let message = faults.message("WorkspacesStable").await.unwrap();
+        .await?;
+    let message = faults.message("WorkspacesStable").await?;
     assert!(message.contains("malformed"), "{message}");
-    faults.select("Exists").await.unwrap();
-    faults
-        .expect(&[("WorkspacesStable", "True", "")])
-        .await
-        .unwrap();
+    faults.select("Exists").await?;
+    faults.expect(&[("WorkspacesStable", "True", "")]).await?;
+    Ok(())
 }
 
-async fn rights(faults: &Faults) {
-    faults.make_namespace().await.unwrap();
-    faults.register().await.unwrap();
+async fn rights(faults: &Faults) -> Result<()> {
+    faults.make_namespace().await?;
+    faults.register().await?;
     faults
         .expect(&[
             ("ClustersReachable", "False", "Unreachable"),
             ("ClustersUnique", "Unknown", "Unreachable"),
             ("WorkspacesStable", "True", ""),
         ])
-        .await
-        .unwrap();
-    println!(
-        "without the Secret: {}",
-        faults.message("ClustersReachable").await.unwrap()
-    );
-    faults.grant_secrets().await.unwrap();
-    faults
-        .expect(&[("Healthy", "True", "NoFindings")])
-        .await
-        .unwrap();
-    faults.grant_kubefed(false).await.unwrap();
+        .await?;
+    let message = faults.message("ClustersReachable").await?;
+    assert!(message.contains("SecretForbidden"), "{message}");
+    faults.grant_secrets().await?;
+    faults.expect(&[("Healthy", "True", "NoFindings")]).await?;
+    faults.grant_kubefed(false).await?;
     faults
         .expect(&[
             ("ClustersUnique", "Unknown", "Forbidden"),
             ("WorkspacesStable", "True", ""),
             ("HoldReady", "True", "Proven"),
         ])
-        .await
-        .unwrap();
-    let message = faults.message("ClustersUnique").await.unwrap();
+        .await?;
+    let message = faults.message("ClustersUnique").await?;
     assert!(message.contains("apply its ClusterRole again"), "{message}");
-    faults.grant_kubefed(true).await.unwrap();
-    faults
-        .expect(&[("Healthy", "True", "NoFindings")])
-        .await
-        .unwrap();
+    faults.grant_kubefed(true).await?;
+    faults.expect(&[("Healthy", "True", "NoFindings")]).await?;
+    Ok(())
 }
 
-async fn policies(faults: &Faults) {
+async fn policies(faults: &Faults) -> Result<()> {
     let rest = ("ClustersUnique", "True", "");
-    faults.remove_policy().await.unwrap();
+    faults.remove_policy().await?;
     faults
         .expect(&[("HoldReady", "False", "PolicyMissing"), rest])
-        .await
-        .unwrap();
-    let message = faults.message("HoldReady").await.unwrap();
+        .await?;
+    let message = faults.message("HoldReady").await?;
     assert!(
         message.contains("ValidatingAdmissionPolicy federation-health-federation-fast"),
         "{message}"
     );
-    faults.restore_policy().await.unwrap();
-    faults
-        .expect(&[("HoldReady", "True", "Proven")])
-        .await
-        .unwrap();
-    faults.alter_policy().await.unwrap();
+    faults.restore_policy().await?;
+    faults.expect(&[("HoldReady", "True", "Proven")]).await?;
+    faults.alter_policy().await?;
     faults
         .expect(&[("HoldReady", "False", "PolicyAltered"), rest])
-        .await
-        .unwrap();
-    faults.restore_policy().await.unwrap();
-    faults
-        .expect(&[("HoldReady", "True", "Proven")])
-        .await
-        .unwrap();
-    faults.unbind_policy().await.unwrap();
+        .await?;
+    faults.restore_policy().await?;
+    faults.expect(&[("HoldReady", "True", "Proven")]).await?;
+    faults.unbind_policy().await?;
     faults
         .expect(&[("HoldReady", "False", "PolicyMissing"), rest])
-        .await
-        .unwrap();
-    faults.restore_policy().await.unwrap();
-    faults
-        .expect(&[("HoldReady", "True", "Proven")])
-        .await
-        .unwrap();
+        .await?;
+    faults.restore_policy().await?;
+    faults.expect(&[("HoldReady", "True", "Proven")]).await?;
+    Ok(())
 }
 
-async fn endpoints(faults: &Faults) {
-    let (code, text) = admin::get(&faults.address, "/livez").await.unwrap();
+async fn endpoints(faults: &Faults) -> Result<()> {
+    let (code, text) = admin::get(&faults.address, "/livez").await?;
     assert_eq!((code, text.as_str()), (200, "ok\n"));
-    let (code, text) = admin::get(&faults.address, "/readyz?verbose")
-        .await
-        .unwrap();
+    let (code, text) = admin::get(&faults.address, "/readyz?verbose").await?;
     assert!(code == 200 && text.contains("[+]watch-"), "{code} {text}");
-    assert_eq!(
-        faults.missing_metrics().await.unwrap(),
-        Vec::<String>::new()
-    );
+    assert_eq!(faults.missing_metrics().await?, Vec::<String>::new());
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,14 +97,12 @@ impl Slow {
         let watched =
             uri.contains("watch=true") && self.kinds.iter().any(|kind| uri.contains(kind));
         let delay = if watched { self.delay } else { Duration::ZERO };
-        match self.ask(request).await {
-            Ok(answer) => answer.map(|body| slowed(body, delay)),
-            Err(_) => {
-                let mut answer = Response::new(Empty::new().boxed_unsync());
-                *answer.status_mut() = StatusCode::BAD_GATEWAY;
-                answer
-            }
+        if let Ok(answer) = self.ask(request).await {
+            return answer.map(|body| slowed(body, delay));
         }
+        let mut answer = Response::new(Empty::new().boxed_unsync());
+        *answer.status_mut() = StatusCode::BAD_GATEWAY;
+        answer
     }
 
     async fn ask(&self, request: Request<Incoming>) -> Result<Response<Body>> {
