@@ -6,6 +6,7 @@
 )]
 
 pub mod bench;
+pub mod conformance;
 pub mod guarded;
 pub mod manifests;
 pub mod scenarios;
