@@ -14,6 +14,7 @@ pub mod held;
 pub mod honest;
 pub mod members;
 pub mod never;
+pub mod padding;
 pub mod patch;
 pub mod planes;
 pub mod prototype;

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::{
     figures::{Spread, milliseconds},
-    tripwire::{Padding, Tripwire, break_glass},
+    padding::Padding,
+    tripwire::{Tripwire, break_glass},
 };
 
 /// Forms of one and the same change.
