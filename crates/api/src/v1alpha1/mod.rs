@@ -1,17 +1,19 @@
 //! `FederationHealth` v1alpha1.
 
 mod definition;
+mod remediation;
 mod spec;
 mod status;
+mod workspaces;
 
 pub use definition::definition;
+pub use remediation::{ActionPolicy, Actions, Limits, PauseRequest, Remediation, RemediationMode};
 pub use spec::{
-    ActionPolicy, Actions, Churn, CollectionHold, FederationHealth, FederationHealthSpec,
-    FederationHold, FederationRef, History, Hold, HoldRequest, IgnoreRequirement, IgnoreSelector,
-    Kinds, Limits, PauseRequest, Probe, ProbeMode, Remediation, RemediationMode, SelectorOperator,
-    Workspaces,
+    Churn, CollectionHold, FederationHealth, FederationHealthSpec, FederationHold, FederationRef,
+    History, Hold, HoldRequest, Probe, ProbeMode,
 };
 pub use status::{
     BlastRadius, ClusterGroup, FederationHealthStatus, FindingStatus, GroupMember, HoldCause,
     HoldStatus, Incident, LostNamespace, Summary,
 };
+pub use workspaces::{IgnoreRequirement, IgnoreSelector, Kinds, SelectorOperator, Workspaces};

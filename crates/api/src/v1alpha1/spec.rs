@@ -1,14 +1,12 @@
 //! What the owner of a federation asks for. Every field has a default: an empty spec watches and reports, and writes
 //! nothing but its own status.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::status::FederationHealthStatus;
+use super::{remediation::Remediation, status::FederationHealthStatus, workspaces::Workspaces};
 
 /// FederationHealth guards one KubeFed federation: it reports whether the federation is about to destroy something, is
 /// doing so or has done so, and holds deletions where its owner opted in.
@@ -143,99 +141,6 @@ impl Default for FederationRef {
             controller_deployment: Self::controller_deployment(),
         }
     }
-}
-
-/// What is judged.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("!has(self.ignoreSelector) || (has(self.ignoreSelector.matchLabels) && size(self.ignoreSelector.matchLabels) > 0) || (has(self.ignoreSelector.matchExpressions) && size(self.ignoreSelector.matchExpressions) > 0)").message("ignoreSelector must name at least one label: leave the field out to ignore nothing")
-)]
-pub struct Workspaces {
-    /// Workspaces whose labels match are not judged: for example those of test tenants that are recreated on purpose.
-    /// An empty selector, which would match every Workspace, is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ignore_selector: Option<IgnoreSelector>,
-    /// `AllFederatedTypes`: every kind with an enabled FederatedTypeConfig is simulated, since KubeFed deletes volume claims
-    /// and Deployments of a doubled cluster as fast as Workspaces (FederatedSecrets are never watched). `Workspaces`: only
-    /// Workspaces.
-    #[serde(default)]
-    pub kinds: Kinds,
-}
-
-/// A label selector with bounds.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct IgnoreSelector {
-    /// Labels that must all be present with these values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16))]
-    pub match_labels: BTreeMap<String, String>,
-    /// Requirements that must all hold.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub match_expressions: Vec<IgnoreRequirement>,
-}
-
-impl From<&IgnoreSelector> for LabelSelector {
-    fn from(selector: &IgnoreSelector) -> Self {
-        use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
-        Self {
-            match_labels: Some(selector.match_labels.clone()),
-            match_expressions: Some(
-                selector
-                    .match_expressions
-                    .iter()
-                    .map(|r| LabelSelectorRequirement {
-                        key: r.key.clone(),
-                        operator: format!("{:?}", r.operator),
-                        values: Some(r.values.clone()),
-                    })
-                    .collect(),
-            ),
-        }
-    }
-}
-
-/// One requirement of a selector.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("self.operator in ['Exists', 'DoesNotExist'] ? !has(self.values) || size(self.values) == 0 : has(self.values) && size(self.values) > 0").message("operators In and NotIn need values; Exists and DoesNotExist take none")
-)]
-pub struct IgnoreRequirement {
-    /// Label key.
-    #[schemars(length(min = 1, max = 317))]
-    pub key: String,
-    /// How the label is compared.
-    pub operator: SelectorOperator,
-    /// Values for In and NotIn.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
-    pub values: Vec<String>,
-}
-
-/// Operators of a label selector.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
-pub enum SelectorOperator {
-    /// The label's value is in the list.
-    In,
-    /// The label is absent or its value is not in the list.
-    NotIn,
-    /// The label is present.
-    Exists,
-    /// The label is absent.
-    DoesNotExist,
-}
-
-/// Which federated kinds are simulated.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
-pub enum Kinds {
-    /// Every kind with an enabled FederatedTypeConfig, FederatedSecrets excepted.
-    #[default]
-    AllFederatedTypes,
-    /// Workspaces only.
-    Workspaces,
 }
 
 /// The churn detector: a counter of completed recreations (same name, new UID) that decays with time, on two time scales.
@@ -435,130 +340,6 @@ pub struct HoldRequest {
     pub reason: String,
     /// When the request ends by itself.
     pub until: Time,
-}
-
-/// What may be changed to cure a cause. This version carries out holds only: the mode is shown and kept, and
-/// RemediationAllowed says that no action is available.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Remediation {
-    /// `Observe` reports; `DryRun` also plans each write and tries it with a server-side dry run; `Apply` carries it out.
-    #[serde(default)]
-    pub mode: RemediationMode,
-    /// What each action may do in mode Apply.
-    #[serde(default)]
-    pub actions: Actions,
-    /// Limits that no plan exceeds.
-    #[serde(default)]
-    pub limits: Limits,
-    /// Named reasons to take no action. Holds are not paused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub pause_requests: Vec<PauseRequest>,
-}
-
-/// How far remediation goes.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
-pub enum RemediationMode {
-    /// Report only.
-    #[default]
-    Observe,
-    /// Plan, and try each write without effect.
-    DryRun,
-    /// Carry out.
-    Apply,
-}
-
-/// A named reason to pause.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
-pub struct PauseRequest {
-    /// Who asks.
-    #[schemars(length(min = 1, max = 63))]
-    pub name: String,
-    /// Why.
-    #[schemars(length(min = 1, max = 256))]
-    pub reason: String,
-}
-
-/// One switch for each action.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Actions {
-    /// Keep the volumes of namespaces at risk.
-    #[serde(default)]
-    pub retain_volumes: ActionPolicy,
-    /// Put the finalizer `orphan` on Workspaces, so that their namespaces outlive them.
-    #[serde(default)]
-    pub arm_orphan: ActionPolicy,
-    /// Take Workspaces at risk out of KubeFed's care.
-    #[serde(default)]
-    pub shield_workspaces: ActionPolicy,
-    /// Scale conflicting KubeFed Deployments to zero.
-    #[serde(default)]
-    pub freeze_controllers: ActionPolicy,
-    /// Take dangling owner references off namespaces.
-    #[serde(default)]
-    pub disarm_namespaces: ActionPolicy,
-    /// Replace stale names in placements.
-    #[serde(default)]
-    pub fix_placement: ActionPolicy,
-    /// Delete the registration whose staleness is proven.
-    #[serde(default)]
-    pub remove_stale_cluster: ActionPolicy,
-}
-
-/// Who starts an action.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
-pub enum ActionPolicy {
-    /// Nobody.
-    #[default]
-    Never,
-    /// A person, by approving the plan.
-    Approval,
-    /// The operator.
-    Automatic,
-}
-
-/// Limits of remediation.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Limits {
-    /// Actions an hour.
-    #[serde(default = "Limits::max_actions_per_hour")]
-    #[schemars(range(min = 0, max = 60))]
-    pub max_actions_per_hour: i64,
-    /// Seconds between two actions on one target.
-    #[serde(default = "Limits::cooldown_seconds")]
-    #[schemars(range(min = 0, max = 86_400))]
-    pub cooldown_seconds: i64,
-    /// Share of clusters, in percent, that may look unhealthy before the operator suspects itself and stops.
-    #[serde(default = "Limits::max_unhealthy_percent")]
-    #[schemars(range(min = 1, max = 100))]
-    pub max_unhealthy_percent: i64,
-}
-
-impl Limits {
-    fn max_actions_per_hour() -> i64 {
-        6
-    }
-
-    fn cooldown_seconds() -> i64 {
-        600
-    }
-
-    fn max_unhealthy_percent() -> i64 {
-        34
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_actions_per_hour: Self::max_actions_per_hour(),
-            cooldown_seconds: Self::cooldown_seconds(),
-            max_unhealthy_percent: Self::max_unhealthy_percent(),
-        }
-    }
 }
 
 /// How much of the past is kept.
