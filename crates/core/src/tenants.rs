@@ -84,7 +84,8 @@ impl Tenants {
             if let Some(workspace) = to {
                 self.members
                     .entry(workspace)
-                    .or_default()
+                    // A vector's own first growth is to four; most Workspaces have fewer namespaces than that.
+                    .or_insert_with(|| Vec::with_capacity(1))
                     .push(name.clone());
             }
         }

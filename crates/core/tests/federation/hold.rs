@@ -1,25 +1,12 @@
 //! What raises a hold, what keeps it and what ends it.
 
 use federation_health_core::{
-    effect::{CauseKind, CauseView, Effect, HoldImage, Rule},
-    facts::{Change, Feed, FeedState},
-    federation::Policy,
+    effect::{CauseKind, Effect, HoldImage, Rule},
+    facts::{Feed, FeedState},
     hold::CollectionPolicy,
-    time::Time,
 };
 
-use crate::bed::{Bed, Feeds, RELEASE_AFTER_MS, both, namespace, policy, registration, text};
-
-/// Doubled, cured, and the time after which a hold may end has passed.
-fn cured() -> Bed {
-    let mut bed = Bed::quiet();
-    bed.double();
-    bed.unregister(crate::bed::PLANE, "produce-trt");
-    bed.pass(RELEASE_AFTER_MS - 1);
-    assert_eq!(bed.left, [], "too early to ask");
-    bed.pass(1);
-    bed
-}
+use crate::bed::{Bed, Feeds, RELEASE_AFTER_MS, both, cured, namespace, policy, text};
 
 #[test]
 fn a_doubled_registration_holds_fast_and_durably_before_anything_is_deleted() {
@@ -326,149 +313,4 @@ fn a_withdrawn_request_leaves_other_causes_in_force() {
     bed.pass(RELEASE_AFTER_MS);
     assert_eq!(bed.holds(), (true, true));
     assert_eq!(bed.left, []);
-}
-
-#[test]
-fn another_replicas_hold_is_taken_up_and_not_lowered() {
-    let mut bed = Bed::quiet();
-    let image = HoldImage {
-        collection: true,
-        since: Some(Time(bed.now.0 / 1000 * 1000)),
-        reason: Some(CauseKind::UnexpectedDeletion),
-        causes: vec![CauseView {
-            kind: CauseKind::UnexpectedDeletion,
-            subject: text("orders"),
-            uid: Some(crate::bed::uid(30)),
-        }],
-        ..HoldImage::default()
-    };
-    bed.foreign(image);
-    assert!(bed.holds().0, "it saw the deletion before this one did");
-    assert_eq!(
-        bed.left,
-        [Effect::Verify(text("orders"), crate::bed::uid(30))]
-    );
-    bed.no_longer_wished("orders");
-    assert_eq!(bed.holds(), (false, false));
-}
-
-#[test]
-fn a_hold_that_a_person_wrote_without_a_cause_is_theirs_to_end() {
-    let mut bed = Bed::quiet();
-    bed.foreign(HoldImage {
-        collection: true,
-        ..HoldImage::default()
-    });
-    bed.pass(100 * RELEASE_AFTER_MS);
-    assert_eq!(bed.causes(), [CauseKind::Unrecorded]);
-    assert_eq!(bed.left, []);
-}
-
-#[test]
-fn our_own_release_is_not_taken_for_somebody_elses_hold() {
-    let mut bed = cured();
-    let held = bed.stored.clone();
-    let now = bed.now;
-    let effects = bed
-        .federation
-        .confirm_release(Some((&[], &std::collections::BTreeMap::new())), now);
-    assert!(matches!(effects[0], Effect::Lower(_)));
-    // A write of the rest of status arrives before our lowering is through: it still says what was held.
-    let again = bed.federation.observe_hold(held, 1_000, false, now);
-    assert!(
-        again.iter().all(|e| !matches!(e, Effect::Raise(_))),
-        "the old record is not a new cause: {again:?}"
-    );
-}
-
-#[test]
-fn a_lowering_that_failed_is_planned_again() {
-    let mut bed = cured();
-    let now = bed.now;
-    let effects = bed
-        .federation
-        .confirm_release(Some((&[], &std::collections::BTreeMap::new())), now);
-    assert!(matches!(effects[0], Effect::Lower(_)));
-    bed.federation.hold_written(None);
-    let effects = bed.federation.tick(now);
-    assert!(
-        matches!(effects[0], Effect::Lower(_)),
-        "with a precondition again: {effects:?}"
-    );
-}
-
-#[test]
-fn a_binding_that_does_not_follow_is_asked_again_after_a_pause() {
-    let mut bed = Bed::quiet();
-    let change = Change::Registration(
-        crate::bed::key(crate::bed::PLANE, "produce-trt"),
-        Some(registration(2, "https://here:6443")),
-    );
-    let effects = bed.federation.apply(change, bed.now);
-    let asked = |effects: &[Effect]| {
-        effects
-            .iter()
-            .filter(|e| matches!(e, Effect::Durable(_, true)))
-            .count()
-    };
-    assert_eq!(asked(&effects), 2);
-    assert_eq!(asked(&bed.federation.tick(bed.now.plus_ms(1999))), 0);
-    assert_eq!(asked(&bed.federation.tick(bed.now.plus_ms(2000))), 2);
-}
-
-#[test]
-fn the_federation_rule_covers_the_guarded_plane_whatever_else_there_is() {
-    let mut bed = Bed::quiet();
-    for n in 0..40 {
-        bed.register(
-            &format!("a-{n:02}"),
-            "left-over",
-            registration(100 + n, &format!("https://far-{n}")),
-        );
-    }
-    bed.double();
-    assert_eq!(bed.stored.namespaces.len(), 16);
-    assert!(bed.stored.namespaces.contains(&text(crate::bed::PLANE)));
-
-    let mut early = Bed::new(Feeds::Unread, both());
-    early.dying("orders", 30);
-    early.pass(300);
-    assert_eq!(
-        early.stored.namespaces,
-        [text(crate::bed::PLANE)],
-        "before anything else is read"
-    );
-}
-
-#[test]
-fn what_was_written_reads_back_without_a_difference() {
-    let mut bed = Bed::quiet();
-    bed.now = bed.now.plus_ms(123);
-    let long = "x".repeat(250);
-    bed.register(
-        crate::bed::PLANE,
-        &long,
-        registration(2, "https://here:6443"),
-    );
-    bed.register(
-        crate::bed::PLANE,
-        &format!("y{long}"),
-        registration(3, "https://here:6443"),
-    );
-    assert!(bed.stored.message.len() <= 1024);
-    assert!(bed.stored.causes.iter().all(|c| c.subject.len() <= 512));
-    assert_eq!(
-        bed.stored.since.unwrap().0 % 1000,
-        0,
-        "the API keeps whole seconds"
-    );
-    assert_eq!(bed.observe(false), []);
-}
-
-#[test]
-fn an_unchanged_policy_changes_nothing() {
-    let mut bed = Bed::quiet();
-    bed.double();
-    let same: Policy = both();
-    assert_eq!(bed.policy(same), []);
 }

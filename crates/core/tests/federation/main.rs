@@ -4,8 +4,10 @@
 
 mod bed;
 mod conditions;
+mod facts;
 mod hold;
 mod identity;
 mod ledger;
 mod properties;
 mod tripwire;
+mod writes;
