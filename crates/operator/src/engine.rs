@@ -101,12 +101,14 @@ impl Engine {
                 return;
             }
         };
+        let settled = *self.written.borrow();
         self.hold.send_modify(|order| {
-            // A raise that has not been written yet is not turned into a lowering with a precondition.
+            // What still waits to be raised is not held up by the precondition of a later lowering: the image says it all.
+            let waiting = settled < order.turn && !order.lowers;
             *order = HoldOrder {
                 turn: order.turn + 1,
                 image: Some(image),
-                lowers,
+                lowers: lowers && !waiting,
             };
         });
     }

@@ -302,48 +302,6 @@ fn a_storm_of_ten_thousand_deletions_verifies_each_once_and_writes_the_hold_a_fe
 }
 
 #[test]
-fn the_cost_of_one_event_does_not_grow_with_what_stands() {
-    // Time, coarsely: a hundredfold of causes may not cost ten times as much an event.
-    let time_of = |causes: u128| {
-        let mut bed = Bed::new(Feeds::Synced, both());
-        bed.host();
-        for n in 0..causes {
-            let name = format!("ws-{n}");
-            bed.federated(&name, Some(desired(100_000 + n, &["host"])));
-            bed.workspace(&name, Some(workspace(200_000 + n)));
-            bed.workspace(&name, None);
-        }
-        let one = |bed: &mut Bed, n: u128| {
-            bed.federated("one", Some(desired(1, &["host"])));
-            bed.workspace("one", Some(workspace(n)));
-            bed.workspace("one", None);
-            bed.tick();
-        };
-        one(&mut bed, 1);
-        (0..5)
-            .map(|round| {
-                let start = cost();
-                for n in 0..2000 {
-                    one(&mut bed, 10_000 * round + n);
-                }
-                cost() - start
-            })
-            .min()
-            .unwrap()
-    };
-    let (few, many) = (time_of(100), time_of(10_000));
-    assert!(many < few * 10, "{few} µs with 100, {many} µs with 10,000");
-}
-
-/// Microseconds of this thread's life. The rule against clocks is one for decisions, not for measuring them.
-#[expect(clippy::disallowed_methods, reason = "a measurement")]
-fn cost() -> u128 {
-    use std::{sync::OnceLock, time::Instant};
-    static START: OnceLock<Instant> = OnceLock::new();
-    START.get_or_init(Instant::now).elapsed().as_micros()
-}
-
-#[test]
 fn a_recorded_deletion_is_verified_anew_only_while_it_is_young() {
     let mut bed = Bed::quiet();
     bed.dying("orders", 30);
