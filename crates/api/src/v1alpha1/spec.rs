@@ -269,9 +269,10 @@ pub enum ProbeMode {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hold {
-    /// Refuse the garbage collector's deletions of namespaces and other objects that belong to a Workspace. `Always` hinders
-    /// no honest deletion on the host, where KubeSphere deletes a Workspace's namespaces itself. In a member cluster the
-    /// collector does the honest work too, so a standing hold there keeps tenants' namespaces after the tenant has left.
+    /// Refuse the garbage collector's deletions of namespaces and other objects that belong to a Workspace. On the host
+    /// `Always` leaves the deletion of a WorkspaceTemplate alone, since KubeSphere deletes its namespaces itself; but the
+    /// namespaces of a Workspace whose placement drops the host stay and have to be deleted by hand. In a member cluster the
+    /// collector does all honest work, so a standing hold there keeps tenants' namespaces after the tenant has left.
     #[serde(default)]
     pub collection: CollectionHold,
     /// Refuse KubeFed's deletions of what it manages. Belongs to a diagnosis: while it stands, no federated deletion is
