@@ -68,6 +68,8 @@ mod tests {
     fn a_description_breaks_between_paragraphs_alone() {
         let text = serde_json::to_string(&root()).unwrap();
         assert!(!text.replace("\\n\\n", "").contains("\\n"), "{text}");
-        assert!(text.contains("On the host `Always` leaves the deletion of a WorkspaceTemplate alone"));
+        assert!(
+            text.contains("On the host `Always` leaves the deletion of a WorkspaceTemplate alone")
+        );
     }
 }
