@@ -14,6 +14,7 @@ mod tests;
 
 use std::{convert::Infallible, future::Future, marker::PhantomData, time::Duration};
 
+use federation_health_core::facts::FeedState;
 use kube::Client;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -43,34 +44,6 @@ const SHORT_WATCH: Duration = Duration::from_secs(1);
 /// Least time between two complete lists: in a storm every watch may expire at once, and lists without a pause would
 /// add to the load that makes them expire.
 const LIST_SPACING: Duration = Duration::from_secs(1);
-
-/// How much of a collection is known at this moment. Finite, so that it can be a condition's reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FeedState {
-    /// Nothing has been read yet.
-    Pending,
-    /// A full list was read and the watch that continues it stands.
-    Synced,
-    /// The server does not know the kind. What is known of its objects stands until a list says otherwise.
-    NotInstalled,
-    /// The server refuses us (401 or 403): a right or a valid token is lacking.
-    Forbidden,
-    /// The server cannot be reached or does not answer as it should; tried again until it does.
-    Failing,
-}
-
-impl FeedState {
-    /// The name for metrics and reasons.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "Pending",
-            Self::Synced => "Synced",
-            Self::NotInstalled => "NotInstalled",
-            Self::Forbidden => "Forbidden",
-            Self::Failing => "Failing",
-        }
-    }
-}
 
 /// Receives one collection. Calls come one after the other from one task and must return quickly.
 pub trait Sink<T> {

@@ -218,20 +218,33 @@ impl Feed {
     }
 }
 
-/// State of a feed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How much of a collection is known at this moment. Finite, so that it can be a condition's reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FeedState {
-    /// Nothing has been delivered.
+    /// Nothing has been read yet.
     #[default]
     Pending,
-    /// A list was completed and the watch goes on.
+    /// A full list was read and the watch that continues it stands.
     Synced,
-    /// The kind does not exist on this server.
+    /// The server does not know the kind. What is known of its objects stands until a list says otherwise.
     NotInstalled,
-    /// The operator may not read it.
+    /// The server refuses us (401 or 403): a right or a valid token is lacking.
     Forbidden,
-    /// Connections fail.
+    /// The server cannot be reached or does not answer as it should; tried again until it does.
     Failing,
+}
+
+impl FeedState {
+    /// The name for metrics and reasons.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Synced => "Synced",
+            Self::NotInstalled => "NotInstalled",
+            Self::Forbidden => "Forbidden",
+            Self::Failing => "Failing",
+        }
+    }
 }
 
 /// One observed change. Changes that say what is known already cost a comparison and nothing more.

@@ -333,9 +333,4 @@ impl Federation {
         effects.extend(self.diagnose(now));
         effects
     }
-
-    /// The federated kind that decides for namespaced kinds.
-    pub fn namespace_kind() -> &'static str {
-        FEDERATED_NAMESPACE
-    }
 }

@@ -287,17 +287,6 @@ impl Registry {
         planes
     }
 
-    /// Registrations to probe.
-    pub fn probe_targets(&self) -> Vec<(RegistrationKey, Registration)> {
-        let mut targets: Vec<_> = self
-            .entries
-            .iter()
-            .map(|(key, entry)| (key.clone(), entry.facts.clone()))
-            .collect();
-        targets.sort_by(|a, b| a.0.cmp(&b.0));
-        targets
-    }
-
     pub(crate) fn remember_kind(
         &mut self,
         namespace: Text,

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use federation_health_api::foreign::Meta;
-use federation_health_cluster::{
-    host::durable,
-    watch::{FeedState, Sink},
-};
-use federation_health_core::effect::Rule;
+use federation_health_cluster::{host::durable, watch::Sink};
+use federation_health_core::{effect::Rule, facts::FeedState};
 use serde::Deserialize;
 use tokio::sync::Notify;
 

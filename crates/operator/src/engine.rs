@@ -7,7 +7,7 @@ use federation_health_core::{
     effect::{Effect, HoldImage, Rule},
     facts::{Change, Feed},
     federation::{Federation, LiveWish},
-    id::{Text, Uid},
+    id::Text,
     placement::Selector,
 };
 use tokio::sync::{Notify, mpsc, watch};
@@ -183,16 +183,5 @@ impl Engine {
     pub fn set_proof(&self, proof: Proof) {
         *self.proof.lock().unwrap_or_else(PoisonError::into_inner) = proof;
         self.dirty.notify_one();
-    }
-
-    /// UID of the registration at this key, if it is still the one.
-    pub fn registration_uid(
-        &self,
-        key: &federation_health_core::id::RegistrationKey,
-    ) -> Option<Uid> {
-        self.federation()
-            .registry()
-            .entry(key)
-            .map(|entry| entry.facts.uid)
     }
 }

@@ -7,10 +7,8 @@ use std::{
 };
 
 use federation_health_api::FederationHealth;
-use federation_health_cluster::{
-    endpoint::EndpointPolicy,
-    watch::{FeedState, Sink},
-};
+use federation_health_cluster::{endpoint::EndpointPolicy, watch::Sink};
+use federation_health_core::facts::FeedState;
 use federation_health_index::{
     hold,
     policy::{self, Settings},

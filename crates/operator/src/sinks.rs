@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use federation_health_cluster::watch::{self, Sink};
+use federation_health_cluster::watch::Sink;
 use federation_health_core::{
     facts::{Change, Feed, FeedState},
     id::Text,
@@ -56,17 +56,6 @@ impl<T, R: Reader<T>> FeedSink<T, R> {
     }
 }
 
-/// The driver's word for a feed's state, as the decisions know it.
-pub fn feed_state(state: watch::FeedState) -> FeedState {
-    match state {
-        watch::FeedState::Pending => FeedState::Pending,
-        watch::FeedState::Synced => FeedState::Synced,
-        watch::FeedState::NotInstalled => FeedState::NotInstalled,
-        watch::FeedState::Forbidden => FeedState::Forbidden,
-        watch::FeedState::Failing => FeedState::Failing,
-    }
-}
-
 impl<T, R: Reader<T>> Sink<T> for FeedSink<T, R> {
     fn begin(&mut self) {
         self.engine.begin(&self.feed);
@@ -96,9 +85,8 @@ impl<T, R: Reader<T>> Sink<T> for FeedSink<T, R> {
         self.report(name, error);
     }
 
-    fn state(&mut self, state: watch::FeedState) {
-        self.engine
-            .apply(Change::Feed(self.feed.clone(), feed_state(state)));
+    fn state(&mut self, state: FeedState) {
+        self.engine.apply(Change::Feed(self.feed.clone(), state));
     }
 
     fn alive(&mut self) {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{FeedState, WatchError};
+use federation_health_core::facts::FeedState;
+
+use super::WatchError;
 
 /// A restarted API server lets a fast hold stand open for half a minute, so that every second without a watch counts; an
 /// attempt that nobody answers costs nobody anything.

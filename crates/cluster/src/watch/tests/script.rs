@@ -18,7 +18,9 @@ use tokio::{
 };
 use tokio_util::bytes::Bytes;
 
-use super::super::{FeedState, Resource, Sink, run};
+use federation_health_core::facts::FeedState;
+
+use super::super::{Resource, Sink, run};
 
 /// One answer of the script.
 pub(super) enum Answer {
