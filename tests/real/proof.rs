@@ -44,7 +44,10 @@ async fn install(plane: &ControlPlane) -> Client {
     };
     Guarded::install(plane, options).await.unwrap();
     let access = plane.access_as(NAMESPACE, "federation-health");
-    access.await.unwrap().client().await.unwrap()
+    let client = access.await.unwrap().client().await.unwrap();
+    let host = Host::new(client.clone(), "default");
+    assert!(host.create_switch().await.unwrap(), "there was a switch");
+    client
 }
 
 fn prover(client: &Client, clients: Clients) -> Prover {
