@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use federation_health_api::FederationHold;
-use federation_health_cluster::proof::{Clients, Install, Prover, Wanted, dial_with};
+use federation_health_cluster::{
+    host::Host,
+    proof::{Clients, Install, Prover, Wanted, dial_with},
+};
 use federation_health_core::{assess::Proof, hold::CollectionPolicy};
 use federation_health_testbed::{ControlPlane, ControlPlaneOptions, apply};
 use federation_health_tests::guarded::{Guarded, NAMESPACE, Options, root};
