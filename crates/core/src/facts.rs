@@ -120,6 +120,15 @@ impl Namespace {
     }
 }
 
+/// A namespace that belongs to no tenant: it may be a control plane's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Home {
+    /// Time of creation.
+    pub created: Option<Time>,
+    /// Since when it is Terminating.
+    pub terminating: Option<Time>,
+}
+
 /// What a WorkspaceTemplate or federated object wishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
@@ -270,6 +279,8 @@ pub enum Change {
     Namespace(Text, Option<Namespace>),
     /// The namespace lives, but belongs to no Workspace any more.
     NamespaceLeft(Text),
+    /// A namespace that belongs to no tenant appeared, changed or vanished.
+    Home(Text, Option<Home>),
     /// UID of this server's own kube-system namespace.
     KubeSystem(Uid),
     /// A KubeFed controller manager by namespace and name.

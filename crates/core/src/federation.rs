@@ -152,6 +152,10 @@ impl Federation {
             Change::Controller(namespace, name, None) => {
                 registry.controllers.remove(&(namespace, name)).is_some()
             }
+            Change::Home(name, home) => {
+                registry.put_home(name, home);
+                false
+            }
             Change::KubeSystem(uid) => registry.kube_system.replace(uid) != Some(uid),
             Change::Probed(key, uid, probe) => registry.probed(&key, uid, probe, now),
             _ => false,

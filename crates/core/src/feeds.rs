@@ -145,7 +145,10 @@ impl Federation {
             Feed::Controllers => self.registry.controllers.begin(),
             Feed::Templates => self.tenants.templates.begin(),
             Feed::Workspaces => self.tenants.workspaces.begin(),
-            Feed::Namespaces => self.tenants.namespaces.begin(),
+            Feed::Namespaces => {
+                self.tenants.namespaces.begin();
+                self.registry.homes.begin();
+            }
             Feed::Federated(kind) => self.objects.table(kind).begin(),
         }
         self.feeds.entry(feed.clone()).or_default().listing = Some(BTreeSet::new());
@@ -198,9 +201,15 @@ impl Federation {
             Feed::Workspaces => changes(tenants.workspaces.missing(), |name| {
                 Change::Workspace(name, None)
             }),
-            Feed::Namespaces => changes(tenants.namespaces.missing(), |name| {
-                Change::Namespace(name, None)
-            }),
+            Feed::Namespaces => {
+                let mut gone = changes(tenants.namespaces.missing(), |name| {
+                    Change::Namespace(name, None)
+                });
+                gone.extend(changes(registry.homes.missing(), |name| {
+                    Change::Home(name, None)
+                }));
+                gone
+            }
             Feed::Federated(kind) => changes(self.objects.missing(kind), |key| {
                 Change::Federated(kind.clone(), key, None)
             }),
@@ -213,7 +222,10 @@ impl Federation {
         let registry = &mut self.registry;
         match feed {
             Feed::Workspaces => self.tenants.workspaces.touch(name),
-            Feed::Namespaces => self.tenants.namespaces.touch(name),
+            Feed::Namespaces => {
+                self.tenants.namespaces.touch(name);
+                registry.homes.touch(name);
+            }
             Feed::Templates => self.tenants.templates.touch(name),
             Feed::Clusters => registry.clusters.touch(name),
             Feed::Registrations => registry.entries.touch_where(|key| key.name == *name),
@@ -238,6 +250,13 @@ impl Federation {
         }
     }
 
+    /// An object of this name exists perhaps, and cannot be read; where more names are unreadable than are kept, any may be.
+    pub(crate) fn may_be_malformed(&self, feed: &Feed, name: &Text) -> bool {
+        self.feeds.get(feed).is_some_and(|health| {
+            health.malformed.len() >= MAX_MALFORMED || health.malformed.contains(name)
+        })
+    }
+
     /// A change that could be read ends what was said about the unreadable object of its name.
     pub(crate) fn readable_again(&mut self, change: &Change) {
         let (feed, name) = match change {
@@ -251,6 +270,7 @@ impl Federation {
             Change::Federated(kind, key, _) => (Feed::Federated(kind.clone()), &key.name),
             Change::Config(..)
             | Change::Witness(..)
+            | Change::Home(..)
             | Change::KubeSystem(_)
             | Change::Probed(..)
             | Change::Malformed(..)

@@ -9,14 +9,16 @@ use std::{
 use crate::{
     facts::{Desired, ObjectKey},
     id::{Text, Uid},
-    placement::Placement,
+    placement::{Labels, Placement},
     registry::{Danger, Registry},
     table::{Put, Table},
 };
 
 mod buckets;
+mod counts;
 
 use buckets::judge;
+use counts::Counts;
 
 /// The federated kind that makes Workspaces.
 pub const FEDERATED_WORKSPACE: &str = "FederatedWorkspace";
@@ -77,6 +79,8 @@ pub(crate) struct Objects {
     placements: HashSet<Arc<Placement>>,
     kinds: BTreeMap<Text, Table<ObjectKey, Row>>,
     buckets: HashMap<BucketKey, Bucket>,
+    /// How often objects are placed on each name, and by each selector.
+    counts: Counts,
     /// Buckets with a danger: few, whatever the number of placements.
     dangerous: HashSet<BucketKey>,
     /// Namespaced objects by namespace, for the day its FederatedNamespace changes: kind and name.
@@ -90,6 +94,7 @@ impl Default for Objects {
             placements: HashSet::new(),
             kinds: BTreeMap::new(),
             buckets: HashMap::new(),
+            counts: Counts::default(),
             dangerous: HashSet::new(),
             contents: HashMap::new(),
         }
@@ -234,6 +239,12 @@ impl Objects {
             return None;
         }
         self.danger_of(&self.workspace_kind, &cluster_key(name))
+    }
+
+    /// How many objects are placed on a registration of this name and these labels. Selectors that select everything say
+    /// nothing about it and do not count.
+    pub(crate) fn placed_on(&self, name: &Text, labels: &Labels) -> usize {
+        self.counts.placed_on(name, labels)
     }
 
     /// Any object is in danger.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
-    facts::{Controller, FederatedKind, KubeSphereCluster, Probe, Registration},
+    facts::{Controller, FederatedKind, Home, KubeSphereCluster, Probe, Registration},
     id::{RegistrationKey, Text, Uid},
     identity::{self, Certainty, Group, Probed, Subject},
     placement::Fate,
@@ -68,6 +68,8 @@ pub struct Registry {
     pub(crate) configs: Table<Text, ()>,
     pub(crate) types: Table<(Text, Text), FederatedKind>,
     pub(crate) controllers: Table<(Text, Text), Controller>,
+    /// Namespaces that belong to no tenant; few, beside the tenants'.
+    pub(crate) homes: Table<Text, Home>,
     pub(crate) kube_system: Option<Uid>,
     real: Vec<RealCluster>,
     weak: Vec<Group>,
@@ -251,6 +253,38 @@ impl Registry {
     /// KubeSphere's Cluster of that name.
     pub fn cluster(&self, name: &Text) -> Option<&KubeSphereCluster> {
         self.clusters.get(name)
+    }
+
+    /// By how many seconds a registration is older than the namespace that it lies in, if it is.
+    ///
+    /// Nothing can be created in a namespace before the namespace is: such an object stayed in the store when its namespace
+    /// was force-finalized, and came back with the next one of that name.
+    pub fn resurrected(&self, key: &RegistrationKey) -> Option<i64> {
+        let born = self.homes.get(&key.namespace)?.created?;
+        let registered = self.entries.get(key)?.facts.created?;
+        let seconds = born.since_ms(registered) / 1000;
+        (seconds > 0).then_some(seconds)
+    }
+
+    /// The other names that this control plane has for the same cluster.
+    pub(crate) fn names_beside(
+        &self,
+        key: &RegistrationKey,
+    ) -> impl Iterator<Item = &RegistrationKey> {
+        self.real
+            .iter()
+            .filter(|real| real.doubled())
+            .find(|real| real.members.contains(key))
+            .into_iter()
+            .flat_map(|real| &real.members)
+            .filter(move |other| *other != key && other.namespace == key.namespace)
+    }
+
+    pub(crate) fn put_home(&mut self, name: Text, home: Option<Home>) -> bool {
+        match home {
+            Some(home) => self.homes.put(name, home) != Put::Same,
+            None => self.homes.remove(&name).is_some(),
+        }
     }
 
     /// No registration is known to be this server.

@@ -3,7 +3,7 @@
 use federation_health_api::{foreign, names};
 use federation_health_core::{
     facts::{
-        Controller, Desired, FederatedKind, KubeSphereCluster, Managed, Namespace, ObjectKey,
+        Controller, Desired, FederatedKind, Home, KubeSphereCluster, Managed, Namespace, ObjectKey,
         Readiness, Registration, Workspace,
     },
     id::{RegistrationKey, Text, Uid},
@@ -233,6 +233,23 @@ pub fn namespace(object: &foreign::Object) -> Option<Namespace> {
         workspace: text(name),
         owner: owner.and_then(|o| Uid::parse(&o.uid)),
         other_owner: meta.owner_references.len() > usize::from(owner.is_some()),
+    })
+}
+
+/// KubeSphere's own Workspace: its namespaces are no tenant's, `kube-federation-system` among them.
+const SYSTEM_WORKSPACE: &str = "system-workspace";
+
+/// A namespace as the possible home of a control plane; None if it is a tenant's.
+pub fn home(object: &foreign::Object) -> Option<Home> {
+    let meta = &object.metadata;
+    let tenant = meta
+        .labels
+        .get(names::WORKSPACE_LABEL)
+        .is_some_and(|workspace| workspace != SYSTEM_WORKSPACE);
+    let at = |stamp: &Option<String>| stamp.as_deref().and_then(time);
+    (!tenant).then(|| Home {
+        created: at(&meta.creation_timestamp),
+        terminating: at(&meta.deletion_timestamp),
     })
 }
 

@@ -161,6 +161,7 @@ impl Reader<foreign::Object> for Namespaces {
         {
             changes.push(Change::KubeSystem(uid));
         }
+        changes.push(Change::Home(name.clone(), facts::home(&object)));
         changes.push(match facts::namespace(&object) {
             Some(namespace) => Change::Namespace(name, Some(namespace)),
             None => Change::NamespaceLeft(name),
@@ -169,7 +170,11 @@ impl Reader<foreign::Object> for Namespaces {
     }
 
     fn remove(&mut self, object: foreign::Object) -> Vec<Change> {
-        vec![Change::Namespace(Text::from(object.metadata.name), None)]
+        let name = Text::from(object.metadata.name);
+        vec![
+            Change::Home(name.clone(), None),
+            Change::Namespace(name, None),
+        ]
     }
 }
 

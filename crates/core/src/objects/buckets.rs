@@ -27,6 +27,7 @@ impl Objects {
             return;
         }
         if let Some(own) = from {
+            self.counts.remove(&own);
             self.leave(
                 &BucketKey {
                     kind: kind.clone(),
@@ -37,6 +38,7 @@ impl Objects {
             );
         }
         if let Some(own) = to {
+            self.counts.add(&own);
             self.enter(
                 BucketKey {
                     kind: kind.clone(),

@@ -9,5 +9,6 @@ mod hold;
 mod identity;
 mod ledger;
 mod properties;
+mod staleness;
 mod tripwire;
 mod writes;
