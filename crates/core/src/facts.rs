@@ -66,6 +66,10 @@ pub struct KubeSphereCluster {
     pub joins: bool,
     /// Carries the host label.
     pub host: bool,
+    /// KubeSphere says that its kubeconfig expires within seven days.
+    pub expiring: bool,
+    /// Whether KubeSphere says that it is part of the federation; none while it says nothing.
+    pub federated: Option<bool>,
 }
 
 /// `kubefed.io/managed`.
@@ -271,8 +275,8 @@ pub enum Change {
     Template(Text, Option<Desired>),
     /// A federated object of this kind.
     Federated(Text, ObjectKey, Option<Desired>),
-    /// KubeFed says of a federated Workspace that this cluster, which its placement leaves out, still waits for removal.
-    Witness(Text, Text),
+    /// KubeFed says of a federated Workspace that these clusters, which its placement leaves out, still wait for its removal.
+    Witness(Text, Box<[Text]>),
     /// A Workspace.
     Workspace(Text, Option<Workspace>),
     /// A namespace; None when it is gone or belongs to no Workspace any more (`lost` tells the two apart).
@@ -281,6 +285,12 @@ pub enum Change {
     NamespaceLeft(Text),
     /// A namespace that belongs to no tenant appeared, changed or vanished.
     Home(Text, Option<Home>),
+    /// KubeFed in this namespace wrote down a health check of this time.
+    LookedAt(Text, Time),
+    /// The definition of this kind is being deleted (true), or stands or is gone.
+    Definition(Text, bool),
+    /// KubeFed's accounts in the cluster behind the registration with this UID.
+    Accounts(RegistrationKey, Uid, Box<[Text]>),
     /// UID of this server's own kube-system namespace.
     KubeSystem(Uid),
     /// A KubeFed controller manager by namespace and name.

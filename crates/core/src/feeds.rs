@@ -127,10 +127,7 @@ impl Federation {
             .filter(|(feed, _)| matches!(feed, Feed::Clusters | Feed::Types | Feed::Federated(_)))
             .filter(|(feed, _)| !needed.contains(feed))
             .all(|(_, health)| health.is_fresh(now) || health.state == FeedState::NotInstalled);
-        let readable = self
-            .feeds
-            .get(&Feed::Registrations)
-            .is_none_or(|health| health.malformed.is_empty());
+        let readable = self.no_malformed(&Feed::Registrations);
         let dialled = !self.policy.probing || self.registry.entries.iter().all(|(_, e)| e.probed());
         in_order && others && readable && dialled && !self.regroup_due
     }
@@ -257,6 +254,13 @@ impl Federation {
         })
     }
 
+    /// Every object of this feed could be read.
+    pub(crate) fn no_malformed(&self, feed: &Feed) -> bool {
+        self.feeds
+            .get(feed)
+            .is_none_or(|health| health.malformed.is_empty())
+    }
+
     /// A change that could be read ends what was said about the unreadable object of its name.
     pub(crate) fn readable_again(&mut self, change: &Change) {
         let (feed, name) = match change {
@@ -271,6 +275,9 @@ impl Federation {
             Change::Config(..)
             | Change::Witness(..)
             | Change::Home(..)
+            | Change::LookedAt(..)
+            | Change::Definition(..)
+            | Change::Accounts(..)
             | Change::KubeSystem(_)
             | Change::Probed(..)
             | Change::Malformed(..)

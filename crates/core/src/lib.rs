@@ -8,6 +8,7 @@
 //!            Federation::assess ──► Assessment (conditions, findings, counts, next instant)
 //! ```
 
+pub mod access;
 pub mod assess;
 pub mod churn;
 mod diagnosis;
@@ -15,6 +16,7 @@ pub mod effect;
 pub mod facts;
 pub mod federation;
 mod feeds;
+mod fights;
 pub mod findings;
 pub mod hold;
 pub mod id;
@@ -31,4 +33,5 @@ mod text;
 pub mod time;
 mod tripwire;
 pub mod view;
+mod witnesses;
 pub mod words;

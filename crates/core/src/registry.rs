@@ -15,6 +15,7 @@ mod entry;
 mod simulation;
 
 pub use entry::{Connection, Entry};
+pub(crate) use entry::{FLAP_WINDOW_MS, FLAPS};
 
 /// Probes that must fail in a row before a cluster counts as unreachable: one lost packet is no finding.
 pub const UNREACHABLE_AFTER: u32 = 3;
@@ -70,6 +71,10 @@ pub struct Registry {
     pub(crate) controllers: Table<(Text, Text), Controller>,
     /// Namespaces that belong to no tenant; few, beside the tenants'.
     pub(crate) homes: Table<Text, Home>,
+    /// When KubeFed in each namespace last wrote down a health check, by its own clock.
+    looked_at: BTreeMap<Text, Time>,
+    /// Kinds whose definitions are being deleted.
+    dying_kinds: BTreeSet<Text>,
     pub(crate) kube_system: Option<Uid>,
     real: Vec<RealCluster>,
     weak: Vec<Group>,
@@ -278,6 +283,63 @@ impl Registry {
             .into_iter()
             .flat_map(|real| &real.members)
             .filter(move |other| *other != key && other.namespace == key.namespace)
+    }
+
+    /// A health check of this time was written down by KubeFed in this namespace.
+    pub(crate) fn look(&mut self, plane: Text, at: Time) {
+        let last = self.looked_at.entry(plane).or_insert(at);
+        *last = at.max(*last);
+    }
+
+    /// When each plane last wrote down a health check.
+    pub(crate) fn looked_at(&self) -> impl Iterator<Item = (&Text, Time)> {
+        self.looked_at.iter().map(|(plane, at)| (plane, *at))
+    }
+
+    /// The definition of a kind was seen.
+    pub(crate) fn definition(&mut self, kind: Text, terminating: bool) {
+        if terminating {
+            self.dying_kinds.insert(kind);
+        } else {
+            self.dying_kinds.remove(&kind);
+        }
+    }
+
+    /// The definition of this kind is being deleted.
+    pub(crate) fn kind_dies(&self, kind: &str) -> bool {
+        self.dying_kinds.contains(kind)
+    }
+
+    /// A registration of this name exists in some plane.
+    pub(crate) fn is_registered(&self, name: &Text) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Namespaces of control planes that are being deleted, and since when, in order.
+    pub(crate) fn terminating_planes(&self) -> Vec<(Text, Time)> {
+        let planes = self.planes().into_iter();
+        let types = self
+            .types
+            .iter()
+            .map(|((namespace, _), _)| namespace.clone());
+        let names: BTreeSet<Text> = planes.chain(types).collect();
+        names
+            .into_iter()
+            .filter_map(|name| {
+                let since = self.homes.get(&name)?.terminating?;
+                Some((name, since))
+            })
+            .collect()
+    }
+
+    /// Takes the accounts that a probe read.
+    pub(crate) fn accounts(&mut self, key: &RegistrationKey, uid: Uid, mut accounts: Vec<Text>) {
+        accounts.truncate(crate::access::MAX_ACCOUNTS);
+        if let Some(entry) = self.entries.get_mut(key)
+            && entry.facts.uid == uid
+        {
+            entry.accounts = accounts.into();
+        }
     }
 
     pub(crate) fn put_home(&mut self, name: Text, home: Option<Home>) -> bool {

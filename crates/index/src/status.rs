@@ -9,7 +9,7 @@ use federation_health_api::v1alpha1::{
 use federation_health_core::{
     assess::{Assessment, ConditionState, Since},
     federation::Federation,
-    findings::Finding,
+    findings::{self, Finding},
     id::{Text, Uid},
     ledger::{self, Lost, Restored},
     time::Time,
@@ -120,6 +120,7 @@ fn finding((finding, since): &(Finding, Time)) -> FindingStatus {
             .take(MAX_EVIDENCE)
             .map(|e| clip(e, MAX_LINE).to_owned())
             .collect(),
+        next: Some(clip(&finding.next, MAX_MESSAGE).to_owned()),
     }
 }
 
@@ -220,11 +221,11 @@ pub fn restored(status: &FederationHealthStatus) -> (Restored, Since) {
 fn since(status: &FederationHealthStatus) -> Since {
     let mut since = BTreeMap::new();
     for finding in &status.findings {
-        if let Some(code) = federation_health_core::findings::CODES
-            .iter()
-            .find(|code| **code == finding.code)
-        {
-            since.insert((*code, finding.subject.clone()), instant(&finding.since));
+        if let Some(about) = findings::about(&finding.code) {
+            since.insert(
+                (about.code, finding.subject.clone()),
+                instant(&finding.since),
+            );
         }
     }
     since

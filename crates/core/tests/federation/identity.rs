@@ -86,6 +86,7 @@ fn this_server_is_known_by_its_uid_before_any_label() {
         reported_uid: Some(uid(n)),
         joins: true,
         host: false,
+        ..KubeSphereCluster::default()
     };
     for name in ["labelled", "labelled-too"] {
         bed.apply(Change::Cluster(text(name), Some(cluster(0xdead))));
