@@ -112,7 +112,7 @@ impl Federation {
         if after.is_some() || gone {
             self.unbound.remove(name);
         }
-        if gone {
+        if gone && after.is_none() {
             self.fights.forget(name);
         }
     }
