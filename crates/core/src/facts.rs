@@ -210,6 +210,8 @@ pub enum Feed {
     Namespaces,
     /// KubeFed's Deployments.
     Controllers,
+    /// The definition of the kind FederatedWorkspace.
+    Definitions,
     /// One federated kind, FederatedWorkspaces included.
     Federated(Text),
 }
@@ -226,6 +228,7 @@ impl Feed {
             Self::Workspaces => "Workspaces",
             Self::Namespaces => "Namespaces",
             Self::Controllers => "Deployments",
+            Self::Definitions => "CustomResourceDefinitions",
             Self::Federated(kind) => kind,
         }
     }
@@ -287,8 +290,8 @@ pub enum Change {
     Home(Text, Option<Home>),
     /// KubeFed in this namespace wrote down a health check of this time.
     LookedAt(Text, Time),
-    /// The definition of this kind is being deleted (true), or stands or is gone.
-    Definition(Text, bool),
+    /// The definition of this federated kind: whether it is being deleted; none when it is gone.
+    Definition(Text, Option<bool>),
     /// KubeFed's accounts in the cluster behind the registration with this UID.
     Accounts(RegistrationKey, Uid, Box<[Text]>),
     /// UID of this server's own kube-system namespace.

@@ -140,6 +140,7 @@ impl Federation {
             Feed::Types => self.registry.types.begin(),
             Feed::Clusters => self.registry.clusters.begin(),
             Feed::Controllers => self.registry.controllers.begin(),
+            Feed::Definitions => self.registry.definitions.begin(),
             Feed::Templates => self.tenants.templates.begin(),
             Feed::Workspaces => self.tenants.workspaces.begin(),
             Feed::Namespaces => {
@@ -189,6 +190,9 @@ impl Federation {
             Feed::Clusters => changes(registry.clusters.missing(), |name| {
                 Change::Cluster(name, None)
             }),
+            Feed::Definitions => changes(registry.definitions.missing(), |kind| {
+                Change::Definition(kind, None)
+            }),
             Feed::Controllers => changes(registry.controllers.missing(), |(ns, name)| {
                 Change::Controller(ns, name, None)
             }),
@@ -228,6 +232,8 @@ impl Federation {
             Feed::Registrations => registry.entries.touch_where(|key| key.name == *name),
             Feed::Types => registry.types.touch_where(|key| key.1 == *name),
             Feed::Controllers => registry.controllers.touch_where(|key| key.1 == *name),
+            // There is one, and it is known by its kind.
+            Feed::Definitions => registry.definitions.touch_where(|_| true),
             // Any unreadable KubeFedConfig may be any namespace's: all are named alike.
             Feed::Configs => registry.configs.touch_where(|_| true),
             Feed::Federated(kind) => {

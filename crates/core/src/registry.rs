@@ -73,8 +73,8 @@ pub struct Registry {
     pub(crate) homes: Table<Text, Home>,
     /// When KubeFed in each namespace last wrote down a health check, by its own clock.
     looked_at: BTreeMap<Text, Time>,
-    /// Kinds whose definitions are being deleted.
-    dying_kinds: BTreeSet<Text>,
+    /// Definitions of federated kinds, and whether each is being deleted.
+    pub(crate) definitions: Table<Text, bool>,
     pub(crate) kube_system: Option<Uid>,
     real: Vec<RealCluster>,
     weak: Vec<Group>,
@@ -297,17 +297,20 @@ impl Registry {
     }
 
     /// The definition of a kind was seen.
-    pub(crate) fn definition(&mut self, kind: Text, terminating: bool) {
-        if terminating {
-            self.dying_kinds.insert(kind);
-        } else {
-            self.dying_kinds.remove(&kind);
+    pub(crate) fn definition(&mut self, kind: Text, terminating: Option<bool>) {
+        match terminating {
+            Some(terminating) => {
+                self.definitions.put(kind, terminating);
+            }
+            None => {
+                self.definitions.remove(&kind);
+            }
         }
     }
 
     /// The definition of this kind is being deleted.
-    pub(crate) fn kind_dies(&self, kind: &str) -> bool {
-        self.dying_kinds.contains(kind)
+    pub(crate) fn kind_dies(&self, kind: &Text) -> bool {
+        self.definitions.get(kind) == Some(&true)
     }
 
     /// A registration of this name exists in some plane.

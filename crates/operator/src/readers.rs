@@ -187,6 +187,23 @@ impl Reader<foreign::Object> for Namespaces {
     }
 }
 
+/// The definition of the kind FederatedWorkspace; no other is listed.
+pub struct Definitions;
+
+impl Reader<foreign::Object> for Definitions {
+    fn upsert(&mut self, object: foreign::Object, _: &Engine) -> Changes {
+        let terminating = object.metadata.deletion_timestamp.is_some();
+        Ok(vec![Change::Definition(
+            Text::from(FEDERATED_WORKSPACE),
+            Some(terminating),
+        )])
+    }
+
+    fn remove(&mut self, _: foreign::Object) -> Vec<Change> {
+        vec![Change::Definition(Text::from(FEDERATED_WORKSPACE), None)]
+    }
+}
+
 /// KubeFed's Deployments.
 pub struct Controllers;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use federation_health_api::{FederationHealth, names};
+use federation_health_api::{FederationHealth, FederationHold, names};
 use federation_health_testbed::{
     Federation, FederationOptions,
     audit::AuditEvent,
@@ -28,12 +28,14 @@ use super::{
     padding::{Padding, groups},
     prototype::Prototype,
 };
-use crate::guarded::{self, Guarded, Options, condition, holding, holds, observing};
+use crate::guarded::{self, Guarded, Options, condition, holding, observing};
 
 /// Far more than anything here needs, on a machine that also compiles.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The collector comes 14 to 42 ms after the deletion; a machine that also compiles gets more.
 const COLLECTOR_LIMIT: Duration = Duration::from_secs(5);
+/// Milliseconds that the collector leaves at least.
+const BAR: f64 = 10.0;
 /// Namespaces of each Workspace.
 const NAMESPACES: usize = 3;
 
@@ -103,8 +105,8 @@ impl Tripwire {
         let name = spec.name.clone();
         let before = self.bed.snapshot().await?;
         let workspaces = kinds::all(&self.script, &kinds::workspace());
-        wait_allowed(&workspaces, &name).await?;
         let mut log = self.bed.audit().reader_from_now();
+        wait_allowed(&workspaces, &name).await?;
         workspaces
             .delete(&name, &DeleteParams::default())
             .await
@@ -129,8 +131,8 @@ impl Tripwire {
         let lost = self.bed.snapshot().await?.lost_since(&before);
         events.extend(log.read_new()?);
         let run = judge(&events, &name, lost)?;
-        if !run.lost.is_empty() {
-            println!("{name}: {run:?}");
+        if !run.lost.is_empty() || run.held_after.is_none_or(|after| after >= BAR) {
+            println!("{name}: {run:?}{}", around(&events, &name));
         }
         self.reset(&name).await?;
         Ok(run)
@@ -178,7 +180,7 @@ impl Tripwire {
     }
 
     async fn release_by_hand(&self) -> Result<()> {
-        let api: Api<FederationHealth> = Api::all(break_glass(&self.bed).await?);
+        let api: Api<FederationHold> = Api::all(break_glass(&self.bed).await?);
         let none =
             Patch::Merge(json!({"status": {"hold": {"collection": false, "federation": false}}}));
         api.patch_status("default", &PatchParams::default(), &none)
@@ -229,7 +231,7 @@ fn collects(event: &AuditEvent) -> bool {
 /// Whether this is a write that raised the collection hold.
 pub fn raises(event: &AuditEvent) -> bool {
     event.verb == "patch"
-        && event.object.resource == "federationhealths"
+        && event.object.resource == "federationholds"
         && event.object.subresource == "status"
         && event.took_effect()
         && hold_of(event).is_some_and(|hold| hold["collection"] == true)
@@ -240,14 +242,40 @@ pub fn hold_of(event: &AuditEvent) -> Option<&Value> {
     event.request.as_ref()?.pointer("/status/hold")
 }
 
-fn judge(events: &[AuditEvent], name: &str, lost: Vec<String>) -> Result<Run> {
-    let deletion = events.iter().find(|event| {
+/// What the API server did just before and after the deletion, to tell why a hold was late.
+fn around(events: &[AuditEvent], name: &str) -> String {
+    const BEFORE_MS: f64 = -30.0;
+    const AFTER_MS: f64 = 60.0;
+    let Some(deletion) = deletion(events, name) else {
+        return String::new();
+    };
+    let since = |event: &AuditEvent| {
+        let begun = milliseconds(deletion.reached, event.received);
+        (begun, milliseconds(deletion.reached, event.reached))
+    };
+    let near = events.iter().map(|event| (since(event), event));
+    let near = near.filter(|((begun, ended), _)| *ended > BEFORE_MS && *begun < AFTER_MS);
+    near.fold(String::new(), |text, ((begun, ended), event)| {
+        let who = event.user.rsplit(':').next().unwrap_or_default();
+        let (verb, object) = (&event.verb, &event.object);
+        format!(
+            "{text}\n  {begun:6.1} to {ended:6.1} ms  {who} {verb} {} {} {} {:?}",
+            object.resource, object.subresource, object.name, event.code
+        )
+    })
+}
+
+fn deletion<'a>(events: &'a [AuditEvent], name: &str) -> Option<&'a AuditEvent> {
+    events.iter().find(|event| {
         event.verb == "delete"
             && event.object.resource == "workspaces"
             && event.object.name == name
             && !event.dry_run
-    });
-    let Some(deletion) = deletion else {
+    })
+}
+
+fn judge(events: &[AuditEvent], name: &str, lost: Vec<String>) -> Result<Run> {
+    let Some(deletion) = deletion(events, name) else {
         return Err(Error::refused(
             "the audit log has no DELETE of the Workspace",
         ));
@@ -284,8 +312,11 @@ async fn wait_allowed(workspaces: &Api<DynamicObject>, name: &str) -> Result<()>
 /// # Errors
 /// A hold stands after a minute.
 pub async fn wait_released(client: &Client) -> Result<()> {
-    guarded::wait_health(client, "no fast hold", LIMIT, |h| {
-        holds(h) == (false, false)
+    wait::until("no fast hold", LIMIT, || async {
+        Ok(match guarded::switched(client).await? {
+            (false, false) => Look::Done(()),
+            held => Look::Pending(format!("collection and federation: {held:?}")),
+        })
     })
     .await?;
     let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
@@ -359,8 +390,6 @@ pub async fn soak(runs: usize) -> Result<()> {
 }
 
 fn print(what: &str, runs: &[Run]) -> bool {
-    /// What the collector leaves at least.
-    const BAR: f64 = 10.0;
     let held = Spread::of(runs.iter().filter_map(|run| run.held_after));
     let whole = runs.iter().filter(|run| run.lost.is_empty()).count();
     println!(

@@ -27,6 +27,7 @@ impl Federation {
                 vec![
                     Feed::Registrations,
                     Feed::Controllers,
+                    Feed::Definitions,
                     federated_workspaces(),
                 ],
             ),

@@ -3,6 +3,7 @@
 use super::{About, Finding, Place, Scenario, Severity, count};
 use crate::{
     federation::Federation,
+    id::Text,
     objects::FEDERATED_WORKSPACE,
     time::Time,
     words::{ConditionType, Reason},
@@ -47,7 +48,9 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
     let bereft = federation.bereft.len();
     let all = federation.objects.count(FEDERATED_WORKSPACE);
     let bulk = bereft >= BULK && bereft * 2 > all;
-    let definition = federation.registry.kind_dies(FEDERATED_WORKSPACE);
+    let definition = federation
+        .registry
+        .kind_dies(&Text::from(FEDERATED_WORKSPACE));
     if !bulk && !definition {
         return Vec::new();
     }

@@ -166,9 +166,9 @@ fn federated_workspaces_that_go_in_bulk_while_their_templates_stand_are_the_kind
     assert!(words(&mut bed, "FH011").contains("3 of 4"));
     bed.federated("c", Some(desired(102, &["host"])));
     assert!(!told(&mut bed, "FH011"));
-    bed.apply(Change::Definition(text(FW), true));
+    bed.apply(Change::Definition(text(FW), Some(true)));
     assert!(told(&mut bed, "FH011"), "before the first object goes");
-    bed.apply(Change::Definition(text(FW), false));
+    bed.apply(Change::Definition(text(FW), Some(false)));
     assert!(!told(&mut bed, "FH011"));
 }
 
