@@ -188,9 +188,22 @@ async fn rotated_credentials_and_certificates_raise_nothing_that_stays() {
         .get(&resources::KUBEFED_CLUSTERS, PLANE, "host")
         .unwrap();
     assert_ne!(endpoint, HOST);
+    // KubeSphere reaches the member by itself, and so can vouch for it.
+    let uid = fleet.members[0].0.cluster_uid();
+    let cluster = json!({
+        "metadata": {"name": name}, "status": {"uid": uid},
+        "spec": {"joinFederation": true, "connection": {"kubernetesAPIEndpoint": endpoint}},
+    });
+    admin.create(&resources::CLUSTERS, cluster).unwrap();
     let authority = json!({"spec": {"caBundle": other["spec"]["caBundle"]}});
     admin
         .merge(&resources::KUBEFED_CLUSTERS, PLANE, name, authority)
+        .unwrap();
+    // A token is not sent to an authority that changed under it; once it is written anew the member is proven again.
+    nothing_for(world, 3 * MINUTE, &["ClustersReachable", "Healthy"]).await;
+    let again = json!({"metadata": {"annotations": {"rotated": "true"}}});
+    admin
+        .merge(&resources::SECRETS, PLANE, "east-rotated", again)
         .unwrap();
     let good = |h: &_| is(h, "Healthy", "True");
     world
