@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod conformance;
 pub mod guarded;
+pub mod helm;
 pub mod manifests;
 pub mod scenarios;
 pub mod simulated;

@@ -53,22 +53,26 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- /*
-Position of a durable binding: dict of root and canary (durable-<rule>). A hold that stands is
-kept by an upgrade; applied as shipped, the binding would let the deletions through until the
-operator noticed. Where no operator runs, the values switch it.
+matchResources of a durable binding: dict of root and canary (durable-<rule>). A hold that stands
+is kept by an upgrade: applied as shipped, the binding would let the deletions through until the
+operator noticed. The field has one owner as a whole, so what the API server would add is written
+too, or upgrades and rollbacks would end in a conflict with the operator once it has switched.
+Where no operator runs, values switch it.
 */ -}}
 {{- define "federation-health.switch" -}}
 {{- $rule := trimPrefix "durable-" .canary }}
-{{- $name := printf "federation-health-%s-durable" $rule }}
 {{- $active := get .root.Values.policies.active $rule }}
 {{- if not .root.Values.policies.only }}
-{{- $live := lookup "admissionregistration.k8s.io/v1" "ValidatingAdmissionPolicyBinding" "" $name }}
-{{- if $live }}{{ $active = empty (dig "spec" "matchResources" "objectSelector" dict $live) }}{{ end }}
+{{- with lookup "admissionregistration.k8s.io/v1" "ValidatingAdmissionPolicyBinding" "" (printf "federation-health-%s-durable" $rule) }}
+{{- $active = empty (dig "spec" "matchResources" "objectSelector" dict .) }}
 {{- end }}
-{{- if $active }}
-{}
+{{- end -}}
+matchPolicy: Equivalent
+namespaceSelector: {}
+objectSelector:
+{{- if $active }} {}
 {{- else }}
-matchLabels:
-  federationhealth.io/canary: {{ .canary }}
+  matchLabels:
+    federationhealth.io/canary: {{ .canary }}
 {{- end }}
 {{- end }}
