@@ -10,6 +10,7 @@ pub mod conformance;
 pub mod guarded;
 pub mod helm;
 pub mod manifests;
+pub mod observed;
 pub mod scenarios;
 pub mod simulated;
 pub mod story;
