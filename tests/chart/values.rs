@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use federation_health_tests::helm::chart;
+use federation_health_tests::{helm::chart, manifests};
 use serde_json::Value;
 
 /// Paths of what a user can set: leaves, and maps whose keys are the user's own.
@@ -104,4 +104,21 @@ fn every_value_is_used_by_a_template() {
         );
     }
     assert!(templates.contains("get .root.Values.policies.active $rule"));
+}
+
+#[test]
+fn artifact_hub_is_told_of_every_crd() {
+    let text = fs::read_to_string(chart().join("Chart.yaml")).unwrap();
+    let meta: Value = serde_saphyr::from_str(&text).unwrap();
+    let listed = meta["annotations"]["artifacthub.io/crds"].as_str().unwrap();
+    let listed: Vec<Value> = serde_saphyr::from_str(listed).unwrap();
+    let name = |v: &Value| v.as_str().unwrap().to_owned();
+    let named: BTreeSet<String> = listed.iter().map(|c| name(&c["name"])).collect();
+    let shipped = manifests::files("config/crd").unwrap().into_iter();
+    let shipped: BTreeSet<String> = shipped
+        .map(|file| serde_saphyr::from_str::<Value>(&file.text).unwrap())
+        .filter(|object| object["kind"] == "CustomResourceDefinition")
+        .map(|object| name(&object["metadata"]["name"]))
+        .collect();
+    assert_eq!(named, shipped);
 }
