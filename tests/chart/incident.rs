@@ -18,7 +18,7 @@ use federation_health_testbed::{
 use federation_health_tests::{
     guarded::{self, NAMESPACE, USER, condition, holding, holds, wait_health},
     helm::{Helm, RELEASE, chart},
-    observed::Prometheus,
+    observed::{self, Prometheus},
 };
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
@@ -28,6 +28,9 @@ use serde_json::json;
 const SOON: Duration = Duration::from_secs(60);
 /// Longer than KubeFed needs for its first deletion (10 to 21 s after the join).
 const RAGE: Duration = Duration::from_secs(30);
+/// Series of one replica, and more for each registration, whatever the number of Workspaces.
+const SERIES: usize = 200;
+const SERIES_EACH: usize = 20;
 const ALIAS: &str = "produce-trt";
 const DOUBLED: &str = "FederationHealthDoubledRegistration";
 
@@ -134,6 +137,9 @@ async fn the_incident_is_held_and_paged_by_what_the_chart_installs() {
         "KubeFed never tried"
     );
     held_is_counted(&prometheus).await;
+    let series = observed::lint(&operator).await.unwrap();
+    println!("{series} series with two registrations");
+    assert!(series <= SERIES + 2 * SERIES_EACH, "{series}");
     bed.unregister(ALIAS).await.unwrap();
     wait_health(&client, "the hold to end", SOON, |h| {
         holds(h) == (false, false)

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use federation_health_testbed::{binaries::Binaries, run_dir::RunDir};
 use federation_health_tests::{
     guarded::NAMESPACE,
-    helm::{Helm, kustomize},
+    helm::{Helm, chart, kustomize},
 };
 use serde_json::{Value, json};
 
@@ -164,4 +165,48 @@ async fn every_object_carries_the_labels_and_stands_in_its_namespace() {
     let subjects = &find("ClusterRoleBinding", "federation-health-observer")["subjects"];
     assert_eq!(subjects[0]["name"], "guardian");
     assert_eq!(subjects[0]["namespace"], "guards");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_every_expression_of_the_dashboards() {
+    let values = chart()
+        .join("ci/monitoring-values.yaml")
+        .display()
+        .to_string();
+    let helm = Helm::offline().await.unwrap();
+    let objects = helm.render(&["--values", &values]).await.unwrap();
+    let map = objects
+        .iter()
+        .find(|o| o["kind"] == "ConfigMap" && o["metadata"]["labels"]["grafana_dashboard"] == "1")
+        .expect("a ConfigMap for the sidecar");
+    let mut rules = Vec::new();
+    for dashboard in map["data"].as_object().unwrap().values() {
+        let dashboard: Value = serde_json::from_str(dashboard.as_str().unwrap()).unwrap();
+        for panel in dashboard["panels"].as_array().unwrap() {
+            for target in panel["targets"].as_array().unwrap() {
+                let expression = target["expr"].as_str().unwrap();
+                let expression = expression
+                    .replace("$__rate_interval", "1m")
+                    .replace("$__range", "1h");
+                rules.push(json!({"record": format!("panel:{}", rules.len()), "expr": expression}));
+            }
+        }
+    }
+    assert!(rules.len() > 20, "{}", rules.len());
+    let directory = RunDir::create("dashboards").unwrap();
+    directory.mark_started(true);
+    let groups = json!({"groups": [{"name": "panels", "rules": rules}]});
+    let file = directory.write("rules.yaml", groups.to_string()).unwrap();
+    let promtool = Binaries::get().await.unwrap().path("promtool").unwrap();
+    let output = tokio::process::Command::new(promtool)
+        .args(["check", "rules"])
+        .arg(file)
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

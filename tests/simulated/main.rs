@@ -9,6 +9,7 @@ mod clusters;
 mod disturbances;
 mod examples;
 mod incident;
+mod observability;
 mod quiet;
 mod readme;
 mod rights;

@@ -1,6 +1,6 @@
 //! A real Prometheus with the shipped alert rules.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use federation_health_testbed::{
     ControlPlane,
@@ -13,6 +13,7 @@ use federation_health_testbed::{
     wait::{self, Look},
 };
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::{guarded::root, scenarios::admin};
 
@@ -106,4 +107,26 @@ impl Prometheus {
         })
         .await
     }
+}
+
+/// Reads an operator's exposition with promtool's linter and counts its series.
+pub async fn lint(operator: &str) -> Result<usize> {
+    let (_, text) = admin::get(operator, "/metrics").await?;
+    let attempt = || "run promtool check metrics";
+    let mut promtool = Command::new(Binaries::get().await?.path("promtool")?)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .attempt(attempt)?;
+    if let Some(mut input) = promtool.stdin.take() {
+        input.write_all(text.as_bytes()).await.attempt(attempt)?;
+    }
+    let output = promtool.wait_with_output().await.attempt(attempt)?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(Error::refused(format!("promtool check metrics: {why}")));
+    }
+    Ok(text.lines().filter(|line| !line.starts_with('#')).count())
 }
