@@ -58,6 +58,14 @@ bench: ## Measure memory, time and the cost of one event at 100 to 10,000 Worksp
 	@$(tests) --release --bin bench
 	@$(tests) --release --bin bench -- instructions
 
+##@ Release it
+
+image: ## Assemble an OCI archive of the operator in dist/, without a container engine
+	@scripts/image
+
+dist: ## Write install.yaml and the packed chart to dist/
+	@scripts/dist
+
 ##@ Change it
 
 build: ## Compile the workspace

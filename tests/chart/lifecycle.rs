@@ -8,7 +8,7 @@ use federation_health_testbed::{
     wait::{self, Look},
 };
 use federation_health_tests::{
-    guarded::{NAMESPACE, set_spec},
+    guarded::{NAMESPACE, root, set_spec},
     helm::{Helm, RELEASE, chart},
 };
 use k8s_openapi::{
@@ -264,5 +264,21 @@ async fn a_member_gets_the_durable_policies_alone_and_they_refuse() {
     })
     .await
     .unwrap();
+    plane.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kustomize_installs_everything_at_once_and_again() {
+    let plane = ControlPlane::start(ControlPlaneOptions::default())
+        .await
+        .unwrap();
+    let directory = root().join("config/default").display().to_string();
+    let apply = ["apply", "--server-side", "-k", &directory];
+    for time in ["first", "second"] {
+        let output = plane.kubectl(&apply).await.unwrap();
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "the {time} time: {why}");
+    }
+    admitted_pod(&plane.client()).await;
     plane.stop().await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! A real Prometheus with the shipped alert rules.
 
-use std::{process::Stdio, time::Duration};
+use std::{fmt::Write as _, process::Stdio, time::Duration};
 
 use federation_health_testbed::{
     ControlPlane,
@@ -78,7 +78,11 @@ impl Prometheus {
 
     /// The samples of an instant query.
     pub async fn query(&self, expression: &str) -> Result<Vec<Value>> {
-        let encoded: String = expression.bytes().map(|b| format!("%{b:02X}")).collect();
+        let mut encoded = String::new();
+        for byte in expression.bytes() {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
         let path = format!("/api/v1/query?query={encoded}");
         let (code, body) = admin::get(&self.address, &path).await?;
         if code != 200 {
