@@ -8,6 +8,7 @@
     reason = "in a test a panic is the report and a printed figure is wanted, in its helpers too"
 )]
 
+mod argocd;
 mod incident;
 mod lifecycle;
 mod render;
