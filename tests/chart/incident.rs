@@ -137,6 +137,13 @@ async fn the_incident_is_held_and_paged_by_what_the_chart_installs() {
         "KubeFed never tried"
     );
     held_is_counted(&prometheus).await;
+    // The writes that hold went through the priority level of their own.
+    let own =
+        "apiserver_flowcontrol_dispatched_requests_total{flow_schema=\"federation-health\"} > 0";
+    assert!(
+        !prometheus.query(own).await.unwrap().is_empty(),
+        "the FlowSchema matches nothing"
+    );
     let series = observed::lint(&operator).await.unwrap();
     println!("{series} series with two registrations");
     assert!(series <= SERIES + 2 * SERIES_EACH, "{series}");
