@@ -154,7 +154,7 @@ async fn a_release_lives_and_dies_without_touching_what_is_the_users() {
     let again = objects.get("default").await.unwrap();
     assert_eq!(again.metadata.uid, born);
     assert_eq!(
-        serde_json::to_value(&again.spec.hold.collection).unwrap(),
+        serde_json::to_value(again.spec.hold.collection).unwrap(),
         json!("OnDiagnosis")
     );
     plane.stop().await.unwrap();
@@ -183,7 +183,7 @@ async fn a_first_object_with_a_spec_is_made_once_and_then_belongs_to_its_owner()
     let objects: Api<FederationHealth> = Api::all(client.clone());
     let made = objects.get("default").await.unwrap();
     assert_eq!(
-        serde_json::to_value(&made.spec.hold.collection).unwrap(),
+        serde_json::to_value(made.spec.hold.collection).unwrap(),
         json!("OnDiagnosis")
     );
     assert!(!args(&client).await.contains(&"--create-default".to_owned()));
@@ -199,7 +199,7 @@ async fn a_first_object_with_a_spec_is_made_once_and_then_belongs_to_its_owner()
     let kept = objects.get("default").await.unwrap();
     assert_eq!(kept.metadata.uid, made.metadata.uid);
     assert_eq!(
-        serde_json::to_value(&kept.spec.hold.collection).unwrap(),
+        serde_json::to_value(kept.spec.hold.collection).unwrap(),
         json!("Never")
     );
     plane.stop().await.unwrap();

@@ -14,12 +14,14 @@ const HEADINGS: [&str; 4] = ["## Meaning", "## Impact", "## Diagnosis", "## Miti
 const PREFIX: &str = "federationhealth_";
 
 fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("read {path}: {e}"))
+    fs::read_to_string(root().join(path))
+        .map_err(|error| format!("{path}: {error}"))
+        .unwrap()
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     let found = value.pointer(pointer).and_then(Value::as_str);
-    found.unwrap_or_else(|| panic!("no text at {pointer} of {value}"))
+    found.ok_or(pointer).unwrap()
 }
 
 fn alerts() -> Vec<Value> {
@@ -156,7 +158,7 @@ fn every_alert_has_a_severity_its_texts_a_page_and_tests_that_see_it_fire_and_no
             .iter()
             .copied()
             .filter(|look| look["alertname"] == name);
-        let (firing, quiet): (Vec<&Value>, Vec<&Value>) = of_it.partition(|l| fires(&l));
+        let (firing, quiet): (Vec<&Value>, Vec<&Value>) = of_it.partition(fires);
         assert!(
             !firing.is_empty() && quiet.len() >= 2,
             "{name}: before, while and after"
