@@ -67,12 +67,16 @@ fn expressions(dashboard: &Value) -> Vec<String> {
 }
 
 /// What a running operator exports; the two counters by reason begin with their first event.
-async fn exported() -> BTreeSet<String> {
+async fn exposition() -> String {
     let world = World::calm(Setup::default()).await.unwrap();
     let metrics = &world.operator.as_ref().unwrap().metrics;
     metrics.hold_written(false);
     metrics.write_failed("hold", "Denied");
-    let exposition = String::from_utf8(metrics.text().unwrap()).unwrap();
+    String::from_utf8(metrics.text().unwrap()).unwrap()
+}
+
+async fn exported() -> BTreeSet<String> {
+    let exposition = exposition().await;
     let types = exposition
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "));
@@ -80,6 +84,31 @@ async fn exported() -> BTreeSet<String> {
         .filter_map(|line| line.split(' ').next())
         .map(str::to_owned)
         .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_label_grows_with_workspaces_or_registrations() {
+    // Each is an enumeration of ours, but `name` (one object), `version` (one program) and `feed` (a kind each).
+    let finite = [
+        "class",
+        "condition",
+        "feed",
+        "kind",
+        "name",
+        "operation",
+        "rule",
+        "status",
+        "version",
+    ];
+    let exposition = exposition().await;
+    let series = exposition.lines().filter(|line| !line.starts_with('#'));
+    for line in series {
+        let labels = line.split_once('{').map_or("", |(_, rest)| rest);
+        for pair in labels.split("\",").filter(|pair| pair.contains('=')) {
+            let label = pair.split('=').next().unwrap();
+            assert!(finite.contains(&label), "{label} in {line}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
