@@ -1,0 +1,170 @@
+//! What a person sees, word for word. Each transcript in `tests/transcripts` is a list of commands (`$ kubectl …`) with what
+//! they print and, where it is not 0, their exit code (`? 2`). The incident is played in virtual time, so that every UID and
+//! age is the same; then the server listens on a socket, and the commands reach it through a kubeconfig.
+//!
+//! `TRANSCRIPTS=write cargo test -p federation-health-plugin` writes them anew: read the difference before you commit it.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use federation_health_plugin::{
+    Shell,
+    demo::{Scenario, Stage},
+    run,
+};
+use federation_health_sim::{Clock, Sim};
+use k8s_openapi::jiff::Timestamp;
+
+/// Where the played federation is found when it stands still.
+struct Bed {
+    sim: Sim,
+    now: Timestamp,
+}
+
+/// Plays a scenario in virtual time for this long after it struck, and stops every program.
+fn played(scenario: Scenario, hold: bool, seconds: u64) -> Bed {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut stage = Stage::build(scenario, hold, Clock::simulated()).unwrap();
+        stage.start().unwrap();
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        stage.strike().unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        stage.freeze();
+        let (sim, now) = (stage.sim.clone(), stage.sim.clock().now());
+        // Tasks that were aborted end before the runtime is left.
+        tokio::task::yield_now().await;
+        Bed { sim, now }
+    })
+}
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn one(command: &str, kubeconfig: &Path, now: Timestamp) -> String {
+    let sink = Sink::default();
+    let mut shell = Shell {
+        out: Box::new(sink.clone()),
+        err: Box::new(sink.clone()),
+        clock: Some(now),
+        colours: false,
+        live: false,
+        width: 80,
+        kubeconfig: Some(kubeconfig.to_owned()),
+    };
+    let words = command
+        .strip_prefix("kubectl ")
+        .expect("every command is kubectl's");
+    let code = run(split(words), &mut shell).await;
+    let mut text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    if code != 0 {
+        text.push_str(&format!("? {code}\n"));
+    }
+    text
+}
+
+/// Words as a shell splits them: by spaces, quotes kept together.
+fn split(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    for c in line.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(std::mem::take(&mut word)),
+            _ => word.push(c),
+        }
+    }
+    words.push(word);
+    words
+}
+
+fn transcript(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    dir.join(format!("{name}.txt"))
+}
+
+/// Runs every command of a transcript and compares what is printed.
+fn check(name: &str, bed: &Bed) {
+    let path = transcript(name);
+    let expected = std::fs::read_to_string(&path).unwrap();
+    let kubeconfig = std::env::temp_dir().join(format!("fedhealth-{name}-{}", std::process::id()));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let found = runtime.block_on(async {
+        let listening = bed.sim.serve(([127, 0, 0, 1], 0).into()).await.unwrap();
+        std::fs::write(&kubeconfig, listening.kubeconfig()).unwrap();
+        let mut found = String::new();
+        for command in expected.lines().filter_map(|l| l.strip_prefix("$ ")) {
+            found.push_str(&format!("$ {command}\n"));
+            found.push_str(&one(command, &kubeconfig, bed.now).await);
+            found.push('\n');
+        }
+        found
+    });
+    std::fs::remove_file(&kubeconfig).unwrap();
+    if std::env::var_os("TRANSCRIPTS").is_some_and(|v| v == "write") {
+        return std::fs::write(&path, found).unwrap();
+    }
+    assert!(
+        found == expected,
+        "{}:\n{}",
+        path.display(),
+        difference(&expected, &found)
+    );
+}
+
+fn difference(expected: &str, found: &str) -> String {
+    let (mut a, mut b) = (expected.lines(), found.lines());
+    for line in 1.. {
+        match (a.next(), b.next()) {
+            (None, None) => break,
+            (a, b) if a == b => {}
+            (a, b) => return format!("line {line}\n  expected: {a:?}\n  found:    {b:?}"),
+        }
+    }
+    "they differ only in line ends".to_owned()
+}
+
+#[test]
+fn the_doubled_registration_without_a_hold() {
+    check("doubled", &played(Scenario::Doubled, false, 40));
+}
+
+#[test]
+fn the_doubled_registration_with_a_hold() {
+    check("held", &played(Scenario::Doubled, true, 40));
+}
+
+#[test]
+fn a_second_control_plane() {
+    check("two-planes", &played(Scenario::TwoPlanes, false, 8));
+}
+
+#[test]
+fn a_placement_on_a_cluster_that_is_not_registered() {
+    check("nowhere", &played(Scenario::Nowhere, true, 30));
+}
+
+#[test]
+fn a_healthy_federation() {
+    check("healthy", &played(Scenario::Healthy, true, 30));
+}
