@@ -91,6 +91,12 @@ pub enum Verb {
     Status(StatusArgs),
     /// Say what a finding means, what it rests on, what is at risk and what to do
     Explain(ExplainArgs),
+    /// Say whether it is safe to start or reinstall KubeFed here, or to join a cluster; needs no operator and no CRD
+    Preflight(PreflightArgs),
+    /// Check what federation-health itself needs: kinds, rights, policies, the operator
+    Check(CheckArgs),
+    /// Judge a recording, an audit log or a gathered bundle, without a cluster
+    Analyze(AnalyzeArgs),
     /// Ask for a hold: deletions are refused until a time
     Hold(HoldArgs),
     /// End holds: a person's own request, or with --all every hold
@@ -120,6 +126,39 @@ pub struct StatusArgs {
 pub struct ExplainArgs {
     /// A code such as FH004, or the name of a cluster, Workspace or namespace; without it, everything that is open
     pub subject: Option<String>,
+}
+
+/// Arguments of `preflight`.
+#[derive(Args, Clone, Debug)]
+pub struct PreflightArgs {
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: Output,
+    /// Judge as if a cluster were registered under this name
+    #[arg(long, value_name = "NAME")]
+    pub join: Option<String>,
+    /// Context of the kubeconfig that leads to the cluster to be joined; without it, the host itself
+    #[arg(long, requires = "join", value_name = "CONTEXT")]
+    pub join_context: Option<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Arguments of `analyze`.
+#[derive(Args, Clone, Debug)]
+pub struct AnalyzeArgs {
+    /// A recording (JSON lines of watch events), an audit log, or a folder of manifests
+    #[arg(value_name = "DIR|FILE")]
+    pub path: PathBuf,
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// Arguments of `hold`.

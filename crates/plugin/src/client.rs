@@ -24,6 +24,8 @@ const MANAGER: &str = "kubectl-federation-health";
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    server: String,
+    authority: Option<String>,
 }
 
 impl Cluster {
@@ -39,6 +41,7 @@ impl Cluster {
             None => Kubeconfig::read(),
         }
         .map_err(Error::Kubeconfig)?;
+        let authority = authority(&kubeconfig, global.context.as_deref());
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
             .map_err(Error::Kubeconfig)?;
@@ -54,8 +57,18 @@ impl Cluster {
         config.read_timeout = timeout;
         // A person who waits wants the error, not its repetition.
         config.default_retry = false;
+        let server = config.cluster_url.to_string();
         let client = Client::try_from(config).map_err(Error::Connect)?;
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            server,
+            authority,
+        })
+    }
+
+    /// The API server's URL, and the base64 of its CA bundle where the kubeconfig has it.
+    pub fn server(&self) -> (String, Option<String>) {
+        (self.server.clone(), self.authority.clone())
     }
 
     async fn send<T: DeserializeOwned>(
@@ -151,6 +164,15 @@ impl Cluster {
     pub fn client(&self) -> &Client {
         &self.client
     }
+}
+
+/// The CA bundle of a context, as KubeFedClusters carry it too.
+fn authority(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<String> {
+    let name = context.or(kubeconfig.current_context.as_deref())?;
+    let context = kubeconfig.contexts.iter().find(|c| c.name == name)?;
+    let cluster = &context.context.as_ref()?.cluster;
+    let found = kubeconfig.clusters.iter().find(|c| c.name == *cluster)?;
+    found.cluster.as_ref()?.certificate_authority_data.clone()
 }
 
 /// Reads a FederationHealth object.

@@ -12,7 +12,10 @@ mod client;
 mod codes;
 pub mod demo;
 mod error;
+mod history;
+mod judge;
 mod kinds;
+mod offline;
 mod overview;
 mod shell;
 mod table;
@@ -97,6 +100,9 @@ fn dispatch<'a>(
     match &cli.verb {
         Verb::Status(args) => Box::pin(verbs::status::run(global, args, shell)),
         Verb::Explain(args) => Box::pin(verbs::explain::run(global, args, shell)),
+        Verb::Preflight(args) => Box::pin(verbs::preflight::run(global, args, shell)),
+        Verb::Check(args) => Box::pin(verbs::check::run(global, args, shell)),
+        Verb::Analyze(args) => Box::pin(verbs::analyze::run(args, shell)),
         Verb::Hold(args) => Box::pin(verbs::hold::hold(global, args, shell)),
         Verb::Release(args) => Box::pin(verbs::hold::release(global, args, shell)),
         Verb::Pause(args) => Box::pin(verbs::pause::pause(global, args, shell)),

@@ -9,7 +9,7 @@ use federation_health_api::{
     names::{HOST_LABEL, KUBEFED_PLANE_LABEL, KUBEFED_PLANE_VALUE, WORKSPACE_LABEL},
     v1alpha1::{ClusterGroup, FederationHealthStatus},
 };
-use serde::{Deserialize as _, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{Error, client::Cluster, kinds::KUBEFED};

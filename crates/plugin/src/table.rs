@@ -126,6 +126,11 @@ pub fn wrap(text: &str, width: usize, indent: &str) -> String {
     out
 }
 
+/// One item of a list, its further lines below its text.
+pub fn item(text: &str, width: usize) -> String {
+    wrap(text, width, "    ").replacen("    ", "  - ", 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -168,3 +168,43 @@ fn a_placement_on_a_cluster_that_is_not_registered() {
 fn a_healthy_federation() {
     check("healthy", &played(Scenario::Healthy, true, 30));
 }
+
+#[test]
+fn a_leftover_registration_before_kubefed_runs_and_without_our_kinds() {
+    let sim = Sim::new(Clock::wall());
+    sim.install_kubesphere().unwrap();
+    sim.add_workspace("orders", &["host"], &["orders-db"])
+        .unwrap();
+    sim.join("produce-trt").unwrap();
+    let now = Timestamp::now();
+    check(
+        "leftover",
+        &Bed {
+            sim: sim.clone(),
+            now,
+        },
+    );
+    let admin = sim.admin();
+    let clusters = federation_health_sim::resources::KUBEFED_CLUSTERS;
+    admin
+        .delete(
+            &clusters,
+            "kube-federation-system",
+            "produce-trt",
+            serde_json::Value::Null,
+        )
+        .unwrap();
+    check("leftover-removed", &Bed { sim, now });
+}
+
+#[test]
+fn a_server_without_kubefed() {
+    let sim = Sim::new(Clock::wall());
+    check(
+        "bare",
+        &Bed {
+            sim,
+            now: Timestamp::now(),
+        },
+    );
+}

@@ -8,7 +8,7 @@ use crate::{
     client::Cluster,
     codes::{self, Code},
     shell::Tone,
-    table::{age, wrap},
+    table::{age, item, wrap},
 };
 
 /// Carries out `explain`.
@@ -135,7 +135,7 @@ fn particular(same: &[&FindingStatus], status: &FederationHealthStatus, shell: &
             age(finding.since.0, shell.now())
         );
         out.push_str(&wrap(&said, width, ""));
-        let lines = finding.evidence.iter().map(|line| wrap(line, width, "  "));
+        let lines = finding.evidence.iter().map(|line| item(line, width));
         out.extend(lines);
     }
     let groups = status.cluster_groups.iter();
@@ -210,7 +210,14 @@ fn risk(status: &FederationHealthStatus, width: usize) -> String {
     let text: Vec<String> = sorts
         .iter()
         .filter(|(_, total, _)| *total > 0)
-        .map(|(noun, total, names)| format!("{total} {noun}: {}", shown(names, *total)))
+        .map(|(noun, total, names)| {
+            let noun = if *total == 1 {
+                noun.trim_end_matches('s')
+            } else {
+                noun
+            };
+            format!("{total} {noun}: {}", shown(names, *total))
+        })
         .collect();
     let text = text.join("\n");
     let mut out = String::from("At risk\n");

@@ -1,6 +1,9 @@
 //! One file for each verb.
 
+pub mod analyze;
+pub mod check;
 pub mod explain;
 pub mod hold;
 pub mod pause;
+pub mod preflight;
 pub mod status;

@@ -250,11 +250,17 @@ fn registration(r: &Registration, plane: &str, status: &FederationHealthStatus) 
     let group = r.group.and_then(|g| status.cluster_groups.get(g));
     let (state, message) = match group {
         Some(group) => {
-            let others: Vec<&str> = group
+            let others: Vec<String> = group
                 .members
                 .iter()
                 .filter(|m| m.name != r.name || m.namespace != plane)
-                .map(|m| m.name.as_str())
+                .map(|m| {
+                    if m.namespace == plane {
+                        m.name.clone()
+                    } else {
+                        format!("{}/{}", m.namespace, m.name)
+                    }
+                })
                 .collect();
             if group.certain {
                 let message = format!("one cluster with {}", others.join(", "));
