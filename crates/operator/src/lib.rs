@@ -23,3 +23,4 @@ pub mod readers;
 pub mod reconcile;
 pub mod run;
 pub mod sinks;
+pub mod switch;

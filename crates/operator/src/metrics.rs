@@ -91,7 +91,12 @@ impl Metrics {
                 "Since when the rule holds, 0 while it does not.",
                 &["rule"],
             )?,
-            hold_writes: counters(r, "hold_writes_total", "Writes of status.hold.", &["kind"])?,
+            hold_writes: counters(
+                r,
+                "hold_writes_total",
+                "Writes of the switch, status.hold of the FederationHold.",
+                &["kind"],
+            )?,
             write_failures: counters(
                 r,
                 "write_failures_total",

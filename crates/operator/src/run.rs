@@ -9,9 +9,10 @@ use std::{
 use federation_health_cluster::{
     host::Host,
     probe::Dial,
-    watch::{self, Resource},
+    watch::{self, Resource, Sink},
 };
 use kube::Client;
+use serde::de::DeserializeOwned;
 use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
@@ -28,6 +29,7 @@ use crate::{
     prober::{Prober, Sites},
     prove::{Proving, Rehearsal},
     reconcile::Reconciler,
+    switch::{self, SwitchSink},
 };
 
 /// Everything from outside that the operator runs on.
@@ -92,10 +94,12 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         known.clone(),
         policies.clone(),
     );
-    let (version, probing, all_kinds) = (
-        object.version.subscribe(),
-        object.probing.subscribe(),
-        object.all_kinds.subscribe(),
+    let (probing, all_kinds) = (object.probing.subscribe(), object.all_kinds.subscribe());
+    let switch = SwitchSink::new(
+        engine.clone(),
+        around.object.clone(),
+        known.clone(),
+        policies.clone(),
     );
 
     let executor = Arc::new(Executor {
@@ -103,7 +107,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         host: Host::new(around.client.clone(), &around.object),
         hold_host: Host::new(around.hold_client, &around.object),
         metrics: metrics.clone(),
-        version,
+        version: switch.version.subscribe(),
     });
     tasks.spawn(named("hold", executor.clone().hold()));
     tasks.spawn(named(
@@ -120,7 +124,21 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     };
     feeds.start(&mut tasks);
     tasks.spawn(feeds.follow_kinds(all_kinds));
-    tasks.spawn(watch_object(around.watch_client.clone(), object));
+    tasks.spawn(watch_ours(
+        around.watch_client.clone(),
+        "federationhealths",
+        object,
+    ));
+    tasks.spawn(watch_ours(
+        around.watch_client.clone(),
+        "federationholds",
+        switch,
+    ));
+    let host = Host::new(around.client.clone(), &around.object);
+    tasks.spawn(named(
+        "keep the switch",
+        switch::keep(host, known.clone(), policies.clone()),
+    ));
 
     for (path, switches) in [
         ("validatingadmissionpolicybindings", true),
@@ -202,10 +220,14 @@ async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static s
     name
 }
 
-async fn watch_object(client: Client, mut sink: ObjectSink) -> &'static str {
-    let resource = Resource::all("/apis/federationhealth.io/v1alpha1/federationhealths");
+async fn watch_ours<K: DeserializeOwned>(
+    client: Client,
+    plural: &str,
+    mut sink: impl Sink<K>,
+) -> &'static str {
+    let resource = Resource::all(format!("/apis/federationhealth.io/v1alpha1/{plural}"));
     watch::run(client, resource, &mut sink, pending::<()>()).await;
-    "object"
+    "own objects"
 }
 
 async fn watch_bindings(client: Client, plural: &str, mut sink: BindingSink) -> &'static str {
