@@ -97,6 +97,10 @@ pub enum Verb {
     Check(CheckArgs),
     /// Judge a recording, an audit log or a gathered bundle, without a cluster
     Analyze(AnalyzeArgs),
+    /// Show what happened as lanes on one axis
+    Timeline(TimelineArgs),
+    /// Write one self-contained document: verdict, timeline, graph, findings, lost namespaces
+    Report(ReportArgs),
     /// Ask for a hold: deletions are refused until a time
     Hold(HoldArgs),
     /// End holds: a person's own request, or with --all every hold
@@ -159,6 +163,50 @@ pub struct AnalyzeArgs {
     /// Form of the answer.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// Arguments of `timeline`.
+#[derive(Args, Clone, Debug)]
+pub struct TimelineArgs {
+    /// This Workspace alone
+    pub workspace: Option<String>,
+    /// A recording, audit log or bundle instead of the cluster
+    #[arg(long, value_name = "DIR|FILE")]
+    pub from: Option<PathBuf>,
+}
+
+/// Arguments of `report`.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// Form of the document
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_enum,
+        default_value_t,
+        value_name = "FORM"
+    )]
+    pub form: ReportForm,
+    /// A recording, audit log or bundle instead of the cluster
+    #[arg(long, value_name = "DIR|FILE")]
+    pub from: Option<PathBuf>,
+    /// File to write instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}
+
+/// Forms of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportForm {
+    /// One page, no script, nothing fetched.
+    #[default]
+    Html,
+    /// Markdown.
+    Md,
+    /// For programs.
+    Json,
+    /// For pipelines.
+    Junit,
 }
 
 /// Arguments of `hold`.

@@ -43,7 +43,7 @@ impl Judge {
         // Nothing is dialled here: what a probe would tell is not waited for.
         policy.probing = false;
         federation.set_policy(policy, now);
-        federation.observe_hold(HoldImage::default(), 1, true, now);
+        federation.observe_hold(HoldImage::default(), [false; 2], 1, true, now);
         Ok(Self {
             federation,
             ignore: settings.ignore,

@@ -17,6 +17,8 @@ mod judge;
 mod kinds;
 mod offline;
 mod overview;
+mod picture;
+mod report;
 mod shell;
 mod table;
 mod tree;
@@ -103,6 +105,8 @@ fn dispatch<'a>(
         Verb::Preflight(args) => Box::pin(verbs::preflight::run(global, args, shell)),
         Verb::Check(args) => Box::pin(verbs::check::run(global, args, shell)),
         Verb::Analyze(args) => Box::pin(verbs::analyze::run(args, shell)),
+        Verb::Timeline(args) => Box::pin(verbs::report::timeline(global, args, shell)),
+        Verb::Report(args) => Box::pin(verbs::report::run(global, args, shell)),
         Verb::Hold(args) => Box::pin(verbs::hold::hold(global, args, shell)),
         Verb::Release(args) => Box::pin(verbs::hold::release(global, args, shell)),
         Verb::Pause(args) => Box::pin(verbs::pause::pause(global, args, shell)),

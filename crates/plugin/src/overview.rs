@@ -9,6 +9,7 @@ use federation_health_api::{
     names::{HOST_LABEL, KUBEFED_PLANE_LABEL, KUBEFED_PLANE_VALUE, WORKSPACE_LABEL},
     v1alpha1::{ClusterGroup, FederationHealthStatus},
 };
+use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -29,6 +30,8 @@ pub struct Registration {
     pub endpoint: String,
     /// Carries KubeSphere's host label.
     pub host: bool,
+    /// When it was registered.
+    pub created: Option<Timestamp>,
     /// Index of its group in the object's status.
     pub group: Option<usize>,
 }
@@ -213,6 +216,10 @@ fn registration(cluster: &foreign::KubeFedCluster, groups: &[ClusterGroup]) -> R
         ready: ready.map_or_else(|| "Absent".to_owned(), |c| c.status.clone()),
         endpoint: cluster.spec.api_endpoint.clone(),
         host: meta.labels.contains_key(HOST_LABEL),
+        created: meta
+            .creation_timestamp
+            .as_deref()
+            .and_then(|t| t.parse().ok()),
         group: groups.iter().position(|g| g.members.iter().any(same)),
     }
 }

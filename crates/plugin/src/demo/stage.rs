@@ -73,8 +73,12 @@ impl Stage {
             sim.add_workspace(workspace, &["host"], &namespaces)
                 .map_err(refused)?;
         }
-        let crd = include_str!("../../../../config/crd/federationhealths.yaml");
-        sim.apply(crd).map_err(refused)?;
+        for definition in [
+            include_str!("../../../../config/crd/federationhealths.yaml"),
+            include_str!("../../../../config/crd/federationholds.yaml"),
+        ] {
+            sim.apply(definition).map_err(refused)?;
+        }
         sim.install_policies().map_err(refused)?;
         let spec = if hold {
             json!({"hold": {"collection": "OnDiagnosis", "federation": "OnDiagnosis", "releaseAfterSeconds": 1}})

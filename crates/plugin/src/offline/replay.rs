@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use federation_health_api::{
     FederationHealth,
-    v1alpha1::{CollectionHold, FederationHealthStatus, FederationHold, FindingStatus},
+    v1alpha1::{CollectionRule, FederationHealthStatus, FederationRule, FindingStatus},
 };
 use federation_health_core::{effect::Effect, facts::Feed, time::Time};
 use k8s_openapi::jiff::Timestamp;
@@ -47,8 +47,8 @@ pub fn play(events: &[Recorded], history: &mut History) -> Result<Replayed, Erro
     };
     let mut object = FederationHealth::default();
     // Asks for what could have been had: when would a hold have come?
-    object.spec.hold.collection = CollectionHold::OnDiagnosis;
-    object.spec.hold.federation = FederationHold::OnDiagnosis;
+    object.spec.hold.collection = CollectionRule::OnDiagnosis;
+    object.spec.hold.federation = FederationRule::OnDiagnosis;
     let mut judge = Judge::new(&object, time(first))?;
     let mut replayed = Replayed::default();
     let listed = initial(events);

@@ -1,8 +1,8 @@
 //! `hold` and `release`: a person's own request, and a person's word against every hold.
 
 use federation_health_api::{
-    FederationHealth,
-    v1alpha1::{CollectionHold, FederationHold, HoldRequest},
+    FederationHealth, FederationHold,
+    v1alpha1::{CollectionRule, FederationRule, HoldRequest, Permission},
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use serde_json::{Value, json};
@@ -22,14 +22,15 @@ pub async fn hold(global: &Global, args: &HoldArgs, shell: &mut Shell) -> Result
     let health = cluster.health(&global.object).await?;
     let spec = &health.spec.hold;
     let never = (
-        spec.collection == CollectionHold::Never,
-        spec.federation == FederationHold::Never,
+        spec.collection == CollectionRule::Never,
+        spec.federation == FederationRule::Never,
     );
     if never == (true, true) && !args.enable {
         return Err(Error::Refused(
             "spec.hold says Never for both rules, so a request would hold nothing: add --enable to allow both on diagnosis and on request".to_owned(),
         ));
     }
+    readmit(&cluster, global, args).await?;
     let until = until(shell.now(), args.time)?;
     let mut requests = spec.requests.clone();
     requests.retain(|r| r.name != args.name);
@@ -59,6 +60,31 @@ pub async fn hold(global: &Global, args: &HoldArgs, shell: &mut Shell) -> Result
         args.name
     ));
     Ok(Outcome::Healthy)
+}
+
+/// A person's release in the switch stands above every request.
+async fn readmit(cluster: &Cluster, global: &Global, args: &HoldArgs) -> Result<(), Error> {
+    let path = format!("{HOLDS}/{}", global.object);
+    let switch: Option<FederationHold> = cluster.find(&path).await?;
+    let released = switch.is_some_and(|s| {
+        s.spec.collection == Permission::Never || s.spec.federation == Permission::Never
+    });
+    if released && !args.enable {
+        return Err(Error::Refused(format!(
+            "FederationHold {} says Never: somebody released all holds with it. Add --enable to take that back",
+            global.object
+        )));
+    }
+    if released {
+        cluster
+            .merge(&path, &switch_patch("Allowed"), args.dry_run)
+            .await?;
+    }
+    Ok(())
+}
+
+fn switch_patch(permission: &str) -> Value {
+    json!({"spec": {"collection": permission, "federation": permission}})
 }
 
 fn until(now: Timestamp, seconds: i64) -> Result<Timestamp, Error> {
@@ -119,12 +145,13 @@ async fn release_all(
             finding.evidence.join("; ")
         )));
     }
-    let never = json!({"spec": {"collection": "Never", "federation": "Never"}});
     let path = format!("{HOLDS}/{}", global.object);
-    cluster.merge(&path, &never, args.dry_run).await?;
+    cluster
+        .merge(&path, &switch_patch("Never"), args.dry_run)
+        .await?;
     let tried = if args.dry_run { " (dry run)" } else { "" };
     shell.say(&format!(
-        "federationhold.federationhealth.io/{} released{tried}\nNothing is held again until you take this back:\n  kubectl patch federationhold {} --type=merge -p '{{\"spec\":null}}'",
+        "federationhold.federationhealth.io/{} released{tried}\nNothing is held again until you take this back:\n  kubectl patch federationhold {} --type=merge -p '{{\"spec\":{{\"collection\":\"Allowed\",\"federation\":\"Allowed\"}}}}'",
         global.object, global.object
     ));
     Ok(Outcome::Healthy)

@@ -6,4 +6,5 @@ pub mod explain;
 pub mod hold;
 pub mod pause;
 pub mod preflight;
+pub mod report;
 pub mod status;
