@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::demo::Scenario;
+
 /// Guards KubeFed and KubeSphere federations against deleting their own namespaces.
 ///
 /// Exit codes: 0 healthy, or done as asked; 2 there are findings, or something could not be judged; 1 an error.
@@ -109,6 +111,17 @@ pub enum Verb {
     Pause(PauseArgs),
     /// Take a pause back
     Resume(ResumeArgs),
+    /// Gather what is needed to judge from afar: a folder without secrets
+    Gather(GatherArgs),
+    /// Play the incident in memory, or leave a federation up to try every verb on
+    Demo(DemoArgs),
+    /// Print completions for a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages
+    Man(ManArgs),
 }
 
 /// Arguments of `status`.
@@ -269,6 +282,39 @@ pub struct ResumeArgs {
     /// Try the write without effect
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Arguments of `gather`.
+#[derive(Args, Clone, Debug)]
+pub struct GatherArgs {
+    /// Folder to make
+    #[arg(long, value_name = "DIR", default_value = "federation-health-bundle")]
+    pub to: PathBuf,
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// What happens
+    #[arg(value_enum, default_value_t)]
+    pub scenario: Scenario,
+    /// Allow holds; without it, the demonstration shows both and --serve none
+    #[arg(long)]
+    pub hold: bool,
+    /// Leave the API server up, in real time, with a kubeconfig
+    #[arg(long)]
+    pub serve: bool,
+    /// Port to listen on; 0: any
+    #[arg(long, default_value_t = 0, requires = "serve")]
+    pub port: u16,
+}
+
+/// Arguments of `man`.
+#[derive(Args, Clone, Debug)]
+pub struct ManArgs {
+    /// Folder for the pages
+    #[arg(long, value_name = "DIR", default_value = "man")]
+    pub to: PathBuf,
 }
 
 /// Longest hold that a person may ask for at once: a forgotten one must end within a week.

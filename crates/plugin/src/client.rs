@@ -66,6 +66,15 @@ impl Cluster {
         })
     }
 
+    /// A server that is reached already.
+    pub fn of(client: Client) -> Self {
+        Self {
+            client,
+            server: String::new(),
+            authority: None,
+        }
+    }
+
     /// The API server's URL, and the base64 of its CA bundle where the kubeconfig has it.
     pub fn server(&self) -> (String, Option<String>) {
         (self.server.clone(), self.authority.clone())

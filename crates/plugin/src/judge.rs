@@ -157,11 +157,6 @@ impl Judge {
         let assessment = self.assess(now);
         status::status(&assessment, &self.federation, 1, INCIDENTS, None, now)
     }
-
-    /// What is known.
-    pub fn federation(&self) -> &Federation {
-        &self.federation
-    }
 }
 
 fn remember(map: &mut BTreeMap<Text, Desired>, name: &Text, desired: &Option<Desired>) {

@@ -107,6 +107,12 @@ fn dispatch<'a>(
         Verb::Analyze(args) => Box::pin(verbs::analyze::run(args, shell)),
         Verb::Timeline(args) => Box::pin(verbs::report::timeline(global, args, shell)),
         Verb::Report(args) => Box::pin(verbs::report::run(global, args, shell)),
+        Verb::Gather(args) => Box::pin(verbs::gather::run(global, args, shell)),
+        Verb::Demo(args) => Box::pin(demo::run(global, args, shell)),
+        Verb::Completion { shell: syntax } => {
+            Box::pin(async { verbs::complete::completion(*syntax, shell) })
+        }
+        Verb::Man(args) => Box::pin(async { verbs::complete::man(args, shell) }),
         Verb::Hold(args) => Box::pin(verbs::hold::hold(global, args, shell)),
         Verb::Release(args) => Box::pin(verbs::hold::release(global, args, shell)),
         Verb::Pause(args) => Box::pin(verbs::pause::pause(global, args, shell)),

@@ -464,7 +464,28 @@ fn notes(analysis: &Analysis, history: &mut History) {
     if let Some(at) = analysis.first_deletion {
         history.note(at, Sign::Deleted, "first deletion of a Workspace");
     }
-    if let Some(last) = analysis.lost_namespaces.iter().map(|l| l.time.0).max() {
+    let mut losses: BTreeMap<&str, (Timestamp, usize)> = BTreeMap::new();
+    for lost in &analysis.lost_namespaces {
+        // The object keeps whole seconds; no namespace is lost before the first deletion.
+        let at = analysis
+            .first_deletion
+            .map_or(lost.time.0, |first| first.max(lost.time.0));
+        let entry = losses.entry(&lost.workspace).or_insert((at, 0));
+        *entry = (entry.0.max(at), entry.1 + 1);
+    }
+    for (workspace, (at, n)) in &losses {
+        let text = format!("{n} namespaces of {workspace} are lost");
+        history.mark(
+            Sort::Workspace,
+            workspace,
+            Mark {
+                at: *at,
+                sign: Sign::Lost,
+                text,
+            },
+        );
+    }
+    if let Some(last) = losses.values().map(|(at, _)| *at).max() {
         let text = format!("{} namespaces are lost", analysis.lost_namespaces.len());
         history.note(last, Sign::Lost, text);
     }

@@ -65,7 +65,7 @@ pub fn play(events: &[Recorded], history: &mut History) -> Result<Replayed, Erro
         let ticked = judge.tick(now);
         hold(&effects, event.at, &mut replayed);
         hold(&ticked, event.at, &mut replayed);
-        tell(&kind, event, history);
+        tell(&kind, event, false, history);
         if kind == Kind::Workspace
             && replayed.deletion.is_none()
             && (gone || deleting(&event.object))
@@ -112,7 +112,7 @@ fn list(judge: &mut Judge, events: &[Recorded], history: &mut History, at: Times
     let mut by_kind: BTreeMap<Kind, Vec<&Recorded>> = BTreeMap::new();
     for event in events {
         if let Some(kind) = Kind::of(&event.object) {
-            tell(&kind, event, history);
+            tell(&kind, event, true, history);
             by_kind.entry(kind).or_default().push(event);
         }
     }
@@ -159,8 +159,8 @@ fn hold(effects: &[Effect], at: Timestamp, replayed: &mut Replayed) {
     }
 }
 
-/// Writes an event into the history.
-fn tell(kind: &Kind, event: &Recorded, history: &mut History) {
+/// Writes an event into the history; what the first list has was there before, and nobody knows since when.
+fn tell(kind: &Kind, event: &Recorded, listed: bool, history: &mut History) {
     let sort = match kind {
         Kind::Registration => Sort::Registration,
         Kind::Controller => Sort::Controller,
@@ -195,7 +195,7 @@ fn tell(kind: &Kind, event: &Recorded, history: &mut History) {
         return;
     }
     history.begins(sort, name, uid, event.at);
-    if fresh && event.type_ == "ADDED" {
+    if fresh && !listed && event.type_ == "ADDED" {
         let text = format!("{} {name} is there (UID {uid})", sort.as_str());
         history.mark(
             sort,

@@ -5,13 +5,13 @@ use federation_health_api::v1alpha1::ClusterGroup;
 use super::svg::Svg;
 use crate::overview::{Overview, Registration};
 
-const WIDTH: f64 = 720.0;
+const WIDTH: f64 = 820.0;
 const ROW: f64 = 30.0;
-const BOX: f64 = 240.0;
+const BOX: f64 = 260.0;
 /// Names drawn; those of groups come first, the others are counted.
 const SHOWN: usize = 40;
 /// Characters that fit a box.
-const NAME: usize = 34;
+const NAME: usize = 38;
 
 /// What a registration's cluster has to do with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +161,7 @@ pub fn draw(membership: &Membership) -> Option<String> {
         }
         name(&mut svg, WIDTH - 8.0 - BOX, y, cluster, bond);
         if bond == Bond::Doubled {
-            svg.text((WIDTH / 2.0, y + 4.0), "middle", "✗ doubled");
+            svg.text((WIDTH - 8.0 - BOX / 2.0, y - 16.0), "middle", "✗ doubled");
         }
         svg.close();
     }

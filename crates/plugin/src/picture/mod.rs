@@ -21,6 +21,7 @@ pub const STYLE: &str = "
 .fh .held { fill: #b8860b; }
 .fh .edge { stroke: currentColor; stroke-width: 1.2; fill: none; }
 .fh .double { stroke: #cc3311; stroke-width: 4; fill: none; }
+.fh .cross { stroke: #cc3311; stroke-width: 2.5; fill: none; }
 .fh .maybe { stroke: #b8860b; stroke-width: 2; stroke-dasharray: 6 4; fill: none; }
 .fh .box { fill: none; stroke: currentColor; stroke-width: 1.2; }
 .fh .flag { fill: var(--paper, #fff); stroke: currentColor; }
@@ -28,6 +29,6 @@ pub const STYLE: &str = "
 .fh :focus { outline: 2px solid #4477aa; }
 @media (prefers-color-scheme: dark) {
   .fh .is { fill: #77aadd; } .fh .dies { fill: #ff7755; } .fh .held { fill: #e0b040; }
-  .fh .double { stroke: #ff7755; } .fh .maybe { stroke: #e0b040; }
+  .fh .double, .fh .cross { stroke: #ff7755; } .fh .maybe { stroke: #e0b040; }
 }
 ";

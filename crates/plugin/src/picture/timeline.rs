@@ -11,6 +11,8 @@ const WIDTH: f64 = 920.0;
 const LABELS: f64 = 190.0;
 const LANE: f64 = 22.0;
 const BAR: f64 = 12.0;
+/// Room for the word above the lanes of one sort.
+const HEAD: f64 = 18.0;
 /// Narrowest thing that can be seen.
 const COLUMN: f64 = 3.0;
 /// Marks of one lane that are drawn one by one; more overlap.
@@ -18,7 +20,7 @@ const MARKS: usize = 14;
 /// Workspaces with lanes of their own, worst first; the others share one.
 const WORKSPACES: usize = 24;
 /// Names longer than this are cut in the middle.
-const NAME: usize = 27;
+const NAME: usize = 24;
 /// Flags nearer to each other than this stand one above the other.
 const FLAG: f64 = 17.0;
 
@@ -68,15 +70,26 @@ pub fn draw(history: &History) -> Option<String> {
             .map(|(_, row)| *row)
             .max()
             .map_or(0.0, |r| (r as f64 + 1.0) * FLAG);
+    let shown = &lanes[..own];
+    let heads = shown.chunk_by(|a, b| a.sort == b.sort).count();
     let rows = own + usize::from(workspaces > WORKSPACES);
-    let bottom = top + 6.0 + rows as f64 * LANE;
+    let bottom = top + 6.0 + rows as f64 * LANE + heads as f64 * HEAD;
     ticks(&mut svg, &axis, top, bottom);
-    for (i, lane) in lanes.iter().take(own).enumerate() {
-        self::lane(&mut svg, &axis, lane, top + 6.0 + i as f64 * LANE, to);
+    let mut y = top + 6.0;
+    for same in shown.chunk_by(|a, b| a.sort == b.sort) {
+        svg.text(
+            (4.0, y + HEAD - 6.0),
+            "start",
+            &format!("{}s", same[0].sort.as_str()),
+        );
+        y += HEAD;
+        for lane in same {
+            self::lane(&mut svg, &axis, lane, y, to);
+            y += LANE;
+        }
     }
     if workspaces > WORKSPACES {
-        let rest: Vec<&Lane> = lanes[own..].to_vec();
-        density(&mut svg, &axis, &rest, top + 6.0 + own as f64 * LANE);
+        density(&mut svg, &axis, &lanes[own..], y);
     }
     for ((i, mark), (x, row)) in history.notes.iter().enumerate().zip(&flags) {
         let y = 4.0 + *row as f64 * FLAG;
@@ -173,8 +186,9 @@ fn lane(svg: &mut Svg, axis: &Axis, lane: &Lane, y: f64, end: Timestamp) {
         }
         start += run;
     }
-    if lane.marks.len() <= MARKS {
-        for mark in &lane.marks {
+    let few = lane.marks.len() <= MARKS;
+    for mark in &lane.marks {
+        if few || mark.sign == Sign::Lost {
             sign(
                 svg,
                 axis.x(mark.at),
@@ -217,13 +231,17 @@ fn sign(svg: &mut Svg, x: f64, y: f64, sign: Sign, title: &str) {
         Sign::Deleted => ("dies", format!("M {x:.1} {:.1} l 4 -7 h -8 z", y + 7.0)),
         Sign::Lost => (
             "double",
-            format!("M {:.1} {:.1} l 8 8 m -8 0 l 8 -8", x - 4.0, y + 4.0),
+            format!("M {:.1} {:.1} l 7 7 m -7 0 l 7 -7", x - 3.5, y + 4.5),
         ),
         Sign::Told => (
             "held",
             format!("M {x:.1} {:.1} l 5 5 l -5 5 l -5 -5 z", y + 3.0),
         ),
     };
+    if sign == Sign::Lost {
+        // On hatching a cross could not be seen.
+        svg.rect("flag", (x - 6.0, y + 2.0), (12.0, BAR), title);
+    }
     svg.path(class, &d, title);
 }
 

@@ -26,6 +26,7 @@ table { border-collapse: collapse; font-size: .9rem; } th, td { text-align: left
 th { white-space: nowrap; } code, pre, .uid { font: .85rem ui-monospace, 'DejaVu Sans Mono', monospace; }
 pre { border: 1px solid var(--line); border-radius: 4px; padding: .6rem; overflow-x: auto; } li { overflow-wrap: anywhere; }
 ol.moments { padding-left: 1.6rem; }
+@media (max-width: 38rem) { th { white-space: normal; } .card { padding: .5rem .7rem; } }
 @media print { body { max-width: none; } .wide { overflow: visible; } .wide svg { width: 100%; height: auto; } }
 ";
 

@@ -18,6 +18,9 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 
+/// Workspaces counted one by one.
+const SHOWN: usize = 8;
+
 /// What a report says, whatever its form.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,6 +107,18 @@ impl Report {
             .map(|o| o.finding.clone())
             .collect();
         let bad = !findings.is_empty() || !analysis.culprits.is_empty();
+        let accusation = analysis.culprits.first().map(|c| {
+            let same = if c.same.is_empty() {
+                String::new()
+            } else {
+                format!(", which is {} once more", c.same.join(", "))
+            };
+            let lost = analysis.lost_namespaces.len();
+            format!(
+                "KubeFed deletes Workspaces through {}{same}. {lost} namespaces were lost.",
+                c.registration
+            )
+        });
         let mut facts: Vec<(String, String)> = Vec::new();
         for culprit in &analysis.culprits {
             facts.push((
@@ -122,20 +137,23 @@ impl Report {
             ("A hold would have stood", analysis.held),
             ("First deletion of a Workspace", analysis.first_deletion),
         ];
-        facts.extend(
-            moments
-                .iter()
-                .filter_map(|(what, at)| Some(((*what).to_owned(), (*at)?.to_string()))),
-        );
+        facts.extend(moments.iter().filter_map(|(what, at)| {
+            let at = (*at)?.strftime("%Y-%m-%d %H:%M:%S%.3f UTC");
+            Some(((*what).to_owned(), at.to_string()))
+        }));
         let counts = analysis.workspaces.iter().filter(|(_, c)| c.deleted > 0);
         let mut counts: Vec<_> = counts.collect();
         counts.sort_by_key(|(_, c)| std::cmp::Reverse(c.deleted));
-        facts.extend(counts.iter().take(20).map(|(name, c)| {
+        facts.extend(counts.iter().take(SHOWN).map(|(name, c)| {
             (
                 format!("Workspace {name}"),
                 format!("{} deletions, {} recreations", c.deleted, c.recreated),
             )
         }));
+        if counts.len() > SHOWN {
+            let more = format!("{} more Workspaces", counts.len() - SHOWN);
+            facts.push((more, "deleted as well".to_owned()));
+        }
         facts.extend(
             analysis
                 .deeds
@@ -157,7 +175,8 @@ impl Report {
             findings: ordered(findings),
             ..Self::default()
         };
-        report.verdict = report.sentence(if bad { "False" } else { "True" });
+        report.verdict =
+            accusation.unwrap_or_else(|| report.sentence(if bad { "False" } else { "True" }));
         report
     }
 

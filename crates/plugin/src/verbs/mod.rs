@@ -2,7 +2,9 @@
 
 pub mod analyze;
 pub mod check;
+pub mod complete;
 pub mod explain;
+pub mod gather;
 pub mod hold;
 pub mod pause;
 pub mod preflight;

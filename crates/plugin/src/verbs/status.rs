@@ -58,6 +58,22 @@ async fn show(
     Ok((text, outcome))
 }
 
+/// The same for the demonstration: at this instant, with these colours, this wide.
+pub async fn seen(
+    cluster: &Cluster,
+    global: &Global,
+    args: &StatusArgs,
+    (now, colours, width): (Timestamp, bool, usize),
+) -> Result<String, Error> {
+    let shell = Shell {
+        clock: Some(now),
+        colours,
+        width,
+        ..Shell::process()
+    };
+    Ok(show(cluster, global, args, &shell).await?.0)
+}
+
 /// Healthy is only what says so.
 pub fn verdict(status: &FederationHealthStatus) -> Outcome {
     match condition(status, "Healthy") {
