@@ -1,4 +1,5 @@
 //! The connection, by kubectl's rules, and the few requests that the verbs make.
+use std::fmt::Write as _;
 
 use federation_health_api::FederationHealth;
 use http::{Method, Request, header::CONTENT_TYPE};
@@ -116,7 +117,7 @@ impl Cluster {
             let mut query = format!("{path}?limit={PAGE}");
             for (key, value) in [("labelSelector", labels), ("continue", Some(&*next))] {
                 if let Some(value) = value.filter(|v| !v.is_empty()) {
-                    query.push_str(&format!("&{key}={}", escape(value)));
+                    let _ = write!(query, "&{key}={}", escape(value));
                 }
             }
             let mut page: Value = self

@@ -3,7 +3,7 @@
 /// One code.
 pub struct Code {
     /// The code.
-    pub code: &'static str,
+    pub id: &'static str,
     /// A few words.
     pub title: &'static str,
     /// What is so, and why it is bad.
@@ -21,7 +21,7 @@ const REGISTRATIONS: &str = "kubectl get kubefedclusters -A -o custom-columns=NA
 /// The codes of this version, in order.
 pub const CODES: &[Code] = &[
     Code {
-        code: "FH001",
+        id: "FH001",
         title: "A Workspace is deleted against its desired state",
         meaning: "A Workspace was deleted, or comes back again and again with a new UID, although its template and its placement still ask for it.",
         next: "With each deletion Kubernetes' garbage collector deletes the Workspace's namespaces, contents included, about 27 ms later. A new Workspace of the same name does not bring them back.",
@@ -33,7 +33,7 @@ pub const CODES: &[Code] = &[
         ],
     },
     Code {
-        code: "FH002",
+        id: "FH002",
         title: "Namespaces were lost",
         meaning: "Namespaces were deleted together with a Workspace that was still wished for.",
         next: "They do not come back by themselves; a namespace of the same name is another one and empty.",
@@ -44,7 +44,7 @@ pub const CODES: &[Code] = &[
         ],
     },
     Code {
-        code: "FH003",
+        id: "FH003",
         title: "A namespace is armed",
         meaning: "The Workspace that owns the namespace does not exist under that UID any more.",
         next: "The garbage collector deletes the namespace as soon as it looks, within half a second if no hold stands.",
@@ -55,7 +55,7 @@ pub const CODES: &[Code] = &[
         ],
     },
     Code {
-        code: "FH004",
+        id: "FH004",
         title: "One real cluster is registered under several names",
         meaning: "Two KubeFedClusters lead to one cluster. KubeFed works on every name alone: it creates through the name that a placement selects and deletes through the one that it leaves out.",
         next: "10 to 21 seconds after the second registration KubeFed deletes every object whose placement names only some of the names, several times a second, for ever. The namespaces of those Workspaces are lost at the first deletion.",
@@ -67,7 +67,7 @@ pub const CODES: &[Code] = &[
         ],
     },
     Code {
-        code: "FH005",
+        id: "FH005",
         title: "A placement names a cluster that is not registered",
         meaning: "The placement of a federated object names clusters of which none is a name of the cluster that holds the object.",
         next: "KubeFed deletes the object once, when the cluster's registration is Ready, and it does not come back.",
@@ -78,7 +78,7 @@ pub const CODES: &[Code] = &[
         ],
     },
     Code {
-        code: "FH009",
+        id: "FH009",
         title: "Two KubeFed control planes work on one server",
         meaning: "KubeFed runs in more than one namespace, and their registrations lead to one cluster.",
         next: "What one plane selects, the other deletes: a loop as with a doubled registration.",
@@ -89,7 +89,7 @@ pub const CODES: &[Code] = &[
         ],
     },
     Code {
-        code: "FH023",
+        id: "FH023",
         title: "A registration is not what it was",
         meaning: "A registration changed its endpoint, its CA or its credentials under the same name.",
         next: "Nothing by itself; but everything that is placed on the name now goes to another cluster.",
@@ -97,7 +97,7 @@ pub const CODES: &[Code] = &[
         commands: &[REGISTRATIONS],
     },
     Code {
-        code: "FH024",
+        id: "FH024",
         title: "Two registrations may be one cluster",
         meaning: "Two registrations share an endpoint or a CA, which load balancers and companies also do. It is a suspicion, and never holds anything.",
         next: "If they are one cluster, what FH004 says.",
@@ -108,7 +108,7 @@ pub const CODES: &[Code] = &[
         ],
     },
     Code {
-        code: "FH025",
+        id: "FH025",
         title: "Two clusters with one identity",
         meaning: "Two registrations lead to clusters with one kube-system UID whose live objects differ: a clone or a restored backup.",
         next: "Nothing by itself. Whatever tells clusters apart by their UID takes them for one.",
@@ -128,7 +128,7 @@ pub fn order(code: &str) -> (usize, &str) {
 
 /// A code by its name, in any case.
 pub fn find(code: &str) -> Option<&'static Code> {
-    CODES.iter().find(|c| c.code.eq_ignore_ascii_case(code))
+    CODES.iter().find(|c| c.id.eq_ignore_ascii_case(code))
 }
 
 #[cfg(test)]
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_code_that_the_decisions_can_report_is_explained_and_no_other() {
-        let known: Vec<&str> = CODES.iter().map(|c| c.code).collect();
+        let known: Vec<&str> = CODES.iter().map(|c| c.id).collect();
         let mut reported = federation_health_core::findings::CODES.to_vec();
         reported.sort_unstable();
         assert_eq!(known, reported);

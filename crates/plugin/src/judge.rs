@@ -100,9 +100,11 @@ impl Judge {
     /// One change.
     pub fn apply(&mut self, change: Change, now: Time) -> Vec<Effect> {
         match &change {
-            Change::Template(name, desired) => remember(&mut self.templates, name, desired),
+            Change::Template(name, desired) => {
+                remember(&mut self.templates, name, desired.as_ref());
+            }
             Change::Federated(kind, key, desired) if &**kind == FEDERATED_WORKSPACE => {
-                remember(&mut self.federated, &key.name, desired);
+                remember(&mut self.federated, &key.name, desired.as_ref());
             }
             _ => {}
         }
@@ -159,7 +161,7 @@ impl Judge {
     }
 }
 
-fn remember(map: &mut BTreeMap<Text, Desired>, name: &Text, desired: &Option<Desired>) {
+fn remember(map: &mut BTreeMap<Text, Desired>, name: &Text, desired: Option<&Desired>) {
     match desired {
         Some(desired) => map.insert(name.clone(), desired.clone()),
         None => map.remove(name),

@@ -55,14 +55,17 @@ pub fn command() -> clap::Command {
 
 /// Parses the process' arguments and runs the verb on its terminal.
 pub fn main() -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
+    let built = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(_) => return ExitCode::FAILURE,
-    };
+        .build();
     let mut shell = Shell::process();
+    let runtime = match built {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            shell.complain(&format!("error: start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     let code = runtime.block_on(run(std::env::args().collect(), &mut shell));
     // A reader that hung up, as `| head` does, must not keep the process.
     runtime.shutdown_background();
@@ -110,7 +113,7 @@ fn dispatch<'a>(
         Verb::Gather(args) => Box::pin(verbs::gather::run(global, args, shell)),
         Verb::Demo(args) => Box::pin(demo::run(global, args, shell)),
         Verb::Completion { shell: syntax } => {
-            Box::pin(async { verbs::complete::completion(*syntax, shell) })
+            Box::pin(async { Ok(verbs::complete::completion(*syntax, shell)) })
         }
         Verb::Man(args) => Box::pin(async { verbs::complete::man(args, shell) }),
         Verb::Hold(args) => Box::pin(verbs::hold::hold(global, args, shell)),

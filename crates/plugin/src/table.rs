@@ -68,8 +68,13 @@ pub fn align(rows: &[Vec<Cell>], colours: bool) -> String {
 pub fn columns_of(text: &str) -> usize {
     text.chars()
         .map(|c| match c as u32 {
-            0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff => 2,
-            0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 => 2,
+            0x1100..=0x115f
+            | 0x2e80..=0xa4cf
+            | 0xac00..=0xd7a3
+            | 0xf900..=0xfaff
+            | 0xfe30..=0xfe6f
+            | 0xff00..=0xff60
+            | 0xffe0..=0xffe6 => 2,
             _ => 1,
         })
         .sum()
@@ -114,7 +119,7 @@ pub fn wrap(text: &str, width: usize, indent: &str) -> String {
             if !empty && columns_of(&line) + 1 + columns_of(word) > width {
                 out.push_str(line.trim_end());
                 out.push('\n');
-                line = indent.to_owned();
+                indent.clone_into(&mut line);
             } else if !empty {
                 line.push(' ');
             }

@@ -2,7 +2,7 @@
 //! they print and, where it is not 0, their exit code (`? 2`). The incident is played in virtual time, so that every UID and
 //! age is the same; then the server listens on a socket, and the commands reach it through a kubeconfig.
 //!
-//! `TRANSCRIPTS=write cargo test -p federation-health-plugin` writes them anew: read the difference before you commit it.
+//! `{tmp}` stands for a folder of the test's own. `TRANSCRIPTS=write cargo test -p federation-health-plugin` writes them anew: read the difference before you commit it.
 
 use std::{
     io::Write,
@@ -105,6 +105,10 @@ fn check(name: &str, bed: &Bed) {
     let path = transcript(name);
     let expected = std::fs::read_to_string(&path).unwrap();
     let kubeconfig = std::env::temp_dir().join(format!("fedhealth-{name}-{}", std::process::id()));
+    let scratch =
+        std::env::temp_dir().join(format!("fedhealth-{name}-{}-files", std::process::id()));
+    std::fs::create_dir(&scratch).unwrap();
+    let folder = scratch.display().to_string();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -115,12 +119,14 @@ fn check(name: &str, bed: &Bed) {
         let mut found = String::new();
         for command in expected.lines().filter_map(|l| l.strip_prefix("$ ")) {
             found.push_str(&format!("$ {command}\n"));
-            found.push_str(&one(command, &kubeconfig, bed.now).await);
+            let text = one(&command.replace("{tmp}", &folder), &kubeconfig, bed.now).await;
+            found.push_str(&text.replace(&folder, "{tmp}"));
             found.push('\n');
         }
         found
     });
     std::fs::remove_file(&kubeconfig).unwrap();
+    std::fs::remove_dir_all(&scratch).unwrap();
     if std::env::var_os("TRANSCRIPTS").is_some_and(|v| v == "write") {
         return std::fs::write(&path, found).unwrap();
     }
@@ -205,6 +211,18 @@ fn a_server_without_kubefed() {
         &Bed {
             sim,
             now: Timestamp::now(),
+        },
+    );
+}
+
+#[test]
+fn the_demonstration_and_what_needs_no_cluster() {
+    let sim = Sim::new(Clock::wall());
+    check(
+        "demo",
+        &Bed {
+            sim,
+            now: Timestamp::UNIX_EPOCH,
         },
     );
 }

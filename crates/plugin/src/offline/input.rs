@@ -55,7 +55,7 @@ impl Material {
         collect(path, 0, &mut files)?;
         files.sort();
         for file in &files {
-            material.take(file)?;
+            material.take(file, path.is_dir())?;
         }
         // Files of several streams, and servers of several audit logs, each have an order of their own.
         material.events.sort_by_key(|e| e.at);
@@ -82,9 +82,11 @@ impl Material {
         }
     }
 
-    fn take(&mut self, file: &Path) -> Result<(), Error> {
+    fn take(&mut self, file: &Path, listed: bool) -> Result<(), Error> {
         let name = file.display().to_string();
         match file.extension().and_then(|e| e.to_str()) {
+            // What people write beside a bundle.
+            Some("txt" | "md" | "html") if listed => Ok(()),
             Some("yaml" | "yml") => self.yaml(file, &name),
             Some("json") => {
                 let first = first_line(file)?;

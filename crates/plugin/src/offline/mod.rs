@@ -2,5 +2,6 @@
 
 pub mod analysis;
 pub mod audit;
+mod culprits;
 pub mod input;
 mod replay;

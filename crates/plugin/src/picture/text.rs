@@ -1,4 +1,5 @@
 //! The timeline for a terminal: the same lanes, one character a column.
+use std::fmt::Write as _;
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -56,10 +57,7 @@ pub fn draw(history: &History, only: Option<&str>, width: usize) -> Option<Strin
         out.push('\n');
     }
     if shown.len() < lanes.len() {
-        out.push_str(&format!(
-            "and {} more Workspaces\n",
-            lanes.len() - shown.len()
-        ));
+        let _ = writeln!(out, "and {} more Workspaces", lanes.len() - shown.len());
     }
     let (left, right) = (clock(from), clock(to));
     out.extend(std::iter::repeat_n(' ', label));

@@ -145,11 +145,8 @@ fn findings(out: &mut String, report: &Report) {
                 finding.since.0
             );
             if !finding.evidence.is_empty() {
-                let items: String = finding
-                    .evidence
-                    .iter()
-                    .map(|l| format!("<li>{}</li>", e(l)))
-                    .collect();
+                let items = finding.evidence.iter();
+                let items = items.fold(String::new(), |all, l| all + "<li>" + &e(l) + "</li>");
                 let _ = writeln!(out, "<ul>{items}</ul>");
             }
         }

@@ -29,11 +29,7 @@ pub async fn run(args: &AnalyzeArgs, shell: &mut Shell) -> Result<Outcome, Error
     let text = match args.output.form {
         Form::Json => pretty(&analysis)?,
         Form::Yaml => yaml(&value(&analysis)?)?,
-        Form::Name => analysis
-            .culprits
-            .iter()
-            .map(|c| format!("kubefedcluster/{}\n", c.registration))
-            .collect(),
+        Form::Name => names(&analysis),
         Form::Table | Form::Wide => draw(&analysis, &material, shell),
     };
     shell.say(&text);
@@ -44,6 +40,13 @@ pub async fn run(args: &AnalyzeArgs, shell: &mut Shell) -> Result<Outcome, Error
             Outcome::Findings
         },
     )
+}
+
+fn names(analysis: &Analysis) -> String {
+    let names = analysis.culprits.iter();
+    names.fold(String::new(), |text, c| {
+        text + "kubefedcluster/" + &c.registration + "\n"
+    })
 }
 
 fn value(analysis: &Analysis) -> Result<Value, Error> {

@@ -99,7 +99,9 @@ pub async fn run(global: &Global, args: &CheckArgs, shell: &mut Shell) -> Result
     let text = match args.output.form {
         Form::Json => pretty(&document(&lines))?,
         Form::Yaml => yaml(&document(&lines))?,
-        Form::Name => lines.iter().map(|l| format!("{}\n", l.what)).collect(),
+        Form::Name => lines
+            .iter()
+            .fold(String::new(), |text, l| text + &l.what + "\n"),
         Form::Table | Form::Wide => draw(&lines, args.output.no_headers, shell.colours),
     };
     shell.say(&text);

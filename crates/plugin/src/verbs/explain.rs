@@ -1,4 +1,5 @@
 //! `explain`: one sentence, what it rests on, what is at risk, what comes next, commands to copy.
+use std::fmt::Write as _;
 
 use federation_health_api::v1alpha1::{ClusterGroup, FederationHealthStatus, FindingStatus};
 
@@ -40,7 +41,7 @@ pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Resu
     }
     match (subject, code) {
         (Some(_), Some(code)) if open.is_empty() => {
-            text.push_str(&format!("{} is not open now.\n\n", code.code));
+            let _ = write!(text, "{} is not open now.\n\n", code.id);
             text.push_str(&general(code, shell.width, shell.colours));
         }
         (Some(name), None) if open.is_empty() => {
@@ -49,7 +50,7 @@ pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Resu
                     "nothing open concerns {name}. If it is a code, this version knows: {}",
                     codes::CODES
                         .iter()
-                        .map(|c| c.code)
+                        .map(|c| c.id)
                         .collect::<Vec<_>>()
                         .join(", ")
                 ))
@@ -106,7 +107,7 @@ fn heading(text: &str, colours: bool, tone: Tone) -> String {
 
 fn section(out: &mut String, title: &str, text: &str, width: usize) {
     if !text.is_empty() {
-        out.push_str(&format!("\n{title}\n{}", wrap(text, width, "  ")));
+        let _ = write!(out, "\n{title}\n{}", wrap(text, width, "  "));
     }
 }
 
@@ -181,7 +182,7 @@ fn members(group: &ClusterGroup) -> String {
 }
 
 fn general(code: &Code, width: usize, colours: bool) -> String {
-    let head = format!("{}: {}", code.code, code.title);
+    let head = format!("{}: {}", code.id, code.title);
     let mut out = heading(&head, colours, Tone::Plain);
     out.push_str(&wrap(code.meaning, width, ""));
     instruct(&mut out, code, width);
@@ -194,7 +195,7 @@ fn instruct(out: &mut String, code: &Code, width: usize) {
     out.push('\n');
     for command in code.commands {
         // Whole, however wide: it is to be copied.
-        out.push_str(&format!("  {command}\n"));
+        let _ = writeln!(out, "  {command}");
     }
 }
 
@@ -228,9 +229,9 @@ fn risk(status: &FederationHealthStatus, width: usize) -> String {
         .filter(|h| h.collection || h.federation)
     {
         let said = hold.message.clone().unwrap_or_default();
-        out.push_str(&format!("\nHeld\n{}", wrap(&said, width, "  ")));
+        let _ = write!(out, "\nHeld\n{}", wrap(&said, width, "  "));
     } else {
-        out.push_str(&format!("\nHeld\n{}", wrap("Nothing.", width, "  ")));
+        let _ = write!(out, "\nHeld\n{}", wrap("Nothing.", width, "  "));
     }
     out
 }

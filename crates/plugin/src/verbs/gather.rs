@@ -65,11 +65,11 @@ pub async fn run(global: &Global, args: &GatherArgs, shell: &mut Shell) -> Resul
         match cluster.list(&path, labels.as_deref()).await {
             Ok(objects) => {
                 let (version, word) = wire(&kind, &path);
-                let kept = objects
+                let kept: Vec<Value> = objects
                     .iter()
                     .map(|o| redact(&kind, &version, &word, o))
                     .collect();
-                let count = write(folder, &name, kept)?;
+                let count = write(folder, &name, &kept)?;
                 notes.push(format!("{name}: {count}"));
             }
             Err(error) => notes.push(format!("{name}: {}", error.report())),
@@ -120,7 +120,7 @@ async fn ours(cluster: &Cluster, folder: &Path, notes: &mut Vec<String>) -> Resu
                 (false, _) => ours_named(&object),
             })
             .collect();
-        let count = write(folder, &name, kept)?;
+        let count = write(folder, &name, &kept)?;
         notes.push(format!("{name}: {count}"));
     }
     Ok(())
@@ -241,7 +241,7 @@ fn redact(kind: &Kind, version: &str, word: &str, object: &Value) -> Value {
 }
 
 /// Writes a list; gives how many objects it has.
-fn write(folder: &Path, name: &str, items: Vec<Value>) -> Result<usize, Error> {
+fn write(folder: &Path, name: &str, items: &[Value]) -> Result<usize, Error> {
     let count = items.len();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     let path = folder.join(format!("{name}.json"));

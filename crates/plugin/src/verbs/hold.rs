@@ -46,7 +46,7 @@ pub async fn hold(global: &Global, args: &HoldArgs, shell: &mut Shell) -> Result
     if args.enable && never.1 {
         wish["federation"] = json!("OnDiagnosis");
     }
-    let patch = list_patch(&health.metadata, json!({"hold": wish}));
+    let patch = list_patch(&health.metadata, &json!({"hold": wish}));
     let path = format!("{HEALTHS}/{}", global.object);
     cluster.merge(&path, &patch, args.dry_run).await?;
     done(shell, &global.object, "hold requested", args.dry_run);
@@ -111,7 +111,7 @@ pub async fn release(
             args.name
         )));
     }
-    let patch = list_patch(&health.metadata, json!({"hold": {"requests": requests}}));
+    let patch = list_patch(&health.metadata, &json!({"hold": {"requests": requests}}));
     let path = format!("{HEALTHS}/{}", global.object);
     cluster.merge(&path, &patch, args.dry_run).await?;
     done(
@@ -158,7 +158,7 @@ async fn release_all(
 }
 
 /// A merge patch replaces lists whole, so it must meet the object that was read.
-pub fn list_patch(meta: &kube::core::ObjectMeta, spec: Value) -> Value {
+pub fn list_patch(meta: &kube::core::ObjectMeta, spec: &Value) -> Value {
     json!({"metadata": {"resourceVersion": meta.resource_version}, "spec": spec})
 }
 

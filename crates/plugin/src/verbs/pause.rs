@@ -64,7 +64,7 @@ async fn write(
     requests: &[PauseRequest],
     dry_run: bool,
 ) -> Result<Value, Error> {
-    let patch = list_patch(meta, json!({"remediation": {"pauseRequests": requests}}));
+    let patch = list_patch(meta, &json!({"remediation": {"pauseRequests": requests}}));
     let path = format!("{HEALTHS}/{}", global.object);
     cluster.merge(&path, &patch, dry_run).await
 }

@@ -1,4 +1,5 @@
 //! `preflight`: is it safe to start, reinstall or join here? Works without the operator and without its CRD.
+use std::fmt::Write as _;
 
 use federation_health_api::{FederationHealth, v1alpha1::FederationHealthStatus};
 use federation_health_core::{
@@ -310,10 +311,11 @@ fn draw(
         let head = format!("\n{} {} ", finding.code, finding.severity);
         out.push_str(&tone(&finding.severity).paint(&head, shell.colours));
         let title = codes::find(&finding.code).map_or("", |c| c.title);
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "{title}\n{}",
             wrap(&finding.message, shell.width, "  ")
-        ));
+        );
         for line in &finding.evidence {
             out.push_str(&item(line, shell.width));
         }
@@ -321,10 +323,11 @@ fn draw(
     for c in status.conditions.iter().filter(|c| {
         JUDGED.contains(&c.type_.as_str()) && c.status == "Unknown" && !c.message.is_empty()
     }) {
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "\n{}",
             wrap(&format!("{}: {}", c.type_, c.message), shell.width, "")
-        ));
+        );
     }
     out.push('\n');
     let counts: Vec<String> = listed

@@ -1,5 +1,5 @@
 //! `report` and `timeline`: what can be kept, and what can be looked at.
-
+use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::{
@@ -49,11 +49,7 @@ pub async fn timeline(
         text.push_str(&lanes);
     }
     for mark in &report.history.notes {
-        text.push_str(&format!(
-            "{}  {}\n",
-            mark.at.strftime("%H:%M:%S%.3f"),
-            mark.text
-        ));
+        let _ = writeln!(text, "{}  {}", mark.at.strftime("%H:%M:%S%.3f"), mark.text);
     }
     if text.is_empty() {
         "Nothing has happened that is remembered.\n".clone_into(&mut text);
