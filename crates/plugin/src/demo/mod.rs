@@ -73,9 +73,10 @@ fn play(
         let seen = narrate::look(&stage, object, colours, width).await?;
         told.look(&seen);
         if hold && scenario != Scenario::Healthy {
+            let held = stage.health().is_some_and(|h| holding(&h));
             stage.cure()?;
             told.cure(stage.sim.clock().now(), scenario);
-            if stage.wait(END, |h| !holding(h)).await {
+            if held && stage.wait(END, |h| !holding(h)).await {
                 told.released(stage.sim.clock().now());
             }
             told.survivors(&stage.sim);

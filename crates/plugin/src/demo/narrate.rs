@@ -21,8 +21,7 @@ it is deleted, Kubernetes' garbage collector deletes those namespaces as well.
 
 Here is one cluster, registered as `host`, with two Workspaces of three
 namespaces each. Everything is in memory and in virtual time: the operator's own
-code, models of KubeFed, KubeSphere and the garbage collector.
-";
+code, models of KubeFed, KubeSphere and the garbage collector.";
 
 /// Deeds of one sort within this time are one line.
 const TOGETHER_MS: i64 = 2000;
@@ -185,7 +184,7 @@ impl Narrator {
             .map(|l| l.who.len())
             .max()
             .unwrap_or_default();
-        let mut out = format!("{}\n\n", self.head);
+        let mut out = format!("\n{}\n\n", self.head);
         for line in &self.lines {
             let ms = line.at.as_millisecond() - self.start.as_millisecond();
             let head = format!(
@@ -198,7 +197,7 @@ impl Narrator {
             let body = wrap(&line.what, width.max(head.len() + 30), &indent);
             out.push_str(&body.replacen(&indent, &head, 1));
         }
-        out.push_str("\n$ kubectl federation-health status   # 40 s later\n");
+        out.push_str("\nWhat kubectl federation-health status says 40 s later:\n\n");
         out.push_str(&self.seen);
         out
     }

@@ -135,17 +135,7 @@ impl Stage {
                     .join_member(SECOND, "host", &self.sim.endpoint())
                     .map_err(refused)
             }
-            Scenario::Nowhere => self
-                .sim
-                .admin()
-                .merge(
-                    &resources::WORKSPACE_TEMPLATES,
-                    "",
-                    "orders",
-                    json!({"spec": {"placement": {"clusters": [{"name": "gone"}]}}}),
-                )
-                .map(drop)
-                .map_err(refused),
+            Scenario::Nowhere => self.place("gone"),
             Scenario::Healthy => Ok(()),
         }
     }
@@ -155,12 +145,24 @@ impl Stage {
         let (plane, name) = match self.scenario {
             Scenario::Doubled => (PLANE, ALIAS),
             Scenario::TwoPlanes => (SECOND, "host"),
-            Scenario::Nowhere | Scenario::Healthy => return Ok(()),
+            Scenario::Nowhere => return self.place("host"),
+            Scenario::Healthy => return Ok(()),
         };
         self.sim
             .admin()
             .delete(&resources::KUBEFED_CLUSTERS, plane, name, Value::Null)
             .map_err(|e| Error::parse("delete the second registration", e))
+    }
+
+    /// Places Workspace orders on a cluster.
+    fn place(&self, cluster: &str) -> Result<(), Error> {
+        let templates = &resources::WORKSPACE_TEMPLATES;
+        let placement = json!({"spec": {"placement": {"clusters": [{"name": cluster}]}}});
+        self.sim
+            .admin()
+            .merge(templates, "", "orders", placement)
+            .map(drop)
+            .map_err(|e| Error::parse(format!("place orders on {cluster}"), e))
     }
 
     /// The FederationHealth object.

@@ -92,6 +92,8 @@ pub struct Analysis {
     pub deeds: Vec<(String, usize)>,
     /// What could not be read.
     pub unread: Vec<String>,
+    /// Checks that could not be judged, and why: not healthy, whatever else was found.
+    pub unknown: Vec<String>,
     /// CA bundles that were taken out of the file: identity is weaker without them.
     pub redacted: bool,
     /// The last verdict.
@@ -123,6 +125,7 @@ pub fn analyse(material: &Material) -> Result<Analysis, Error> {
         take(replayed, &mut analysis);
         count(material, &mut analysis);
     }
+    analysis.unknown = unknown(&analysis.status);
     analysis.culprits = culprits::find(material);
     analysis.unread.extend(material.unread.iter().cloned());
     analysis.redacted = registrations(material).any(redacted);
@@ -180,6 +183,23 @@ fn rank(severity: &str) -> usize {
         .iter()
         .position(|s| *s == severity)
         .unwrap_or(9)
+}
+
+/// What the last verdict leaves open. A suspicion is a finding of its own.
+fn unknown(status: &FederationHealthStatus) -> Vec<String> {
+    const JUDGED: [&str; 4] = [
+        "ClustersUnique",
+        "RegistrationsCurrent",
+        "WorkspacesStable",
+        "NamespacesSafe",
+    ];
+    let open = status.conditions.iter().filter(|c| {
+        JUDGED.contains(&c.type_.as_str())
+            && c.status == "Unknown"
+            && c.reason != "SuspectedDuplicate"
+    });
+    open.map(|c| format!("{}: {}", c.type_, c.message))
+        .collect()
 }
 
 /// The file's own events, counted apart from any judgement.

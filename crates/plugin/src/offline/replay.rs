@@ -6,7 +6,11 @@ use federation_health_api::{
     FederationHealth,
     v1alpha1::{CollectionRule, FederationHealthStatus, FederationRule, FindingStatus},
 };
-use federation_health_core::{effect::Effect, facts::Feed, time::Time};
+use federation_health_core::{
+    effect::Effect,
+    facts::{Feed, FeedState},
+    time::Time,
+};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -52,7 +56,8 @@ pub fn play(events: &[Recorded], history: &mut History) -> Result<Replayed, Erro
     let mut judge = Judge::new(&object, time(first))?;
     let mut replayed = Replayed::default();
     let listed = initial(events);
-    list(&mut judge, &events[..listed], history, first);
+    let recorded: BTreeSet<Kind> = events.iter().filter_map(|e| Kind::of(&e.object)).collect();
+    list(&mut judge, &events[..listed], &recorded, history, first);
     let mut looked = time(first);
     look(&mut judge, first, &mut replayed);
     for event in &events[listed..] {
@@ -108,17 +113,27 @@ fn initial(events: &[Recorded]) -> usize {
     events.len()
 }
 
-fn list(judge: &mut Judge, events: &[Recorded], history: &mut History, at: Timestamp) {
+/// A federation may well have none of these.
+fn optional(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Cluster | Kind::Template | Kind::Config | Kind::Type
+    )
+}
+
+fn list(
+    judge: &mut Judge,
+    events: &[Recorded],
+    recorded: &BTreeSet<Kind>,
+    history: &mut History,
+    at: Timestamp,
+) {
     let mut by_kind: BTreeMap<Kind, Vec<&Recorded>> = BTreeMap::new();
     for event in events {
         if let Some(kind) = Kind::of(&event.object) {
             tell(&kind, event, true, history);
             by_kind.entry(kind).or_default().push(event);
         }
-    }
-    // Kinds that were recorded and had no object yet are empty, not unknown: a recording is of all that it names.
-    for kind in Kind::fixed() {
-        by_kind.entry(kind).or_default();
     }
     let mut order = Kind::fixed();
     order.extend(
@@ -129,6 +144,11 @@ fn list(judge: &mut Judge, events: &[Recorded], history: &mut History, at: Times
             .collect::<Vec<_>>(),
     );
     for kind in order {
+        // Empty so far, or never recorded: the second says nothing of what there was.
+        if !by_kind.contains_key(&kind) && !recorded.contains(&kind) && !optional(&kind) {
+            judge.state(&kind, FeedState::Pending, time(at));
+            continue;
+        }
         judge.begin(&kind);
         for event in by_kind.remove(&kind).unwrap_or_default() {
             judge.object(&kind, &event.object, false, time(at));

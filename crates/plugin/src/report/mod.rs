@@ -107,6 +107,11 @@ impl Report {
             .map(|o| o.finding.clone())
             .collect();
         let bad = !findings.is_empty() || !analysis.culprits.is_empty();
+        let word = match (bad, analysis.unknown.is_empty()) {
+            (true, _) => "False",
+            (false, false) => "Unknown",
+            (false, true) => "True",
+        };
         let accusation = analysis.culprits.first().map(|c| {
             let same = if c.same.is_empty() {
                 String::new()
@@ -164,19 +169,23 @@ impl Report {
         let mut report = Self {
             title,
             at: analysis.to.unwrap_or_default(),
-            healthy: if bad { "False" } else { "True" }.to_owned(),
+            healthy: word.to_owned(),
             conditions: analysis.status.conditions.clone(),
             risk: analysis.status.blast_radius.clone(),
             lost: analysis.lost_namespaces.clone(),
             facts,
-            gaps: analysis.unread.clone(),
+            gaps: analysis
+                .unread
+                .iter()
+                .chain(&analysis.unknown)
+                .cloned()
+                .collect(),
             membership: suspects(&analysis),
             history: analysis.history,
             findings: ordered(findings),
             ..Self::default()
         };
-        report.verdict =
-            accusation.unwrap_or_else(|| report.sentence(if bad { "False" } else { "True" }));
+        report.verdict = accusation.unwrap_or_else(|| report.sentence(word));
         report
     }
 

@@ -33,13 +33,16 @@ pub async fn run(args: &AnalyzeArgs, shell: &mut Shell) -> Result<Outcome, Error
         Form::Table | Form::Wide => draw(&analysis, &material, shell),
     };
     shell.say(&text);
-    Ok(
-        if analysis.findings.is_empty() && analysis.culprits.is_empty() {
-            Outcome::Healthy
-        } else {
-            Outcome::Findings
-        },
-    )
+    Ok(if clean(&analysis) {
+        Outcome::Healthy
+    } else {
+        Outcome::Findings
+    })
+}
+
+/// Everything was judged, and nothing found.
+fn clean(analysis: &Analysis) -> bool {
+    analysis.findings.is_empty() && analysis.culprits.is_empty() && analysis.unknown.is_empty()
 }
 
 fn names(analysis: &Analysis) -> String {
@@ -75,6 +78,9 @@ fn draw(analysis: &Analysis, material: &Material, shell: &Shell) -> String {
             "Not read: {} more",
             material.unread_total - analysis.unread.len()
         );
+    }
+    for open in &analysis.unknown {
+        out.push_str(&wrap(&format!("Not judged: {open}"), width, ""));
     }
     for culprit in &analysis.culprits {
         out.push_str(&accuse(culprit, width));

@@ -5,9 +5,7 @@
 //! `{tmp}` stands for a folder of the test's own. `TRANSCRIPTS=write cargo test -p federation-health-plugin` writes them anew: read the difference before you commit it.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -18,6 +16,8 @@ use federation_health_plugin::{
 };
 use federation_health_sim::{Clock, Sim};
 use k8s_openapi::jiff::Timestamp;
+
+use crate::{Sink, split};
 
 /// Where the played federation is found when it stands still.
 struct Bed {
@@ -46,19 +46,6 @@ fn played(scenario: Scenario, hold: bool, seconds: u64) -> Bed {
     })
 }
 
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 async fn one(command: &str, kubeconfig: &Path, now: Timestamp) -> String {
     let sink = Sink::default();
     let mut shell = Shell {
@@ -74,25 +61,11 @@ async fn one(command: &str, kubeconfig: &Path, now: Timestamp) -> String {
         .strip_prefix("kubectl ")
         .expect("every command is kubectl's");
     let code = run(split(words), &mut shell).await;
-    let mut text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let mut text = sink.text();
     if code != 0 {
         text.push_str(&format!("? {code}\n"));
     }
     text
-}
-
-/// Words as a shell splits them: by spaces, quotes kept together.
-fn split(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
-    for c in line.chars() {
-        match c {
-            '\'' => quoted = !quoted,
-            ' ' if !quoted => words.push(std::mem::take(&mut word)),
-            _ => word.push(c),
-        }
-    }
-    words.push(word);
-    words
 }
 
 fn transcript(name: &str) -> PathBuf {

@@ -3,11 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
 };
 
 use federation_health_plugin::{Shell, run};
 use serde_json::Value;
+
+use crate::Sink;
 
 const RECORDING: &str = "incident-kubefed-0.8.1.jsonl";
 
@@ -24,19 +25,6 @@ fn recordings() -> Vec<PathBuf> {
         all.extend(found.filter(|p| p.extension().is_some_and(|e| e == "jsonl")));
     }
     all
-}
-
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 fn analyze(path: &Path) -> Value {
@@ -63,8 +51,7 @@ fn analyze(path: &Path) -> Value {
         2,
         "a recording of an incident has findings"
     );
-    let text = sink.0.lock().unwrap().clone();
-    serde_json::from_slice(&text).unwrap()
+    serde_json::from_str(&sink.text()).unwrap()
 }
 
 fn lines(path: &Path) -> Vec<Value> {
