@@ -3,7 +3,7 @@
 //! Two absences are deliberate. No rule has a wildcard, so a kind that KubeSphere federates tomorrow is read only after
 //! somebody has added it here. FederatedSecrets and FederatedUsers appear nowhere: their templates hold credentials.
 
-use federation_health_api::names::{COLLECTION_DURABLE, FEDERATION_DURABLE};
+use federation_health_api::names::{COLLECTION_DURABLE, FEDERATED_WORKSPACES, FEDERATION_DURABLE};
 
 /// Namespace that the operator runs in; the policies name it.
 pub const OPERATOR_NAMESPACE: &str = "federation-health-system";
@@ -159,6 +159,13 @@ pub const OBSERVER: Role = Role {
             names: &[],
             verbs: READ,
             why: "KubeFed's controller managers, found by label in every namespace.",
+        },
+        Right {
+            group: "apiextensions.k8s.io",
+            resources: &["customresourcedefinitions"],
+            names: &[FEDERATED_WORKSPACES],
+            verbs: READ,
+            why: "Whether the kind FederatedWorkspace is being deleted, which takes every Workspace with it.",
         },
         Right {
             group: "federationhealth.io",

@@ -1,7 +1,7 @@
 //! What status shows of clusters and of what is at risk.
 
 use crate::{
-    facts::{Feed, Readiness},
+    facts::Readiness,
     federation::Federation,
     findings,
     id::{RegistrationKey, Text, Uid},
@@ -148,32 +148,13 @@ fn members(federation: &Federation, keys: &[RegistrationKey]) -> Vec<MemberView>
         .collect()
 }
 
-/// Signs, not proof: which name is the leftover is decided by a person, or by remediation with proof of its own.
+/// What it amounts to, then the signs, proof first.
 fn staleness(federation: &Federation, key: &RegistrationKey) -> Vec<String> {
-    let mut signs = Vec::new();
-    let entry = federation.registry.entry(key);
-    let cluster = federation.registry.cluster(&key.name);
-    if federation.known(&Feed::Clusters) {
-        match cluster {
-            None => signs.push("For: KubeSphere has no Cluster of this name.".to_owned()),
-            Some(c) if c.joins => signs.push(
-                "Against: KubeSphere's Cluster of this name joins the federation.".to_owned(),
-            ),
-            Some(_) => signs.push(
-                "For: KubeSphere's Cluster of this name does not join the federation.".to_owned(),
-            ),
-        }
-    }
-    if entry.is_some_and(|e| e.facts.host_label) {
-        signs.push("Against: carries KubeSphere's host label.".to_owned());
-    }
-    if *key.namespace != *federation.policy.namespace {
-        signs.push(format!(
-            "For: belongs to namespace {}, not to the guarded federation.",
-            key.namespace
-        ));
-    }
-    signs
+    let staleness = federation.staleness(key);
+    let signs = staleness.signs().iter().map(ToString::to_string);
+    std::iter::once(staleness.as_str().to_owned())
+        .chain(signs)
+        .collect()
 }
 
 pub(crate) fn radius(federation: &Federation) -> Radius {

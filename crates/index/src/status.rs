@@ -10,7 +10,7 @@ use federation_health_core::{
     assess::{Assessment, ConditionState, Since},
     effect::Rule,
     federation::Federation,
-    findings::Finding,
+    findings::{self, Finding},
     id::{Text, Uid},
     ledger::{self, Lost, Restored},
     time::Time,
@@ -130,6 +130,7 @@ fn finding((finding, since): &(Finding, Time)) -> FindingStatus {
             .take(MAX_EVIDENCE)
             .map(|e| clip(e, MAX_LINE).to_owned())
             .collect(),
+        next: Some(clip(&finding.next, MAX_MESSAGE).to_owned()),
     }
 }
 
@@ -230,11 +231,11 @@ pub fn restored(status: &FederationHealthStatus) -> (Restored, Since) {
 fn since(status: &FederationHealthStatus) -> Since {
     let mut since = BTreeMap::new();
     for finding in &status.findings {
-        if let Some(code) = federation_health_core::findings::CODES
-            .iter()
-            .find(|code| **code == finding.code)
-        {
-            since.insert((*code, finding.subject.clone()), instant(&finding.since));
+        if let Some(about) = findings::about(&finding.code) {
+            since.insert(
+                (about.code, finding.subject.clone()),
+                instant(&finding.since),
+            );
         }
     }
     since
