@@ -110,13 +110,17 @@ impl Cluster {
     }
 
     /// Lists a collection page by page.
-    pub async fn list(&self, path: &str, labels: Option<&str>) -> Result<Vec<Value>, Error> {
+    pub async fn list(
+        &self,
+        path: &str,
+        select: Option<(&str, &str)>,
+    ) -> Result<Vec<Value>, Error> {
         let attempt = format!("list {path}");
         let (mut items, mut next) = (Vec::new(), String::new());
         for _ in 0..PAGES {
             let mut query = format!("{path}?limit={PAGE}");
-            for (key, value) in [("labelSelector", labels), ("continue", Some(&*next))] {
-                if let Some(value) = value.filter(|v| !v.is_empty()) {
+            for (key, value) in select.into_iter().chain([("continue", &*next)]) {
+                if !value.is_empty() {
                     let _ = write!(query, "&{key}={}", escape(value));
                 }
             }

@@ -3,7 +3,7 @@
 
 use federation_health_api::{
     foreign,
-    names::{KUBEFED_PLANE_LABEL, KUBEFED_PLANE_VALUE},
+    names::{FEDERATED_WORKSPACES, KUBEFED_PLANE_LABEL, KUBEFED_PLANE_VALUE},
 };
 use federation_health_core::{
     facts::{Change, Feed, ObjectKey},
@@ -37,6 +37,8 @@ pub enum Kind {
     Namespace,
     /// KubeFed's Deployment.
     Controller,
+    /// The definition of the kind FederatedWorkspace.
+    Definition,
     /// A federated kind.
     Federated(Text),
 }
@@ -49,6 +51,7 @@ impl Kind {
             Self::Config,
             Self::Cluster,
             Self::Controller,
+            Self::Definition,
             Self::Registration,
             Self::Template,
         ];
@@ -71,6 +74,11 @@ impl Kind {
             ("tenant.kubesphere.io", "Workspace") => Self::Workspace,
             ("", "Namespace") => Self::Namespace,
             ("apps", "Deployment") => Self::Controller,
+            ("apiextensions.k8s.io", "CustomResourceDefinition")
+                if object["metadata"]["name"] == FEDERATED_WORKSPACES =>
+            {
+                Self::Definition
+            }
             ("types.kubefed.io", kind) if !secret(kind) => Self::Federated(Text::from(kind)),
             _ => return None,
         })
@@ -87,13 +95,14 @@ impl Kind {
             Self::Workspace => Feed::Workspaces,
             Self::Namespace => Feed::Namespaces,
             Self::Controller => Feed::Controllers,
+            Self::Definition => Feed::Definitions,
             Self::Federated(kind) => Feed::Federated(kind.clone()),
         }
     }
 
-    /// Where the collection is served, and the labels of its objects that matter. Federated kinds other than Workspaces say
+    /// Where the collection is served, and which of its objects matter. Federated kinds other than Workspaces say
     /// in their FederatedTypeConfig where they are.
-    pub fn path(&self) -> (String, Option<String>) {
+    pub fn path(&self) -> (String, Option<(&'static str, String)>) {
         let tenant = "/apis/tenant.kubesphere.io";
         let path = match self {
             Self::Registration => format!("{KUBEFED}/kubefedclusters"),
@@ -104,13 +113,25 @@ impl Kind {
             Self::Workspace => format!("{tenant}/v1alpha1/workspaces"),
             Self::Namespace => "/api/v1/namespaces".to_owned(),
             Self::Controller => "/apis/apps/v1/deployments".to_owned(),
+            Self::Definition => {
+                "/apis/apiextensions.k8s.io/v1/customresourcedefinitions".to_owned()
+            }
             Self::Federated(kind) => {
                 format!("/apis/types.kubefed.io/v1beta1/{}s", kind.to_lowercase())
             }
         };
-        let labels = (*self == Self::Controller)
-            .then(|| format!("{KUBEFED_PLANE_LABEL}={KUBEFED_PLANE_VALUE}"));
-        (path, labels)
+        let select = match self {
+            Self::Controller => Some((
+                "labelSelector",
+                format!("{KUBEFED_PLANE_LABEL}={KUBEFED_PLANE_VALUE}"),
+            )),
+            Self::Definition => Some((
+                "fieldSelector",
+                format!("metadata.name={FEDERATED_WORKSPACES}"),
+            )),
+            _ => None,
+        };
+        (path, select)
     }
 
     /// What an object amounts to; `gone`: it was deleted.
@@ -125,8 +146,13 @@ impl Kind {
     ) -> Result<Vec<Change>, String> {
         let changes = match self {
             Self::Registration => {
-                let (key, facts) = facts::registration(&read(object)?);
-                vec![Change::Registration(key, (!gone).then_some(facts))]
+                let view: foreign::KubeFedCluster = read(object)?;
+                let (key, facts) = facts::registration(&view);
+                let looked = facts::looked_at(&view).filter(|_| !gone);
+                let looked = looked.map(|at| Change::LookedAt(key.namespace.clone(), at));
+                let mut changes: Vec<Change> = looked.into_iter().collect();
+                changes.push(Change::Registration(key, (!gone).then_some(facts)));
+                changes
             }
             Self::Config => {
                 let config: foreign::KubeFedConfig = read(object)?;
@@ -163,6 +189,12 @@ impl Kind {
                     (!gone).then_some(facts),
                 )]
             }
+            Self::Definition => {
+                let view: foreign::Object = read(object)?;
+                let dying = view.metadata.deletion_timestamp.is_some();
+                let kind = Text::from(FEDERATED_WORKSPACE);
+                vec![Change::Definition(kind, (!gone).then_some(dying))]
+            }
             Self::Federated(kind) => federated(kind, object, gone)?,
         };
         Ok(changes)
@@ -186,7 +218,10 @@ fn namespace(object: &Value, gone: bool) -> Result<Vec<Change>, String> {
     let view: foreign::Object = read(object)?;
     let name = Text::from(view.metadata.name.as_str());
     if gone {
-        return Ok(vec![Change::Namespace(name, None)]);
+        return Ok(vec![
+            Change::Home(name.clone(), None),
+            Change::Namespace(name, None),
+        ]);
     }
     let mut changes = Vec::new();
     if let Some(uid) = view.metadata.uid.as_deref().and_then(Uid::parse)
@@ -194,6 +229,7 @@ fn namespace(object: &Value, gone: bool) -> Result<Vec<Change>, String> {
     {
         changes.push(Change::KubeSystem(uid));
     }
+    changes.push(Change::Home(name.clone(), facts::home(&view)));
     changes.push(match facts::namespace(&view) {
         Some(facts) => Change::Namespace(name, Some(facts)),
         None => Change::NamespaceLeft(name),
@@ -204,16 +240,13 @@ fn namespace(object: &Value, gone: bool) -> Result<Vec<Change>, String> {
 fn federated(kind: &Text, object: &Value, gone: bool) -> Result<Vec<Change>, String> {
     let view: foreign::FederatedObject = read(object)?;
     let (key, facts) = facts::desired(&view).map_err(|e| e.to_string())?;
-    let mut changes = Vec::new();
+    let name = key.name.clone();
+    let wish = Change::Federated(kind.clone(), key, (!gone).then_some(facts));
+    let mut changes = vec![wish];
+    // After the wish: it is the new placement that the status is compared with.
     if &**kind == FEDERATED_WORKSPACE && !gone {
-        let parties = facts::waiting(&view);
-        changes.extend(parties.map(|party| Change::Witness(key.name.clone(), party)));
+        changes.push(Change::Witness(name, facts::waiting(&view)));
     }
-    changes.push(Change::Federated(
-        kind.clone(),
-        key,
-        (!gone).then_some(facts),
-    ));
     Ok(changes)
 }
 

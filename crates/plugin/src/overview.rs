@@ -86,10 +86,17 @@ impl Overview {
         let (clusters, configs, deployments, namespaces) = futures::join!(
             cluster.list(&clusters_path, None),
             cluster.list(&configs_path, None),
-            cluster.list("/apis/apps/v1/deployments", Some(&selector)),
+            cluster.list(
+                "/apis/apps/v1/deployments",
+                Some(("labelSelector", &selector))
+            ),
             async {
                 match &members {
-                    Some(selector) => cluster.list("/api/v1/namespaces", Some(selector)).await,
+                    Some(selector) => {
+                        cluster
+                            .list("/api/v1/namespaces", Some(("labelSelector", selector)))
+                            .await
+                    }
                     None => Ok(Vec::new()),
                 }
             }

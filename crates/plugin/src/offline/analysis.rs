@@ -163,7 +163,7 @@ fn take(replayed: Replayed, analysis: &mut Analysis) {
     let cause = |o: &&Opened| {
         matches!(
             o.finding.code.as_str(),
-            "FH004" | "FH005" | "FH009" | "FH024"
+            "FH004" | "FH005" | "FH007" | "FH009" | "FH010" | "FH024"
         )
     };
     analysis.known = findings.iter().filter(cause).map(|o| o.first).min();
@@ -296,7 +296,10 @@ fn bundle(material: &Material, analysis: &mut Analysis) -> Result<(), Error> {
             .peekable();
         // A kind of which the bundle has no object may be absent, or may not have been gathered.
         if objects.peek().is_none()
-            && !matches!(kind, Kind::Federated(_) | Kind::Cluster | Kind::Template)
+            && !matches!(
+                kind,
+                Kind::Federated(_) | Kind::Cluster | Kind::Template | Kind::Definition
+            )
         {
             judge.state(&kind, FeedState::Pending, replay::time(now));
             continue;

@@ -117,7 +117,7 @@ fn initial(events: &[Recorded]) -> usize {
 fn optional(kind: &Kind) -> bool {
     matches!(
         kind,
-        Kind::Cluster | Kind::Template | Kind::Config | Kind::Type
+        Kind::Cluster | Kind::Template | Kind::Config | Kind::Type | Kind::Definition
     )
 }
 

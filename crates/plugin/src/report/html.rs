@@ -135,7 +135,7 @@ fn findings(out: &mut String, report: &Report) {
             "<h3>{} {}: {}</h3>",
             e(&same[0].code),
             e(&same[0].severity),
-            code.map_or("", |c| c.title)
+            codes::title(&same[0].code)
         );
         for finding in same {
             let _ = writeln!(
@@ -150,14 +150,22 @@ fn findings(out: &mut String, report: &Report) {
                 let _ = writeln!(out, "<ul>{items}</ul>");
             }
         }
-        if let Some(code) = code {
+        if let Some(about) = code {
             let _ = writeln!(
                 out,
-                "<p><b>What comes next.</b> {}</p>\n<p><b>What to do.</b> {}</p>",
-                code.next, code.remedy
+                "<p><b>What may be lost.</b> {}</p>\n<p><b>What to do.</b> {}</p>",
+                e(about.risk),
+                e(about.action)
             );
-            let commands: Vec<String> = code.commands.iter().map(|c| e(c)).collect();
-            let _ = writeln!(out, "<pre>{}</pre>", commands.join("\n"));
+        }
+        let mut next: Vec<String> = same
+            .iter()
+            .filter_map(|f| f.next.as_deref())
+            .map(e)
+            .collect();
+        next.dedup();
+        if !next.is_empty() {
+            let _ = writeln!(out, "<pre>{}</pre>", next.join("\n"));
         }
     }
     more(out, report.findings.len());

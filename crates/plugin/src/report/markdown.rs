@@ -117,7 +117,7 @@ fn findings(out: &mut String, report: &Report) {
             "\n### {} {}: {}\n\n",
             e(&same[0].code),
             e(&same[0].severity),
-            code.map_or("", |c| c.title)
+            codes::title(&same[0].code)
         );
         for finding in same {
             let _ = writeln!(out, "- {}", e(&finding.message));
@@ -125,13 +125,15 @@ fn findings(out: &mut String, report: &Report) {
                 let _ = writeln!(out, "  - {}", e(line));
             }
         }
-        if let Some(code) = code {
-            let _ = write!(
-                out,
-                "\n{}\n\n```sh\n{}\n```\n",
-                code.remedy,
-                code.commands.join("\n")
-            );
+        if let Some(about) = code {
+            let _ = write!(out, "\n{}\n", about.action);
+        }
+        let mut next: Vec<&str> = same.iter().filter_map(|f| f.next.as_deref()).collect();
+        next.dedup();
+        if !next.is_empty() {
+            // Names come from others: a fence of theirs could end this one.
+            let lines = next.join("\n").replace('`', "");
+            let _ = write!(out, "\n```sh\n{lines}\n```\n");
         }
     }
 }

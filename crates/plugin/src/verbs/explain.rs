@@ -7,7 +7,7 @@ use crate::{
     Error, Outcome, Shell,
     args::{ExplainArgs, Global},
     client::Cluster,
-    codes::{self, Code},
+    codes::{self, About},
     shell::Tone,
     table::{age, item, wrap},
 };
@@ -41,18 +41,14 @@ pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Resu
     }
     match (subject, code) {
         (Some(_), Some(code)) if open.is_empty() => {
-            let _ = write!(text, "{} is not open now.\n\n", code.id);
+            let _ = write!(text, "{} is not open now.\n\n", code.code);
             text.push_str(&general(code, shell.width, shell.colours));
         }
         (Some(name), None) if open.is_empty() => {
             text.push_str(&known(name, &status).ok_or_else(|| {
                 Error::Refused(format!(
                     "nothing open concerns {name}. If it is a code, this version knows: {}",
-                    codes::CODES
-                        .iter()
-                        .map(|c| c.id)
-                        .collect::<Vec<_>>()
-                        .join(", ")
+                    codes::known()
                 ))
             })?);
         }
@@ -117,27 +113,19 @@ fn particular(same: &[&FindingStatus], status: &FederationHealthStatus, shell: &
     let Some(first) = same.first() else {
         return out;
     };
-    let code = codes::find(&first.code);
     let head = format!(
         "{} {}: {}",
         first.code,
         first.severity,
-        code.map_or("", |c| c.title)
+        codes::title(&first.code)
     );
-    out.push_str(&heading(
-        &head,
-        shell.colours,
-        super::status::tone(&first.severity),
-    ));
+    let tone = super::status::tone(&first.severity);
+    out.push_str(&heading(&head, shell.colours, tone));
     for finding in same {
-        let said = format!(
-            "{} (for {})",
-            finding.message,
-            age(finding.since.0, shell.now())
-        );
+        let since = age(finding.since.0, shell.now());
+        let said = format!("{} (for {since})", finding.message);
         out.push_str(&wrap(&said, width, ""));
-        let lines = finding.evidence.iter().map(|line| item(line, width));
-        out.extend(lines);
+        out.extend(finding.evidence.iter().map(|line| item(line, width)));
     }
     let groups = status.cluster_groups.iter();
     for group in groups.filter(|g| same.iter().any(|f| belongs(g, f))) {
@@ -148,8 +136,8 @@ fn particular(same: &[&FindingStatus], status: &FederationHealthStatus, shell: &
             width,
         );
     }
-    match code {
-        Some(code) => instruct(&mut out, code, width),
+    match codes::find(&first.code) {
+        Some(about) => instruct(&mut out, about, width),
         None => section(
             &mut out,
             "Meaning",
@@ -157,8 +145,29 @@ fn particular(same: &[&FindingStatus], status: &FederationHealthStatus, shell: &
             width,
         ),
     }
+    let mut next: Vec<&str> = same.iter().filter_map(|f| f.next.as_deref()).collect();
+    next.dedup();
+    if next.is_empty() {
+        next.extend(codes::find(&first.code).map(|about| about.next));
+    }
+    commands(&mut out, &next);
+    let held = status
+        .hold
+        .as_ref()
+        .is_some_and(|h| h.collection || h.federation);
+    if first.severity == "Critical" && !held {
+        let hold = "kubectl federation-health hold --for 2h --reason 'what I look into'";
+        commands(&mut out, &[hold]);
+    }
     out.push('\n');
     out
+}
+
+/// Whole, however wide: they are to be copied.
+fn commands(out: &mut String, commands: &[&str]) {
+    for command in commands {
+        let _ = writeln!(out, "  {command}");
+    }
 }
 
 fn belongs(group: &ClusterGroup, finding: &FindingStatus) -> bool {
@@ -181,22 +190,21 @@ fn members(group: &ClusterGroup) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn general(code: &Code, width: usize, colours: bool) -> String {
-    let head = format!("{}: {}", code.id, code.title);
+fn general(about: &About, width: usize, colours: bool) -> String {
+    let head = format!("{}: {}", about.code, about.title);
     let mut out = heading(&head, colours, Tone::Plain);
-    out.push_str(&wrap(code.meaning, width, ""));
-    instruct(&mut out, code, width);
+    out.push_str(&wrap(about.meaning, width, ""));
+    section(&mut out, "Evidence", about.evidence, width);
+    instruct(&mut out, about, width);
+    commands(&mut out, &[about.next]);
     out
 }
 
-fn instruct(out: &mut String, code: &Code, width: usize) {
-    section(out, "What comes next", code.next, width);
-    section(out, "What to do", code.remedy, width);
+fn instruct(out: &mut String, about: &About, width: usize) {
+    section(out, "What may be lost", about.risk, width);
+    section(out, "What to do", about.action, width);
+    section(out, "When it is a false alarm", about.false_alarm, width);
     out.push('\n');
-    for command in code.commands {
-        // Whole, however wide: it is to be copied.
-        let _ = writeln!(out, "  {command}");
-    }
 }
 
 fn risk(status: &FederationHealthStatus, width: usize) -> String {

@@ -43,11 +43,11 @@ pub async fn run(global: &Global, args: &GatherArgs, shell: &mut Shell) -> Resul
         "gathered {} by kubectl federation-health gather",
         shell.now()
     )];
-    let mut kinds: Vec<(Kind, String, Option<String>)> = Kind::fixed()
+    let mut kinds: Vec<(Kind, String, Option<(&str, String)>)> = Kind::fixed()
         .into_iter()
         .map(|kind| {
-            let (path, labels) = kind.path();
-            (kind, path, labels)
+            let (path, select) = kind.path();
+            (kind, path, select)
         })
         .collect();
     let types = cluster
@@ -59,10 +59,13 @@ pub async fn run(global: &Global, args: &GatherArgs, shell: &mut Shell) -> Resul
             .into_iter()
             .map(|(kind, path)| (kind, path, None)),
     );
-    for (kind, path, labels) in kinds {
+    for (kind, path, select) in kinds {
         let name = file_name(&path);
         shell.progress(&format!("listing {name} ..."));
-        match cluster.list(&path, labels.as_deref()).await {
+        match cluster
+            .list(&path, select.as_ref().map(|(k, v)| (*k, v.as_str())))
+            .await
+        {
             Ok(objects) => {
                 let (version, word) = wire(&kind, &path);
                 let kept: Vec<Value> = objects
@@ -177,6 +180,7 @@ fn wire(kind: &Kind, path: &str) -> (String, String) {
         Kind::Workspace => "Workspace",
         Kind::Namespace => "Namespace",
         Kind::Controller => "Deployment",
+        Kind::Definition => "CustomResourceDefinition",
         Kind::Federated(kind) => kind,
     };
     (version, word.to_owned())
@@ -198,9 +202,12 @@ fn redact(kind: &Kind, version: &str, word: &str, object: &Value) -> Value {
     let (spec, status) = (&object["spec"], &object["status"]);
     let conditions = || {
         let all = status["conditions"].as_array().cloned().unwrap_or_default();
-        let kept = all
-            .iter()
-            .map(|c| pick(c, &["type", "status", "lastTransitionTime"]));
+        let kept = all.iter().map(|c| {
+            pick(
+                c,
+                &["type", "status", "lastTransitionTime", "lastProbeTime"],
+            )
+        });
         json!({"conditions": kept.collect::<Vec<_>>()})
     };
     let (spec, status) = match kind {
@@ -227,7 +234,7 @@ fn redact(kind: &Kind, version: &str, word: &str, object: &Value) -> Value {
                 "joinFederation": spec["joinFederation"],
                 "connection": pick(&spec["connection"], &["kubernetesAPIEndpoint"]),
             }),
-            pick(status, &["uid"]),
+            json!({"uid": status["uid"], "conditions": conditions()["conditions"]}),
         ),
         Kind::Controller => (
             pick(spec, &["replicas"]),
@@ -235,7 +242,9 @@ fn redact(kind: &Kind, version: &str, word: &str, object: &Value) -> Value {
         ),
         Kind::Template => (pick(spec, &["placement"]), json!({})),
         Kind::Federated(_) => (pick(spec, &["placement"]), pick(status, &["clusters"])),
-        Kind::Config | Kind::Workspace | Kind::Namespace => (json!({}), json!({})),
+        Kind::Config | Kind::Definition | Kind::Workspace | Kind::Namespace => {
+            (json!({}), json!({}))
+        }
     };
     json!({"apiVersion": version, "kind": word, "metadata": metadata(object), "spec": spec, "status": status})
 }

@@ -34,8 +34,8 @@ const JUDGED: [&str; 5] = [
 /// Name of the registration that a suspected join would make, where none is given.
 const GUARDED: &str = "kube-federation-system";
 
-/// Longer than an armed namespace is given by core before it is told.
-const GRACE_MS: i64 = 2500;
+/// Longer than core lets anything stand before it tells it, and shorter than a feed may be silent.
+const GRACE_MS: i64 = 61_000;
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +84,11 @@ pub async fn run(
         join(&mut judge, global, args, name, shell, now).await?;
     }
     judge.tick(now);
-    // A list shows a state and no moment: what it shows armed is armed for longer than the operator's grace.
-    let status = judge.status(now.plus_ms(GRACE_MS));
+    // A list shows a state and no moment: what it shows has stood for as long as the operator would wait.
+    judge.status(now);
+    judge.tick(now.plus_ms(GRACE_MS));
+    let mut status = judge.status(now.plus_ms(GRACE_MS));
+    status.findings.retain(|f| concerns(&f.code));
     let answer = answer(&status, &listed, args.join.is_some());
     let text = match args.output.form {
         Form::Json => pretty(&document(answer, &status, &listed))?,
@@ -103,8 +106,8 @@ pub async fn run(
 
 async fn read(cluster: &Cluster) -> Result<Vec<Listed>, Error> {
     let mut listed = join_all(Kind::fixed().into_iter().map(|kind| {
-        let (path, labels) = kind.path();
-        list(cluster, kind, path, labels)
+        let (path, select) = kind.path();
+        list(cluster, kind, path, select)
     }))
     .await
     .into_iter()
@@ -126,9 +129,12 @@ async fn list(
     cluster: &Cluster,
     kind: Kind,
     path: String,
-    labels: Option<String>,
+    select: Option<(&'static str, String)>,
 ) -> Result<Listed, Error> {
-    let (objects, state) = match cluster.list(&path, labels.as_deref()).await {
+    let (objects, state) = match cluster
+        .list(&path, select.as_ref().map(|(k, v)| (*k, v.as_str())))
+        .await
+    {
         Ok(objects) => (objects, FeedState::Synced),
         Err(error) => match error.status() {
             Some(404) => (Vec::new(), FeedState::NotInstalled),
@@ -212,6 +218,12 @@ fn answer(status: &FederationHealthStatus, listed: &[Listed], joining: bool) -> 
             _ => Answer::Unknown,
         }
     })
+}
+
+/// Whether a finding is of a check that is judged here: that KubeFed is stopped is why one asks.
+fn concerns(code: &str) -> bool {
+    let condition = codes::find(code).map(|about| about.condition.as_str());
+    condition.is_some_and(|c| JUDGED.contains(&c))
 }
 
 /// Without KubeFed there are no registrations and nobody deletes.
@@ -310,7 +322,7 @@ fn draw(
     for finding in &status.findings {
         let head = format!("\n{} {} ", finding.code, finding.severity);
         out.push_str(&tone(&finding.severity).paint(&head, shell.colours));
-        let title = codes::find(&finding.code).map_or("", |c| c.title);
+        let title = codes::title(&finding.code);
         let _ = write!(
             out,
             "{title}\n{}",
