@@ -318,6 +318,11 @@ fn short(name: &str) -> String {
     if chars.len() <= NAME {
         return name.to_owned();
     }
+    // What stands after a slash tells apart; what stands before it is mostly the same.
+    if chars.contains(&'/') {
+        let tail = &chars[chars.len() - (NAME - 1)..];
+        return ['…'].iter().chain(tail).collect();
+    }
     let half = (NAME - 1) / 2;
     let (head, tail) = (&chars[..half], &chars[chars.len() - half..]);
     head.iter().chain(['…'].iter()).chain(tail).collect()

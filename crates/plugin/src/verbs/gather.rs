@@ -28,6 +28,9 @@ const METADATA: [&str; 10] = [
     "ownerReferences",
 ];
 
+/// A kind, where it is served, and which of its objects matter.
+type Collection = (Kind, String, Option<(&'static str, String)>);
+
 /// Carries out `gather`.
 pub async fn run(global: &Global, args: &GatherArgs, shell: &mut Shell) -> Result<Outcome, Error> {
     let cluster = Cluster::connect(global, shell).await?;
@@ -43,7 +46,7 @@ pub async fn run(global: &Global, args: &GatherArgs, shell: &mut Shell) -> Resul
         "gathered {} by kubectl federation-health gather",
         shell.now()
     )];
-    let mut kinds: Vec<(Kind, String, Option<(&str, String)>)> = Kind::fixed()
+    let mut kinds: Vec<Collection> = Kind::fixed()
         .into_iter()
         .map(|kind| {
             let (path, select) = kind.path();

@@ -15,6 +15,7 @@ use std::{
 mod analyze;
 mod docs;
 mod pictures;
+mod same;
 mod transcripts;
 
 /// Keeps what a command prints.

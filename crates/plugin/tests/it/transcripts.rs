@@ -20,9 +20,9 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{Sink, split};
 
 /// Where the played federation is found when it stands still.
-struct Bed {
-    sim: Sim,
-    now: Timestamp,
+pub struct Bed {
+    pub sim: Sim,
+    pub now: Timestamp,
 }
 
 /// Plays a scenario in virtual time for this long after it struck, and stops every program.
@@ -46,7 +46,7 @@ fn played(scenario: Scenario, hold: bool, seconds: u64) -> Bed {
     })
 }
 
-async fn one(command: &str, kubeconfig: &Path, now: Timestamp) -> String {
+pub async fn one(command: &str, kubeconfig: &Path, now: Timestamp) -> String {
     let sink = Sink::default();
     let mut shell = Shell {
         out: Box::new(sink.clone()),
