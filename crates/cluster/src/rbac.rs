@@ -168,6 +168,27 @@ pub const OBSERVER: Role = Role {
             why: "Whether the kind FederatedWorkspace is being deleted, which takes every Workspace with it.",
         },
         Right {
+            group: "apps",
+            resources: &["deployments", "statefulsets", "daemonsets"],
+            names: &[],
+            verbs: &[Verb::List],
+            why: "How many workloads are in the namespaces at risk; they are counted, not read.",
+        },
+        Right {
+            group: "batch",
+            resources: &["jobs", "cronjobs"],
+            names: &[],
+            verbs: &[Verb::List],
+            why: "The same.",
+        },
+        Right {
+            group: "",
+            resources: &["persistentvolumeclaims"],
+            names: &[],
+            verbs: &[Verb::List],
+            why: "How many bound claims are in the namespaces at risk.",
+        },
+        Right {
             group: "federationhealth.io",
             resources: &["federationhealths", "federationholds"],
             names: &[],

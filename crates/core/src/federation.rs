@@ -22,6 +22,7 @@ use crate::{
     table::Put,
     tenants::Tenants,
     time::Time,
+    view,
     witnesses::Witnesses,
 };
 
@@ -104,6 +105,8 @@ pub struct Federation {
     /// Live reads that came back before the registrations were read.
     pub(crate) undecided: BTreeMap<Text, LiveWish>,
     /// When each fault that can be seen was seen first, told or not yet.
+    /// What was in the namespaces at risk.
+    pub(crate) count: Option<view::Count>,
     pub(crate) since: BTreeMap<(&'static str, String), Time>,
     /// FederatedWorkspaces without a template.
     pub(crate) leftovers: BTreeSet<Text>,

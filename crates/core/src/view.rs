@@ -16,6 +16,10 @@ const MAX_GROUPS: usize = 20;
 const MAX_MEMBERS: usize = 16;
 /// Names shown of each sort at risk.
 const MAX_RISK: usize = 50;
+/// Namespaces whose contents are counted: six lists each, one after the other, are a few seconds of one connection.
+const MAX_COUNTED: usize = 200;
+/// A count is taken anew after this long.
+const RECOUNT_MS: i64 = 600_000;
 /// Bytes of names of each sort at risk, of all groups, and of one group's members beyond the first two and its evidence:
 /// with findings, incidents and losses the object stays under 128 KiB, however long the names are.
 const MAX_RISK_BYTES: usize = 4096;
@@ -51,6 +55,23 @@ pub struct GroupView {
     pub host: bool,
 }
 
+/// What is in the namespaces at risk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Deployments, StatefulSets, DaemonSets, Jobs and CronJobs.
+    pub workloads: u64,
+    /// Bound PersistentVolumeClaims.
+    pub bound_claims: u64,
+}
+
+/// A count, of these namespaces, at this time.
+#[derive(Clone, Debug)]
+pub(crate) struct Count {
+    namespaces: Vec<Text>,
+    contents: Contents,
+    at: Time,
+}
+
 /// What is at risk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Radius {
@@ -66,6 +87,45 @@ pub struct Radius {
     pub namespace_names: Vec<Text>,
     /// Other objects.
     pub object_names: Vec<String>,
+    /// What is in the namespaces; None while it is not counted.
+    pub contents: Option<Contents>,
+}
+
+impl Federation {
+    /// Namespaces at risk whose contents are to be counted now; None if there is nothing to count, or too much.
+    pub fn uncounted(&self, now: Time) -> Option<Vec<Text>> {
+        let at_risk = self.namespaces_at_risk()?;
+        let counted = self.count.as_ref().is_some_and(|count| {
+            count.namespaces == at_risk && now.since_ms(count.at) < RECOUNT_MS
+        });
+        (!counted && !at_risk.is_empty()).then_some(at_risk)
+    }
+
+    /// Takes what is in these namespaces.
+    pub fn counted(&mut self, namespaces: Vec<Text>, contents: Contents, now: Time) {
+        self.count = Some(Count {
+            namespaces,
+            contents,
+            at: now,
+        });
+    }
+
+    /// Sorted; None if they are too many to be counted.
+    fn namespaces_at_risk(&self) -> Option<Vec<Text>> {
+        if self.risk.namespaces > MAX_COUNTED {
+            return None;
+        }
+        let members = |workspace| self.tenants.members(workspace);
+        let mut names: Vec<Text> = self
+            .risk
+            .workspaces
+            .iter()
+            .flat_map(members)
+            .cloned()
+            .collect();
+        names.sort();
+        Some(names)
+    }
 }
 
 pub(crate) fn groups(federation: &Federation) -> Vec<GroupView> {
@@ -178,5 +238,10 @@ pub(crate) fn radius(federation: &Federation) -> Radius {
                 .iter()
                 .map(|(kind, key)| format!("{kind} {}", findings::object_name(key))),
         ),
+        contents: federation
+            .count
+            .as_ref()
+            .filter(|count| federation.namespaces_at_risk().as_ref() == Some(&count.namespaces))
+            .map(|count| count.contents),
     }
 }

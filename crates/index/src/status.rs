@@ -170,8 +170,8 @@ fn radius(assessment: &Assessment) -> Option<BlastRadius> {
         workspace_names: names(&radius.workspace_names),
         namespace_names: names(&radius.namespace_names),
         object_names: radius.object_names.clone(),
-        workloads: None,
-        bound_claims: None,
+        workloads: radius.contents.map(|c| c.workloads as i64),
+        bound_claims: radius.contents.map(|c| c.bound_claims as i64),
     })
 }
 

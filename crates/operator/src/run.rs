@@ -19,6 +19,7 @@ use crate::{
     admin::Admin,
     bindings::BindingSink,
     clock::Clock,
+    contents,
     engine::Engine,
     events::Events,
     executor::Executor,
@@ -147,6 +148,12 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         bindings: Arc::default(),
     };
     tasks.spawn(named("prober", prober.run(probing)));
+
+    let host = Host::new(around.client.clone(), &around.object);
+    tasks.spawn(named(
+        "count",
+        contents::run(engine.clone(), host, metrics.clone()),
+    ));
 
     let reconciler = Reconciler {
         engine: engine.clone(),
