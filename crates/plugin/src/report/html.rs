@@ -187,6 +187,14 @@ fn risk(out: &mut String, report: &Report) {
         risk.namespaces,
         e(&risk.namespace_names.join(", "))
     );
+    for (count, noun) in [
+        (risk.workloads, "workloads"),
+        (risk.bound_claims, "bound volume claims"),
+    ] {
+        if let Some(count) = count {
+            let _ = writeln!(out, "<p>In them {count} {noun}.</p>");
+        }
+    }
 }
 
 fn lost(out: &mut String, report: &Report) {

@@ -228,7 +228,16 @@ fn risk(status: &FederationHealthStatus, width: usize) -> String {
             format!("{total} {noun}: {}", shown(names, *total))
         })
         .collect();
-    let text = text.join("\n");
+    let mut text = text.join("\n");
+    let contents = [
+        (radius.workloads, "workloads"),
+        (radius.bound_claims, "bound volume claims"),
+    ];
+    for (count, noun) in contents {
+        if let Some(count) = count {
+            let _ = write!(text, "\nin them {count} {noun}");
+        }
+    }
     let mut out = String::from("At risk\n");
     out.push_str(&wrap(&text, width, "  "));
     if let Some(hold) = status

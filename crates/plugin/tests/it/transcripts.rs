@@ -5,6 +5,7 @@
 //! `{tmp}` stands for a folder of the test's own. `TRANSCRIPTS=write cargo test -p federation-health-plugin` writes them anew: read the difference before you commit it.
 
 use std::{
+    fmt::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -63,7 +64,7 @@ pub async fn one(command: &str, kubeconfig: &Path, now: Timestamp) -> String {
     let code = run(split(words), &mut shell).await;
     let mut text = sink.text();
     if code != 0 {
-        text.push_str(&format!("? {code}\n"));
+        let _ = writeln!(text, "? {code}");
     }
     text
 }
@@ -91,7 +92,7 @@ fn check(name: &str, bed: &Bed) {
         std::fs::write(&kubeconfig, listening.kubeconfig()).unwrap();
         let mut found = String::new();
         for command in expected.lines().filter_map(|l| l.strip_prefix("$ ")) {
-            found.push_str(&format!("$ {command}\n"));
+            let _ = writeln!(found, "$ {command}");
             let text = one(&command.replace("{tmp}", &folder), &kubeconfig, bed.now).await;
             found.push_str(&text.replace(&folder, "{tmp}"));
             found.push('\n');
