@@ -17,7 +17,7 @@ help: ## List the targets
 	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## Play the incident in memory, without and with the hold (Rust only)
-	@$(tests) --bin demo
+	@$(CARGO) run --locked --quiet -p federation-health-plugin --bin kubectl-federation_health -- demo
 
 demo-real: testbed ## Play it on real control planes with real KubeFed (builds them first)
 	@$(CARGO) build --locked --quiet -p federation-health-operator
@@ -67,6 +67,9 @@ dist: ## Write install.yaml and the packed chart to dist/
 	@scripts/dist
 
 ##@ Change it
+
+plugin: ## Put kubectl-federation_health and kubectl-fedhealth where cargo puts programs
+	@$(CARGO) install --locked --path crates/plugin
 
 build: ## Compile the workspace
 	@$(CARGO) build --locked --workspace
