@@ -12,6 +12,7 @@ mod examples;
 mod findings;
 mod honest;
 mod incident;
+mod observability;
 mod quiet;
 mod readme;
 mod rights;
