@@ -1,11 +1,13 @@
 //! The smaller faults, each made on a simulated federation and named by the operator.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use federation_health_api::v1alpha1::FindingStatus;
+use federation_health_core::assess::Proof;
+use federation_health_operator::events::Events;
 use federation_health_sim::{Clock, Controllers, Network, Resource, Sim, resources};
 use federation_health_tests::{
-    guarded::{holds, observing},
+    guarded::{USER, holds, observing},
     simulated::{ALIAS, HOST, PLANE, Setup, WORKSPACES, World, is, pass},
 };
 use serde_json::{Value, json};
@@ -366,4 +368,51 @@ async fn kubespheres_warnings_about_a_member_are_advice() {
     assert_eq!(finding.severity, "Low");
     named(&world, "FH022", LONG).await;
     assert!(is(&world.health().unwrap(), "Healthy", "True"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_finding_is_told_once_on_every_object_that_it_is_about() {
+    let world = World::calm(still()).await.unwrap();
+    world.double().unwrap();
+    named(&world, "FH007", SETTLED).await;
+    let now = world.now();
+    let assessment = {
+        let operator = world.operator.as_ref().unwrap();
+        let mut federation = operator.engine.federation();
+        federation.assess(now, &Proof::default())
+    };
+    let events = Events::new(world.sim.client_as(USER), "test");
+    events.found(None, &assessment).await;
+    let told = || -> BTreeSet<(String, String, String)> {
+        let list = world.sim.admin().list(&resources::EVENTS, "");
+        let text =
+            |event: &Value, path: &str| event.pointer(path).unwrap().as_str().unwrap().to_owned();
+        // KubeFed's own have no action.
+        let ours = list.iter().filter(|e| e.get("action").is_some());
+        ours.map(|e| {
+            assert!(!text(e, "/involvedObject/uid").is_empty());
+            (
+                text(e, "/involvedObject/kind"),
+                text(e, "/involvedObject/name"),
+                text(e, "/action"),
+            )
+        })
+        .collect()
+    };
+    let expected = [("host", "FH004"), (ALIAS, "FH004"), (ALIAS, "FH007")].map(|(name, code)| {
+        (
+            "KubeFedCluster".to_owned(),
+            name.to_owned(),
+            code.to_owned(),
+        )
+    });
+    assert_eq!(told(), expected.into());
+    let before = world.health().unwrap().status;
+    let count = world.requests().len();
+    events.found(before.as_ref(), &assessment).await;
+    assert_eq!(
+        world.requests().len(),
+        count,
+        "what is in status was told already"
+    );
 }

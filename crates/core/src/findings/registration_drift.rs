@@ -63,6 +63,7 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
                 format!("KubeFedCluster {key} was changed and may mean another cluster now.");
             Finding {
                 evidence: evidence(entry),
+                targets: super::registration(federation, key).into_iter().collect(),
                 next: super::show(key),
                 ..ABOUT.finding(Severity::High, format!("KubeFedCluster {key}"), message)
             }

@@ -58,6 +58,7 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
                 format!("KubeFedCluster {key} is a leftover: nothing that is in use needs it.");
             Finding {
                 evidence: lines(&signs),
+                targets: super::registration(federation, key).into_iter().collect(),
                 next: format!(
                     "kubectl delete kubefedcluster -n {} {} --dry-run=server",
                     key.namespace, key.name
