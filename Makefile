@@ -37,11 +37,14 @@ test-unit: ## Everything that needs no control plane
 test-real: testbed ## End to end on real control planes
 	@scripts/cargo-test real
 
-testbed: ## Build etcd, Kubernetes and KubeFed from their Go modules into the cache
+testbed: ## Build etcd, Kubernetes, KubeFed and Helm from their Go modules into the cache
 	@tests/testbed/build
 
 rules-test: ## Check the alert rules and run their unit tests
 	@scripts/rules-test
+
+chart-test: ## Lint the chart, render it with every ci/ file, look what it refuses
+	@scripts/chart-test
 
 readme-commands: ## Run the commands that README.md and docs promise
 	@scripts/readme-commands
@@ -54,6 +57,14 @@ bench: ## Measure memory, time and the cost of one event at 100 to 10,000 Worksp
 	@$(CARGO) build --locked --quiet --release -p federation-health-operator
 	@$(tests) --release --bin bench
 	@$(tests) --release --bin bench -- instructions
+
+##@ Release it
+
+image: ## Assemble an OCI archive of the operator in dist/, without a container engine
+	@scripts/image
+
+dist: ## Write install.yaml and the packed chart to dist/
+	@scripts/dist
 
 ##@ Change it
 
@@ -75,7 +86,7 @@ lint: ## Clippy on every target, warnings are errors
 doc: ## API documentation, warnings are errors
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
-generate: ## Write the generated manifests below config/
+generate: ## Write what is generated below config/ and charts/
 	@scripts/generate
 
 verify: ## Fail if a generated manifest differs from its source
