@@ -118,13 +118,13 @@ pub fn analyse(material: &Material) -> Result<Analysis, Error> {
         }
     }
     let replayed = replay::play(&material.events, &mut history)?;
-    requests(material, &mut analysis, &mut history);
     if material.events.is_empty() && !material.objects.is_empty() {
         bundle(material, &mut analysis)?;
     } else {
         take(replayed, &mut analysis);
         count(material, &mut analysis);
     }
+    requests(material, &mut analysis, &mut history);
     analysis.unknown = unknown(&analysis.status);
     analysis.culprits = culprits::find(material);
     analysis.unread.extend(material.unread.iter().cloned());

@@ -124,48 +124,7 @@ impl Report {
                 c.registration
             )
         });
-        let mut facts: Vec<(String, String)> = Vec::new();
-        for culprit in &analysis.culprits {
-            facts.push((
-                "KubeFed deletes through".to_owned(),
-                culprit.registration.clone(),
-            ));
-            facts.extend(
-                culprit
-                    .evidence
-                    .iter()
-                    .map(|e| ("Evidence".to_owned(), e.clone())),
-            );
-        }
-        let moments = [
-            ("Could have been known", analysis.known),
-            ("A hold would have stood", analysis.held),
-            ("First deletion of a Workspace", analysis.first_deletion),
-        ];
-        facts.extend(moments.iter().filter_map(|(what, at)| {
-            let at = (*at)?.strftime("%Y-%m-%d %H:%M:%S%.3f UTC");
-            Some(((*what).to_owned(), at.to_string()))
-        }));
-        let counts = analysis.workspaces.iter().filter(|(_, c)| c.deleted > 0);
-        let mut counts: Vec<_> = counts.collect();
-        counts.sort_by_key(|(_, c)| std::cmp::Reverse(c.deleted));
-        facts.extend(counts.iter().take(SHOWN).map(|(name, c)| {
-            (
-                format!("Workspace {name}"),
-                format!("{} deletions, {} recreations", c.deleted, c.recreated),
-            )
-        }));
-        if counts.len() > SHOWN {
-            let more = format!("{} more Workspaces", counts.len() - SHOWN);
-            facts.push((more, "deleted as well".to_owned()));
-        }
-        facts.extend(
-            analysis
-                .deeds
-                .iter()
-                .take(20)
-                .map(|(what, n)| (what.clone(), format!("{n} requests"))),
-        );
+        let facts = facts(&analysis);
         let mut report = Self {
             title,
             at: analysis.to.unwrap_or_default(),
@@ -196,6 +155,53 @@ impl Report {
             (_, None) => "It cannot be said whether the federation is healthy: something could not be judged.".to_owned(),
         }
     }
+}
+
+/// What a recording's culprits, moments and counts are, to be listed.
+fn facts(analysis: &Analysis) -> Vec<(String, String)> {
+    let mut facts: Vec<(String, String)> = Vec::new();
+    for culprit in &analysis.culprits {
+        facts.push((
+            "KubeFed deletes through".to_owned(),
+            culprit.registration.clone(),
+        ));
+        facts.extend(
+            culprit
+                .evidence
+                .iter()
+                .map(|e| ("Evidence".to_owned(), e.clone())),
+        );
+    }
+    let moments = [
+        ("Could have been known", analysis.known),
+        ("A hold would have stood", analysis.held),
+        ("First deletion of a Workspace", analysis.first_deletion),
+    ];
+    facts.extend(moments.iter().filter_map(|(what, at)| {
+        let at = (*at)?.strftime("%Y-%m-%d %H:%M:%S%.3f UTC");
+        Some(((*what).to_owned(), at.to_string()))
+    }));
+    let counts = analysis.workspaces.iter().filter(|(_, c)| c.deleted > 0);
+    let mut counts: Vec<_> = counts.collect();
+    counts.sort_by_key(|(_, c)| std::cmp::Reverse(c.deleted));
+    facts.extend(counts.iter().take(SHOWN).map(|(name, c)| {
+        (
+            format!("Workspace {name}"),
+            format!("{} deletions, {} recreations", c.deleted, c.recreated),
+        )
+    }));
+    if counts.len() > SHOWN {
+        let more = format!("{} more Workspaces", counts.len() - SHOWN);
+        facts.push((more, "deleted as well".to_owned()));
+    }
+    facts.extend(
+        analysis
+            .deeds
+            .iter()
+            .take(20)
+            .map(|(what, n)| (what.clone(), format!("{n} requests"))),
+    );
+    facts
 }
 
 fn ordered(mut findings: Vec<FindingStatus>) -> Vec<FindingStatus> {

@@ -177,3 +177,66 @@ fn what_is_no_recording_is_refused_with_what_to_give() {
     let code = runtime.block_on(run(words.map(str::to_owned).to_vec(), &mut shell));
     assert_eq!(code, 1);
 }
+
+/// One line of an audit log.
+fn audited(second: usize, user: &str, verb: &str, resource: &str, uri: &str) -> String {
+    serde_json::json!({
+        "kind": "Event", "apiVersion": "audit.k8s.io/v1", "stage": "ResponseComplete", "verb": verb,
+        "requestURI": uri, "user": {"username": user},
+        "objectRef": {"resource": resource, "name": "orders"},
+        "responseStatus": {"code": 200},
+        "stageTimestamp": format!("2026-11-23T06:24:{second:02}.000000Z"),
+    })
+    .to_string()
+}
+
+#[test]
+fn an_audit_log_names_who_deleted_and_dry_runs_do_not_count() {
+    let account =
+        |name: &str| format!("system:serviceaccount:kube-federation-system:{name}-kubesphere");
+    let collector = "system:serviceaccount:kube-system:generic-garbage-collector";
+    let mut lines = Vec::new();
+    for round in 0..3 {
+        let at = 10 + round * 5;
+        lines.push(audited(
+            at,
+            &account("produce-trt"),
+            "delete",
+            "workspaces",
+            "/",
+        ));
+        lines.push(audited(at + 1, collector, "delete", "namespaces", "/"));
+        lines.push(audited(
+            at + 2,
+            &account("host"),
+            "create",
+            "workspaces",
+            "/",
+        ));
+    }
+    lines.push(audited(
+        40,
+        "system:admin",
+        "delete",
+        "workspaces",
+        "/x?dryRun=All",
+    ));
+    let path = std::env::temp_dir().join(format!("fedhealth-audit-{}.log", std::process::id()));
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let found = analyze(&path);
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(found["culprits"][0]["registration"], "produce-trt");
+    assert_eq!(found["culprits"].as_array().unwrap().len(), 1);
+    let orders = &found["workspaces"]["orders"];
+    assert_eq!(
+        (&orders["deleted"], &orders["recreated"]),
+        (&3.into(), &3.into())
+    );
+    let deeds = found["deeds"].as_array().unwrap();
+    assert!(deeds.contains(&serde_json::json!([
+        "garbage collector: delete namespaces",
+        3
+    ])));
+    assert!(!found["deeds"].to_string().contains("system:admin"));
+    assert_eq!(found["firstDeletion"], "2026-11-23T06:24:10Z");
+}
