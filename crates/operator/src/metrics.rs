@@ -151,8 +151,9 @@ impl Metrics {
         }
         let ledger = federation.ledger();
         raise_to(&self.unexpected, ledger.unexpected_total());
-        raise_to(&self.recreations, ledger.recreations());
-        raise_to(&self.lost, ledger.lost_total());
+        let (lost, recreations) = ledger.since_start();
+        raise_to(&self.recreations, recreations);
+        raise_to(&self.lost, lost);
         self.churning.set(assessment.churning as i64);
         self.at_risk.set(assessment.radius.namespaces as i64);
         self.findings.set(assessment.findings_total as i64);
