@@ -7,7 +7,7 @@ use crate::{
     feeds::federated_workspaces,
     id::{Text, Uid},
     losses::Excuse,
-    objects::Row,
+    objects::{FEDERATED_WORKSPACE, Row},
     tenants::Life,
     time::Time,
 };
@@ -99,17 +99,20 @@ impl Federation {
 
     /// The caches know a reason for this deletion. What they do not know, live reads decide after the hold.
     fn explained(&self, name: &Text, managed: bool) -> bool {
-        let by_template = self
-            .tenants
-            .templates
-            .get(name)
-            .is_some_and(|row| !self.row_wishes(row));
+        let template = self.tenants.templates.get(name);
+        let by_template = template.is_some_and(|row| !self.row_wishes(row));
         let by_federated = match self.objects.workspace(name) {
-            Some(row) => !self.row_wishes(row),
+            Some(row) => !(self.row_wishes(row) || self.goes_with_its_kind(template.is_some())),
             // Nothing wishes for it, and KubeFed does not know it: its owner's own business.
             None => !managed && self.known(&federated_workspaces()),
         };
         by_template || by_federated
+    }
+
+    /// FederatedWorkspaces go because their kind is being deleted: that is nobody's wish about one of them, while its
+    /// WorkspaceTemplate stands.
+    fn goes_with_its_kind(&self, template_stands: bool) -> bool {
+        template_stands && self.registry.kind_dies(&Text::from(FEDERATED_WORKSPACE))
     }
 
     /// The object asks for a Workspace on this server.
@@ -137,8 +140,9 @@ impl Federation {
 
     fn conclude(&mut self, workspace: &Text, wish: &LiveWish, now: Time) {
         let unwished = |d: &Desired| d.deleting || !self.registry.places_here(&d.placement);
-        let explained = wish.federated.as_ref().is_none_or(unwished)
-            || wish.template.as_ref().is_some_and(unwished);
+        let by_federated = wish.federated.as_ref().is_none_or(unwished)
+            && !self.goes_with_its_kind(wish.template.is_some());
+        let explained = by_federated || wish.template.as_ref().is_some_and(unwished);
         if !self.hold.verified(workspace, explained) {
             return;
         }
