@@ -6,4 +6,5 @@ pub mod host;
 pub mod probe;
 pub mod proof;
 pub mod rbac;
+pub mod remedy;
 pub mod watch;

@@ -119,14 +119,7 @@ impl Federation {
         self.remember_since(&all, now);
         let mut conditions = self.checks(&all, now);
         conditions.extend(self.hold_conditions(proof));
-        if self.policy.remediating {
-            conditions.push(ConditionState {
-                type_: ConditionType::RemediationAllowed,
-                status: Truth::False,
-                reason: Reason::NoActionAvailable,
-                message: "This version holds deletions; it changes nothing else.".to_owned(),
-            });
-        }
+        conditions.extend(self.remedy.conditions());
         let healthy = healthy(&conditions);
         conditions.insert(0, healthy);
         conditions.insert(0, self.ready());
@@ -195,7 +188,10 @@ fn healthy(conditions: &[ConditionState]) -> ConditionState {
     let verdict = |c: &&ConditionState| {
         !matches!(
             c.type_,
-            ConditionType::Holding | ConditionType::RemediationAllowed
+            ConditionType::Holding
+                | ConditionType::RemediationAllowed
+                | ConditionType::Remediating
+                | ConditionType::Paused
         )
     };
     let worst = conditions

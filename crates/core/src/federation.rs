@@ -16,6 +16,7 @@ use crate::{
     losses::{Excuse, Loss},
     objects::{FEDERATED_NAMESPACE, FEDERATED_WORKSPACE, Objects, Row, cluster_key},
     registry::{Danger, Registry},
+    remedy::{Remedy, RemedyPolicy},
     table::Put,
     tenants::Tenants,
     time::Time,
@@ -36,8 +37,8 @@ pub struct Policy {
     pub hold: HoldPolicy,
     /// Incidents shown.
     pub max_incidents: usize,
-    /// Remediation is asked for.
-    pub remediating: bool,
+    /// Remediation.
+    pub remedy: RemedyPolicy,
 }
 
 /// What open findings put at risk.
@@ -100,6 +101,7 @@ pub struct Federation {
     /// Live reads that came back before the registrations were read.
     pub(crate) undecided: BTreeMap<Text, LiveWish>,
     pub(crate) since: BTreeMap<(&'static str, String), Time>,
+    pub(crate) remedy: Remedy,
 }
 
 impl Federation {
@@ -228,6 +230,7 @@ impl Federation {
     /// Takes the owner's wishes.
     pub fn set_policy(&mut self, policy: Policy, now: Time) -> Vec<Effect> {
         self.hold.set_policy(policy.hold.clone(), now);
+        self.remedy.set_policy(policy.remedy.clone());
         self.policy = policy;
         self.cover();
         self.diagnose(now)
@@ -254,6 +257,7 @@ impl Federation {
     /// The FederationHealth object is gone.
     pub fn object_vanished(&mut self) {
         self.hold.vanished();
+        self.remedy.set_policy(RemedyPolicy::default());
     }
 
     /// Outcome of a write of `status.hold`: the new resourceVersion, or None if it failed.

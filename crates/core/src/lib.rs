@@ -24,6 +24,7 @@ mod losses;
 pub mod objects;
 pub mod placement;
 pub mod registry;
+pub mod remedy;
 mod table;
 mod tenants;
 mod text;

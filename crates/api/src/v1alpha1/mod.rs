@@ -1,12 +1,14 @@
 //! `FederationHealth` v1alpha1.
 
 mod definition;
+mod plan;
 mod remediation;
 mod spec;
 mod status;
 mod workspaces;
 
 pub use definition::definition;
+pub use plan::{ActionStatus, PlanStatus, PlanStep};
 pub use remediation::{ActionPolicy, Actions, Limits, PauseRequest, Remediation, RemediationMode};
 pub use spec::{
     Churn, CollectionHold, FederationHealth, FederationHealthSpec, FederationHold, FederationRef,
