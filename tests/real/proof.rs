@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use federation_health_api::FederationHold;
 use federation_health_cluster::proof::{Clients, Install, Prover, Wanted, dial_with};
 use federation_health_core::{assess::Proof, hold::CollectionPolicy};
 use federation_health_testbed::{ControlPlane, ControlPlaneOptions, apply};
@@ -91,10 +92,9 @@ pub async fn leaves_nothing(client: &Client) {
         .filter(|name| name.starts_with("canary-collector"))
         .collect();
     assert_eq!(made, Vec::<String>::new());
-    let health = federation_health_tests::guarded::health(client)
-        .await
-        .unwrap();
-    assert!(!health.status.unwrap().hold.unwrap().proof);
+    let switches: Api<FederationHold> = Api::all(client.clone());
+    let switch = switches.get("default").await.unwrap();
+    assert!(!switch.status.unwrap().proof);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ fn delete_workspace(world: &World, name: &str) {
 }
 
 fn hold_write(e: &AuditEntry) -> bool {
-    e.user == USER && e.resource == "federationhealths" && e.verb == "patch"
+    e.user == USER && e.resource == "federationholds" && e.verb == "patch"
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,7 +43,7 @@ async fn nothing_stands_between_an_unexpected_deletion_and_the_hold() {
     assert!(took <= 4, "{took} ms");
     pass(Duration::from_millis(100)).await;
     assert_eq!(
-        holds(&world.health().unwrap()),
+        world.switched(),
         (true, true),
         "KubeFed is not held 300 ms after a deletion that nobody wished"
     );
@@ -77,13 +77,13 @@ async fn a_hold_whose_write_fails_is_written_again_and_in_time() {
     let world = World::calm(Setup::default()).await.unwrap();
     let failed = std::sync::atomic::AtomicU32::new(0);
     world.sim.inject(move |r| {
-        let hold = r.user == USER && r.verb == "patch" && r.resource == "federationhealths";
+        let hold = r.user == USER && r.verb == "patch" && r.resource == "federationholds";
         let first = hold && failed.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
         first.then_some(Effect::Break)
     });
     delete_workspace(&world, "orders");
     pass(Duration::from_millis(100)).await;
-    assert!(holds(&world.health().unwrap()).0);
+    assert!(world.switched().0);
 }
 
 /// Runs an honest act, and checks that no hold outlives its explanation.
@@ -92,7 +92,7 @@ async fn honest(world: &World, what: &str, act: impl FnOnce()) {
     let mut held_ms = 0_u32;
     for _ in 0..1_000 {
         pass(Duration::from_millis(10)).await;
-        if holds(&world.health().unwrap()) != (false, false) {
+        if world.switched() != (false, false) {
             held_ms += 10;
         }
     }

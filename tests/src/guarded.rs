@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use federation_health_api::FederationHealth;
+use federation_health_api::{FederationHealth, FederationHold};
 use federation_health_testbed::{
     apply,
     control_plane::ControlPlane,
@@ -111,7 +111,7 @@ impl Guarded {
             &format!("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n"),
         )
         .await?;
-        apply::file(&client, &config.join("crd/federationhealths.yaml")).await?;
+        install_definitions(&client).await?;
         apply_all(&client, &config.join("rbac"), &options.without).await?;
         if options.policies {
             install_policies(&client).await?;
@@ -170,10 +170,20 @@ pub fn condition(health: &FederationHealth, type_: &str) -> Option<(String, Stri
         .map(|c| (c.status.clone(), c.reason.clone()))
 }
 
-/// Whether the fast layer holds: collection, federation.
+/// What the status says is held: collection, federation.
 pub fn holds(health: &FederationHealth) -> (bool, bool) {
     let hold = health.status.as_ref().and_then(|s| s.hold.as_ref());
     hold.map_or((false, false), |h| (h.collection, h.federation))
+}
+
+/// What the switch says: collection, federation. The truth of the fast layer, of which a status is the copy.
+pub async fn switched(client: &Client) -> Result<(bool, bool)> {
+    let switch: Option<FederationHold> = Api::all(client.clone())
+        .get_opt("default")
+        .await
+        .attempt(|| "get FederationHold default")?;
+    let hold = switch.and_then(|s| s.status).and_then(|s| s.hold);
+    Ok(hold.map_or((false, false), |h| (h.collection, h.federation)))
 }
 
 /// The object as it is now.
@@ -214,6 +224,11 @@ pub async fn set_spec(client: &Client, spec: &Value) -> Result<()> {
         "spec": spec,
     });
     apply::object(client, &object).await.map(drop)
+}
+
+/// Applies config/crd.
+pub async fn install_definitions(client: &Client) -> Result<()> {
+    apply_all(client, &root().join("config/crd"), &[]).await
 }
 
 /// Applies config/policies: the bindings of the durable layer are dormant then.

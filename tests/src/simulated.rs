@@ -5,6 +5,7 @@ mod dialer;
 use std::{sync::Arc, time::Duration};
 
 use federation_health_api::{FederationHealth, FederationHealthSpec};
+use federation_health_cluster::rbac::OPERATOR_NAMESPACE;
 use federation_health_core::time::Time;
 use federation_health_operator::{
     clock::Clock,
@@ -90,6 +91,7 @@ impl Operator {
             events: Events::none(),
             listen: None,
             object: "default".to_owned(),
+            namespace: OPERATOR_NAMESPACE.to_owned(),
             create_default: false,
         };
         change(&mut around);
@@ -134,7 +136,7 @@ impl World {
 
     /// The same on a cluster that stands already.
     pub async fn on(sim: Sim, setup: Setup) -> Result<Self> {
-        install_crd(&sim)?;
+        install_crds(&sim)?;
         if setup.policies {
             sim.install_policies()
                 .attempt(|| "install the policies of the hold")?;
@@ -195,6 +197,20 @@ impl World {
     /// The object as it is now.
     pub fn health(&self) -> Option<FederationHealth> {
         health(&self.sim, "default")
+    }
+
+    /// What the switch says: collection, federation.
+    pub fn switched(&self) -> (bool, bool) {
+        let switch = self
+            .sim
+            .admin()
+            .get(&resources::FEDERATION_HOLDS, "", "default");
+        let says = |rule| {
+            switch
+                .as_ref()
+                .is_some_and(|s| s["status"]["hold"][rule] == true)
+        };
+        (says("collection"), says("federation"))
     }
 
     /// Waits in virtual time until the object satisfies `good`.
@@ -268,12 +284,15 @@ pub fn set_spec(sim: &Sim, name: &str, spec: &Value) -> Result<()> {
     .attempt(|| format!("write the spec of FederationHealth {name}"))
 }
 
-/// Installs the shipped definition of FederationHealth.
-pub fn install_crd(sim: &Sim) -> Result<()> {
-    let path = root().join("config/crd/federationhealths.yaml");
-    let text = std::fs::read_to_string(&path).attempt(|| format!("read {}", path.display()))?;
-    sim.apply(&text)
-        .attempt(|| "install the definition of FederationHealth")
+/// Installs the shipped definitions.
+pub fn install_crds(sim: &Sim) -> Result<()> {
+    for plural in ["federationhealths", "federationholds"] {
+        let path = root().join(format!("config/crd/{plural}.yaml"));
+        let text = std::fs::read_to_string(&path).attempt(|| format!("read {}", path.display()))?;
+        sim.apply(&text)
+            .attempt(|| format!("install the definition of {plural}"))?;
+    }
+    Ok(())
 }
 
 fn populate(sim: &Sim) -> Result<(), federation_health_sim::Refusal> {

@@ -14,7 +14,7 @@ use kube::Client;
 
 use self::tell::{Deed, Teller};
 pub use self::{real::RealStage, simulated::SimulatedStage};
-use crate::guarded::{condition, holds};
+use crate::guarded::{condition, holds, switched};
 
 /// The leftover name under which the cluster is registered a second time.
 const ALIAS: &str = "produce-trt";
@@ -92,17 +92,17 @@ impl Scene {
     }
 }
 
-/// Waits, in the stage's time, until the object satisfies `good`; gives the moment too.
+/// Waits, in the stage's time, until the object and what the switch says satisfy `good`; gives the moment too.
 async fn wait(
     stage: &impl Stage,
     what: &str,
     limit: Duration,
-    good: impl Fn(&FederationHealth) -> bool,
+    good: impl Fn(&FederationHealth, (bool, bool)) -> bool,
 ) -> Result<(Timestamp, FederationHealth)> {
     let end = stage.now() + limit;
     loop {
         let found = stage.health().await?;
-        if good(&found) {
+        if good(&found, switched(&stage.client()).await?) {
             return Ok((stage.now(), found));
         }
         if stage.now() > end {
@@ -157,7 +157,7 @@ struct Opening {
 
 /// Waits for the first verdict, registers the cluster again and waits for the second.
 async fn begin<S: Stage>(stage: &S) -> Result<Opening> {
-    wait(stage, "a first good verdict", VERDICT_LIMIT, |h| {
+    wait(stage, "a first good verdict", VERDICT_LIMIT, |h, _| {
         is(h, "Healthy", "True")
     })
     .await?;
@@ -170,8 +170,8 @@ async fn begin<S: Stage>(stage: &S) -> Result<Opening> {
         format!("registers this cluster a second time, as {ALIAS}"),
     );
     let held = Cell::new(None);
-    let named = |h: &FederationHealth| {
-        if holds(h) == (true, true) && held.get().is_none() {
+    let named = |h: &FederationHealth, switch: (bool, bool)| {
+        if switch == (true, true) && held.get().is_none() {
             held.set(Some(stage.now()));
         }
         is(h, "ClustersUnique", "False")
@@ -206,7 +206,7 @@ pub async fn without_hold(stage: &impl Stage) -> Result<Scene> {
         .filter(|k| k.starts_with("Namespace "))
         .count();
     let lost = |h: &FederationHealth| h.status.as_ref().map_or(0, |s| s.lost_namespaces.len());
-    let (at, health) = wait(stage, "the loss of every namespace", LOSS_LIMIT, |h| {
+    let (at, health) = wait(stage, "the loss of every namespace", LOSS_LIMIT, |h, _| {
         lost(h) >= namespaces
     })
     .await?;
@@ -269,7 +269,7 @@ pub async fn with_hold(stage: &impl Stage) -> Result<Scene> {
     let held = if let Some(at) = held {
         at
     } else {
-        let stand = |h: &FederationHealth| holds(h) == (true, true);
+        let stand = |_: &FederationHealth, switch| switch == (true, true);
         wait(stage, "both holds", VERDICT_LIMIT, stand).await?.0
     };
     teller.line(
@@ -285,16 +285,19 @@ pub async fn with_hold(stage: &impl Stage) -> Result<Scene> {
         "somebody",
         format!("deletes the registration {ALIAS}"),
     );
-    let (released, _) = wait(stage, "the hold to end by itself", END_LIMIT, |h| {
-        holds(h) == (false, false)
-    })
+    let (released, _) = wait(
+        stage,
+        "the hold to end by itself",
+        END_LIMIT,
+        |_, switch| switch == (false, false),
+    )
     .await?;
     teller.line(
         released,
         "federation-health",
         "The cause is gone, and nothing would be deleted without the hold: ends it.",
     );
-    wait(stage, "a good verdict", END_LIMIT, |h| {
+    wait(stage, "a good verdict", END_LIMIT, |h, _| {
         is(h, "Healthy", "True") && !is(h, "Holding", "True")
     })
     .await?;
@@ -327,7 +330,7 @@ pub async fn with_hold(stage: &impl Stage) -> Result<Scene> {
 /// What the hold refuses; gives what kubectl prints meanwhile.
 async fn rage_held<S: Stage>(stage: &S, scene: &mut Scene, teller: &mut Teller) -> Result<String> {
     rest(stage, RAGE).await;
-    let (held, health) = wait(stage, "the hold to stand", VERDICT_LIMIT, |h| {
+    let (held, health) = wait(stage, "the hold to stand", VERDICT_LIMIT, |h, _| {
         is(h, "Holding", "True")
     })
     .await?;

@@ -1,13 +1,13 @@
 //! Names that this project writes or reads: labels, annotations, managers, policies.
 
-/// API group of [`crate::FederationHealth`].
+/// API group of [`crate::FederationHealth`] and [`crate::FederationHold`].
 pub const GROUP: &str = "federationhealth.io";
-/// Name of the FederationHealth object that the shipped policies read as their parameter.
+/// Name of the FederationHealth, and of its FederationHold that the shipped policies read as their parameter.
 pub const DEFAULT_OBJECT: &str = "default";
 
-/// Field manager of everything in status but `status.hold`.
+/// Field manager of the status of FederationHealths.
 pub const STATUS_MANAGER: &str = "federation-health";
-/// Field manager of `status.hold`: apart from the status apply, so that neither can drop the other's fields.
+/// Field manager of the hold: the status of FederationHolds, and the durable bindings.
 pub const HOLD_MANAGER: &str = "federation-health-hold";
 /// Field manager of `status.actions` and of the journal's ConfigMap.
 pub const JOURNAL_MANAGER: &str = "federation-health-journal";
@@ -28,7 +28,7 @@ pub const REPORTING_CONTROLLER: &str = "federationhealth.io/operator";
 
 /// Label on our canaries; its value names the policy that covers the canary.
 pub const CANARY_LABEL: &str = "federationhealth.io/canary";
-/// Annotation on a FederationHealth that lets its deletion pass while it holds.
+/// Annotation on a FederationHealth or FederationHold that lets its deletion pass while it holds.
 pub const BREAK_GLASS_ANNOTATION: &str = "federationhealth.io/break-glass";
 
 /// The rule that refuses the garbage collector.

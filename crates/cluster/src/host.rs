@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::call::{APPLY, Call, CallError, MERGE};
 
 const OBJECTS: &str = "/apis/federationhealth.io/v1alpha1/federationhealths";
+const SWITCHES: &str = "/apis/federationhealth.io/v1alpha1/federationholds";
 const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
 /// A hold that is not written within this is tried again over a fresh connection; the usual write takes 2 ms.
 const HOLD_DEADLINE: Duration = Duration::from_secs(2);
@@ -39,7 +40,7 @@ const TEMPLATES: &str = "/apis/tenant.kubesphere.io/v1alpha2/workspacetemplates"
 /// FederatedWorkspaces.
 const FEDERATED: &str = "/apis/types.kubefed.io/v1beta1/federatedworkspaces";
 
-/// The host's API server, for one FederationHealth object.
+/// The host's API server, for one FederationHealth and the FederationHold of its name.
 #[derive(Clone)]
 pub struct Host {
     client: Client,
@@ -83,7 +84,7 @@ impl Host {
         }
     }
 
-    /// Writes `status.hold`; gives the new resourceVersion (0 if the server's is no number).
+    /// Writes the switch; gives the new resourceVersion (0 if the server's is no number).
     ///
     /// With `version` the write fails on any write in between. It raises without precondition: idempotent, reversible, safe twice.
     ///
@@ -94,14 +95,14 @@ impl Host {
         image: &HoldImage,
         version: Option<&str>,
     ) -> Result<u64, CallError> {
-        // A raise is applied: the API server turns a merge patch of a large object into text and back twice more, which
-        // takes twice the time at 128 KiB, and the collector does not wait.
+        // A raise is applied: for a merge patch the API server turns the object into text and back twice more, and the
+        // collector does not wait.
         let (force, kind, body) = match version {
             None => ("&force=true", APPLY, hold::applied(image, &self.name)),
-            Some(_) => ("", MERGE, hold::patch(image, version)),
+            Some(version) => ("", MERGE, hold::lowered(image, version)),
         };
         let uri = format!(
-            "{OBJECTS}/{}/status?fieldManager={HOLD_MANAGER}{force}",
+            "{SWITCHES}/{}/status?fieldManager={HOLD_MANAGER}{force}",
             self.name
         );
         let body = serde_json::to_vec(&body).map_err(CallError::Json)?;
@@ -115,34 +116,34 @@ impl Host {
             .unwrap_or_default())
     }
 
-    /// Reads the object's metadata, to have the connection at hand.
+    /// Reads the switch, to have the connection at hand.
     ///
     /// # Errors
     /// See [`CallError`].
     pub async fn touch(&self) -> Result<(), CallError> {
-        let uri = format!("{OBJECTS}/{}", self.name);
-        let call = Call {
-            accept: crate::call::METADATA,
-            ..Call::get(&self.client, uri, HOLD_DEADLINE)
-        };
+        let uri = format!("{SWITCHES}/{}", self.name);
+        let call = Call::get(&self.client, uri, HOLD_DEADLINE);
         call.send().await.map(drop)
     }
 
-    /// Switches `status.hold.proof`.
+    /// Switches `status.proof` of the FederationHold.
     ///
     /// # Errors
     /// See [`CallError`].
     pub async fn write_proof(&self, on: bool) -> Result<(), CallError> {
-        let uri = format!("{OBJECTS}/{}/status?fieldManager={HOLD_MANAGER}", self.name);
-        let body = serde_json::to_vec(&json!({"status": {"hold": {"proof": on}}}))
-            .map_err(CallError::Json)?;
+        let uri = format!(
+            "{SWITCHES}/{}/status?fieldManager={HOLD_MANAGER}",
+            self.name
+        );
+        let body =
+            serde_json::to_vec(&json!({"status": {"proof": on}})).map_err(CallError::Json)?;
         Call::patch(&self.client, uri, MERGE, body, HOLD_DEADLINE)
             .send()
             .await
             .map(drop)
     }
 
-    /// Applies everything of status but `hold`. Fields that this manager sent before and leaves out now go away.
+    /// Applies the status of a FederationHealth. Fields that this manager sent before and leaves out now go away.
     ///
     /// # Errors
     /// See [`CallError`].
@@ -165,21 +166,33 @@ impl Host {
             .map(drop)
     }
 
-    /// Creates the object with defaults if there is none; gives whether it did.
+    /// Creates the FederationHealth with defaults if there is none; gives whether it did.
     ///
     /// # Errors
     /// See [`CallError`].
     pub async fn create_default(&self) -> Result<bool, CallError> {
+        self.create("FederationHealth", OBJECTS).await
+    }
+
+    /// Creates the FederationHold if there is none; gives whether it did.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn create_switch(&self) -> Result<bool, CallError> {
+        self.create("FederationHold", SWITCHES).await
+    }
+
+    async fn create(&self, kind: &str, path: &str) -> Result<bool, CallError> {
         let body = json!({
             "apiVersion": "federationhealth.io/v1alpha1",
-            "kind": "FederationHealth",
+            "kind": kind,
             "metadata": {"name": self.name},
         });
         let call = Call {
             method: http::Method::POST,
             content_type: Some(crate::call::JSON),
             body: serde_json::to_vec(&body).map_err(CallError::Json)?,
-            ..Call::get(&self.client, OBJECTS.to_owned(), WRITE_DEADLINE)
+            ..Call::get(&self.client, path.to_owned(), WRITE_DEADLINE)
         };
         match call.send().await {
             Ok(_) => Ok(true),

@@ -73,7 +73,7 @@ impl Wanted {
 /// Layer of the hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Layer {
-    /// Switched by `status.hold`.
+    /// Switched by `status.hold` of the FederationHold.
     Fast,
     /// Switched by its binding.
     Durable,
@@ -124,7 +124,7 @@ impl Part {
 pub struct Install {
     /// Namespace of the operator and its canaries.
     pub namespace: String,
-    /// FederationHealth that the fast policies read as their parameter.
+    /// FederationHold that the fast policies read as their parameter.
     pub object: String,
 }
 

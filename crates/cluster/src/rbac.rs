@@ -162,21 +162,21 @@ pub const OBSERVER: Role = Role {
         },
         Right {
             group: "federationhealth.io",
-            resources: &["federationhealths"],
+            resources: &["federationhealths", "federationholds"],
             names: &[],
             verbs: READ,
-            why: "The owner's wishes.",
+            why: "The owner's wishes, and the switch of the hold.",
         },
         Right {
             group: "federationhealth.io",
-            resources: &["federationhealths"],
+            resources: &["federationhealths", "federationholds"],
             names: &[],
             verbs: &[Verb::Create],
-            why: "For --create-default. Kubernetes cannot limit create to a name.",
+            why: "For --create-default, and the switch that goes with each object. Kubernetes cannot limit create to a name.",
         },
         Right {
             group: "federationhealth.io",
-            resources: &["federationhealths/status"],
+            resources: &["federationhealths/status", "federationholds/status"],
             names: &[],
             verbs: &[Verb::Patch],
             why: "The verdict and the switch of the fast hold; a guard policy keeps everybody else from it.",
@@ -339,7 +339,12 @@ pub const VIEW: Role = Role {
     why: "For people who look.",
     rights: &[Right {
         group: "federationhealth.io",
-        resources: &["federationhealths", "federationhealths/status"],
+        resources: &[
+            "federationhealths",
+            "federationhealths/status",
+            "federationholds",
+            "federationholds/status",
+        ],
         names: &[],
         verbs: READ,
         why: "The verdict carries names of clusters, Workspaces and namespaces, and no secrets.",
@@ -355,10 +360,10 @@ pub const EDIT: Role = Role {
     why: "For people who decide what may be held. Cluster-scoped: a RoleBinding in a namespace does not grant it.",
     rights: &[Right {
         group: "federationhealth.io",
-        resources: &["federationhealths"],
+        resources: &["federationhealths", "federationholds"],
         names: &[],
         verbs: &[Verb::Create, Verb::Update, Verb::Patch, Verb::Delete],
-        why: "The spec opts in to holds, and ends them.",
+        why: "The spec of the one opts in to holds; that of the other ends them, also while no operator runs.",
     }],
 };
 
@@ -371,10 +376,10 @@ pub const ADMIN: Role = Role {
     why: "For people who may switch a hold by hand; the guard of the status asks them for the group federationhealth.io:break-glass besides.",
     rights: &[Right {
         group: "federationhealth.io",
-        resources: &["federationhealths/status"],
+        resources: &["federationhealths/status", "federationholds/status"],
         names: &[],
         verbs: &[Verb::Update, Verb::Patch],
-        why: "Whoever writes status.hold holds and releases.",
+        why: "Whoever writes status.hold of a FederationHold holds and releases.",
     }],
 };
 

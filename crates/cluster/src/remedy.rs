@@ -20,10 +20,7 @@ use http::Method;
 use kube::Client;
 use serde_json::{Value as Json, json};
 
-use crate::{
-    call::{APPLY, Call, CallError, JSON, MERGE},
-    rbac::OPERATOR_NAMESPACE,
-};
+use crate::call::{APPLY, Call, CallError, JSON, MERGE};
 
 /// A read of one object.
 const READ_DEADLINE: Duration = Duration::from_secs(3);
@@ -44,6 +41,7 @@ const KEEPERS: [(&str, &str); 4] = [
 pub struct Hands {
     client: Client,
     object: String,
+    journals: String,
 }
 
 /// Why the journal could not be written.
@@ -56,11 +54,12 @@ pub struct NotRecorded {
 }
 
 impl Hands {
-    /// Works for the FederationHealth of this name, over a client without retries.
-    pub fn new(client: Client, object: impl Into<String>) -> Self {
+    /// Works for the FederationHealth of this name, over a client without retries, with the journal in this namespace.
+    pub fn new(client: Client, object: &str, namespace: &str) -> Self {
         Self {
             client,
-            object: object.into(),
+            object: object.to_owned(),
+            journals: format!("/api/v1/namespaces/{namespace}/configmaps"),
         }
     }
 
@@ -73,7 +72,10 @@ impl Hands {
     }
 
     async fn read(&self, target: &Target) -> Result<Option<Json>, CallError> {
-        match Call::get(&self.client, path(target), READ_DEADLINE).read().await {
+        match Call::get(&self.client, path(target), READ_DEADLINE)
+            .read()
+            .await
+        {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.code() == Some(404) => Ok(None),
             Err(error) => Err(error),
@@ -107,11 +109,19 @@ impl Hands {
         }
     }
 
-    fn write(&self, order: &Order, object: &Json, found: &Seen, deadline: Duration) -> Result<Call<'_>, serde_json::Error> {
-        let metadata = json!({"uid": object["metadata"]["uid"], "resourceVersion": &*found.version});
+    fn write(
+        &self,
+        order: &Order,
+        object: &Json,
+        found: &Seen,
+        deadline: Duration,
+    ) -> Result<Call<'_>, serde_json::Error> {
+        let metadata =
+            json!({"uid": object["metadata"]["uid"], "resourceVersion": &*found.version});
         let dry = if order.dry_run { "&dryRun=All" } else { "" };
         if order.rung == Rung::RemoveStaleCluster {
-            let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": metadata});
+            let mut options =
+                json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": metadata});
             if order.dry_run {
                 options["dryRun"] = json!(["All"]);
             }
@@ -122,13 +132,26 @@ impl Hands {
                 ..Call::get(&self.client, path(&order.target), deadline)
             });
         }
-        let subresource = if order.rung == Rung::FreezeControllers { "/scale" } else { "" };
-        let uri = format!("{}{subresource}?fieldManager={REMEDY_MANAGER}{dry}", path(&order.target));
+        let subresource = if order.rung == Rung::FreezeControllers {
+            "/scale"
+        } else {
+            ""
+        };
+        let uri = format!(
+            "{}{subresource}?fieldManager={REMEDY_MANAGER}{dry}",
+            path(&order.target)
+        );
         let mut body = change(order, object)?;
         for (field, value) in metadata.as_object().into_iter().flatten() {
             body["metadata"][field] = value.clone();
         }
-        let mut call = Call::patch(&self.client, uri, MERGE, serde_json::to_vec(&body)?, deadline);
+        let mut call = Call::patch(
+            &self.client,
+            uri,
+            MERGE,
+            serde_json::to_vec(&body)?,
+            deadline,
+        );
         // A Scale has no metadata-only form.
         call.accept = JSON;
         Ok(call)
@@ -139,16 +162,22 @@ impl Hands {
     /// # Errors
     /// It cannot be read, or makes no sense.
     pub async fn load(&self) -> Result<(Loaded, Option<String>), String> {
-        let call = Call::get(&self.client, format!("{}/{JOURNAL}", journals()), READ_DEADLINE);
+        let call = Call::get(
+            &self.client,
+            format!("{}/{JOURNAL}", self.journals),
+            READ_DEADLINE,
+        );
         let object: Json = match call.read().await {
             Ok(object) => object,
             Err(error) if error.code() == Some(404) => return Ok((Loaded::default(), None)),
             Err(error) => return Err(said("read the journal", &error)),
         };
-        let version = object["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+        let version = object["metadata"]["resourceVersion"]
+            .as_str()
+            .map(str::to_owned);
         let text = object["data"][JOURNAL_KEY].as_str().unwrap_or("{}");
         let pages: Pages = serde_json::from_str(text)
-            .map_err(|error| format!("read the journal: ConfigMap {OPERATOR_NAMESPACE}/{JOURNAL} makes no sense ({error}); delete it if nothing of it is needed"))?;
+            .map_err(|error| format!("read the journal: ConfigMap {JOURNAL} makes no sense ({error}); delete it if nothing of it is needed"))?;
         let found = Loaded {
             records: records(&pages.actions),
             cluster: Uid::parse(&pages.cluster),
@@ -160,7 +189,12 @@ impl Hands {
     ///
     /// # Errors
     /// Either place could not be written.
-    pub async fn record(&self, journal: &[Record], cluster: Option<Uid>, version: Option<&str>) -> Result<Option<String>, NotRecorded> {
+    pub async fn record(
+        &self,
+        journal: &[Record],
+        cluster: Option<Uid>,
+        version: Option<&str>,
+    ) -> Result<Option<String>, NotRecorded> {
         let pages = Pages {
             cluster: cluster.map(|uid| uid.to_string()).unwrap_or_default(),
             actions: actions(journal),
@@ -169,10 +203,20 @@ impl Hands {
             overtaken: matches!(error.code(), Some(404 | 409)),
             why: said(what, error),
         };
-        let call = self.pages(&pages, version).map_err(|error| failed(&CallError::Json(error), "write the journal"))?;
-        let answer: Json = call.read().await.map_err(|error| failed(&error, "write the journal"))?;
-        self.show(journal).await.map_err(|error| NotRecorded { overtaken: false, why: said("write status.actions", &error) })?;
-        Ok(answer["metadata"]["resourceVersion"].as_str().map(str::to_owned))
+        let call = self
+            .pages(&pages, version)
+            .map_err(|error| failed(&CallError::Json(error), "write the journal"))?;
+        let answer: Json = call
+            .read()
+            .await
+            .map_err(|error| failed(&error, "write the journal"))?;
+        self.show(journal).await.map_err(|error| NotRecorded {
+            overtaken: false,
+            why: said("write status.actions", &error),
+        })?;
+        Ok(answer["metadata"]["resourceVersion"]
+            .as_str()
+            .map(str::to_owned))
     }
 
     fn pages(&self, pages: &Pages, version: Option<&str>) -> Result<Call<'_>, serde_json::Error> {
@@ -183,12 +227,22 @@ impl Hands {
                 method: Method::POST,
                 content_type: Some(JSON),
                 body: serde_json::to_vec(&body)?,
-                ..Call::get(&self.client, format!("{}?fieldManager={JOURNAL_MANAGER}", journals()), WRITE_DEADLINE)
+                ..Call::get(
+                    &self.client,
+                    format!("{}?fieldManager={JOURNAL_MANAGER}", self.journals),
+                    WRITE_DEADLINE,
+                )
             });
         };
         let body = json!({"metadata": {"resourceVersion": version}, "data": data});
-        let uri = format!("{}/{JOURNAL}?fieldManager={JOURNAL_MANAGER}", journals());
-        Ok(Call::patch(&self.client, uri, MERGE, serde_json::to_vec(&body)?, WRITE_DEADLINE))
+        let uri = format!("{}/{JOURNAL}?fieldManager={JOURNAL_MANAGER}", self.journals);
+        Ok(Call::patch(
+            &self.client,
+            uri,
+            MERGE,
+            serde_json::to_vec(&body)?,
+            WRITE_DEADLINE,
+        ))
     }
 
     async fn show(&self, journal: &[Record]) -> Result<(), CallError> {
@@ -201,12 +255,11 @@ impl Hands {
             "metadata": {"name": self.object}, "status": {"actions": shown(journal)},
         });
         let body = serde_json::to_vec(&body).map_err(CallError::Json)?;
-        Call::patch(&self.client, uri, APPLY, body, WRITE_DEADLINE).send().await.map(drop)
+        Call::patch(&self.client, uri, APPLY, body, WRITE_DEADLINE)
+            .send()
+            .await
+            .map(drop)
     }
-}
-
-fn journals() -> String {
-    format!("/api/v1/namespaces/{OPERATOR_NAMESPACE}/configmaps")
 }
 
 fn said(what: &str, error: &CallError) -> String {
@@ -220,23 +273,36 @@ fn path(target: &Target) -> String {
         Kind::Workspace => format!("/apis/tenant.kubesphere.io/v1alpha1/workspaces/{name}"),
         Kind::Deployment => format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
         Kind::Namespace => format!("/api/v1/namespaces/{name}"),
-        Kind::WorkspaceTemplate => format!("/apis/tenant.kubesphere.io/v1alpha2/workspacetemplates/{name}"),
-        Kind::KubeFedCluster => format!("/apis/core.kubefed.io/v1beta1/namespaces/{namespace}/kubefedclusters/{name}"),
+        Kind::WorkspaceTemplate => {
+            format!("/apis/tenant.kubesphere.io/v1alpha2/workspacetemplates/{name}")
+        }
+        Kind::KubeFedCluster => {
+            format!("/apis/core.kubefed.io/v1beta1/namespaces/{namespace}/kubefedclusters/{name}")
+        }
     }
 }
 
 fn seen(rung: Rung, object: &Json) -> Seen {
     let meta = &object["metadata"];
     let text = |value: &Json| Text::from(value.as_str().unwrap_or_default());
-    let mark = |name: &str| meta["annotations"].get(name).or_else(|| meta["labels"].get(name));
+    let mark = |name: &str| {
+        meta["annotations"]
+            .get(name)
+            .or_else(|| meta["labels"].get(name))
+    };
     Seen {
         uid: Uid::parse(&text(&meta["uid"])).unwrap_or_default(),
         version: text(&meta["resourceVersion"]),
         generation: meta["generation"].as_i64().unwrap_or_default(),
         deleting: meta["deletionTimestamp"].is_string(),
         value: field(rung, object),
-        opted_out: meta["annotations"][OPT_OUT_ANNOTATION].as_str().is_some_and(|v| v != "false"),
-        keeper: KEEPERS.iter().find(|(name, _)| mark(name).is_some()).map(|(_, program)| Text::from(*program)),
+        opted_out: meta["annotations"][OPT_OUT_ANNOTATION]
+            .as_str()
+            .is_some_and(|v| v != "false"),
+        keeper: KEEPERS
+            .iter()
+            .find(|(name, _)| mark(name).is_some())
+            .map(|(_, program)| Text::from(*program)),
     }
 }
 
@@ -245,17 +311,27 @@ fn field(rung: Rung, object: &Json) -> Value {
     let text = |value: &Json| Value::new(value.as_str().unwrap_or_default());
     match rung {
         Rung::RetainVolumes => text(&object["spec"]["persistentVolumeReclaimPolicy"]),
-        Rung::ArmOrphan => Value::new(if finalizers(object).iter().any(|f| f == ORPHAN) { "true" } else { "false" }),
+        Rung::ArmOrphan => Value::new(if finalizers(object).iter().any(|f| f == ORPHAN) {
+            "true"
+        } else {
+            "false"
+        }),
         Rung::ShieldWorkspaces => text(&object["metadata"]["labels"][MANAGED_LABEL]),
         // Kubernetes reads an absent number as 1.
-        Rung::FreezeControllers => Value::new(&object["spec"]["replicas"].as_i64().unwrap_or(1).to_string()),
+        Rung::FreezeControllers => {
+            Value::new(&object["spec"]["replicas"].as_i64().unwrap_or(1).to_string())
+        }
         Rung::DisarmNamespaces => match &object["metadata"]["ownerReferences"] {
             Json::Null => Value::new("[]"),
             owners => Value::new(&owners.to_string()),
         },
         Rung::FixPlacement => {
             let clusters = object["spec"]["placement"]["clusters"].as_array();
-            let names: Vec<Text> = clusters.into_iter().flatten().map(|c| Text::from(c["name"].as_str().unwrap_or_default())).collect();
+            let names: Vec<Text> = clusters
+                .into_iter()
+                .flatten()
+                .map(|c| Text::from(c["name"].as_str().unwrap_or_default()))
+                .collect();
             Value::names(&names)
         }
         Rung::RemoveStaleCluster => Value::new(&manifest(object).to_string()),
@@ -264,7 +340,10 @@ fn field(rung: Rung, object: &Json) -> Value {
 
 fn finalizers(object: &Json) -> Vec<String> {
     let list = object["metadata"]["finalizers"].as_array();
-    list.into_iter().flatten().filter_map(|f| f.as_str().map(str::to_owned)).collect()
+    list.into_iter()
+        .flatten()
+        .filter_map(|f| f.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// What is needed to register the cluster again: no secret is part of it, only the name of one.
@@ -295,9 +374,15 @@ fn change(order: &Order, object: &Json) -> Result<Json, serde_json::Error> {
             json!({"metadata": {"labels": {MANAGED_LABEL: label}}})
         }
         Rung::FreezeControllers => json!({"spec": {"replicas": serde_json::from_str::<i32>(to)?}}),
-        Rung::DisarmNamespaces => json!({"metadata": {"ownerReferences": serde_json::from_str::<Json>(to)?}}),
+        Rung::DisarmNamespaces => {
+            json!({"metadata": {"ownerReferences": serde_json::from_str::<Json>(to)?}})
+        }
         Rung::FixPlacement => {
-            let names: Vec<Json> = to.split(',').filter(|n| !n.is_empty()).map(|n| json!({"name": n})).collect();
+            let names: Vec<Json> = to
+                .split(',')
+                .filter(|n| !n.is_empty())
+                .map(|n| json!({"name": n}))
+                .collect();
             json!({"spec": {"placement": {"clusters": names}}})
         }
         Rung::RemoveStaleCluster => Json::Null,

@@ -91,7 +91,7 @@ pub struct CauseView {
     pub uid: Option<Uid>,
 }
 
-/// Content of `status.hold`.
+/// Content of the switch, `status.hold` of the FederationHold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HoldImage {
     /// The collector is refused.
@@ -123,10 +123,10 @@ impl HoldImage {
 /// One effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Write `status.hold` at once: it raises a rule, or changes only what is said about rules that stay. Any replica may,
+    /// Write the switch at once: it raises a rule, or changes only what is said about rules that stay. Any replica may,
     /// without lease, list or precondition.
     Raise(HoldImage),
-    /// Write `status.hold` so that a rule goes: the leader's, with resourceVersion.
+    /// Write the switch so that a rule goes: the leader's, with resourceVersion.
     Lower(HoldImage),
     /// Make a durable binding active or dormant.
     Durable(Rule, bool),

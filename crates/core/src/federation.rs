@@ -236,14 +236,17 @@ impl Federation {
         self.diagnose(now)
     }
 
-    /// The object says this of the hold; `first` after a start, when an earlier process' causes are taken up.
+    /// The switch says this, and a person released these rules (indexed as [`Rule`]); `first` after a start, when an earlier
+    /// process' causes are taken up.
     pub fn observe_hold(
         &mut self,
         image: HoldImage,
+        released: [bool; 2],
         version: u64,
         first: bool,
         now: Time,
     ) -> Vec<Effect> {
+        self.hold.set_released(released);
         let verify = self.hold.observe(image, version, first, now);
         let mut effects = self.hold.plan(now);
         effects.extend(
@@ -256,16 +259,21 @@ impl Federation {
 
     /// The FederationHealth object is gone.
     pub fn object_vanished(&mut self) {
-        self.hold.vanished();
+        self.hold.uninstructed();
         self.remedy.set_policy(RemedyPolicy::default());
     }
 
-    /// Outcome of a write of `status.hold`: the new resourceVersion, or None if it failed.
+    /// The FederationHold object is gone.
+    pub fn switch_vanished(&mut self) {
+        self.hold.vanished();
+    }
+
+    /// Outcome of a write of the switch: the new resourceVersion, or None if it failed.
     pub fn hold_written(&mut self, outcome: Option<u64>) {
         self.hold.wrote(outcome);
     }
 
-    /// Newest resourceVersion of the object that is known from our own writes and its watch.
+    /// Newest resourceVersion of the switch that is known from our own writes and its watch.
     pub fn hold_version(&self) -> u64 {
         self.hold.version()
     }

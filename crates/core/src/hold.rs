@@ -87,9 +87,11 @@ pub struct Hold {
     policy: HoldPolicy,
     /// The owner's wishes have been read.
     instructed: bool,
+    /// Rules that a person released by hand.
+    released: [bool; 2],
     causes: Causes,
     namespaces: Vec<Text>,
-    /// What the object says as far as is known; None while there is no object.
+    /// What the switch says as far as is known; None while there is none.
     observed: Option<HoldImage>,
     /// What it was last asked to say, until that is answered.
     asked: Option<HoldImage>,
@@ -104,9 +106,7 @@ impl Hold {
     pub(crate) fn set_policy(&mut self, policy: HoldPolicy, now: Time) {
         let was = std::mem::replace(&mut self.policy, policy);
         let instructed = std::mem::replace(&mut self.instructed, true);
-        if !self.asked_for() {
-            self.forget_personal();
-        }
+        self.forget_personal();
         let fell_back = was.collection == CollectionPolicy::Always
             && self.policy.collection == CollectionPolicy::OnDiagnosis;
         // What stood armed under a standing hold is collected when it falls: it ends as any hold does, by a confirmed list.
@@ -121,8 +121,17 @@ impl Hold {
         self.follow_requests(now);
     }
 
-    /// A person's release ends what has no other end.
+    /// Takes the rules that a person released by hand, indexed as [`Rule`].
+    pub(crate) fn set_released(&mut self, released: [bool; 2]) {
+        self.released = released;
+        self.forget_personal();
+    }
+
+    /// A person's release of every rule ends what has no other end.
     fn forget_personal(&mut self) {
+        if !self.instructed || Rule::ALL.into_iter().any(|rule| self.allows(rule)) {
+            return;
+        }
         for kind in [CauseKind::UnexpectedDeletion, CauseKind::Unrecorded] {
             let keys: Vec<_> = self.causes.of_kind(kind).map(|(k, _)| k.clone()).collect();
             for key in keys {
@@ -163,7 +172,7 @@ impl Hold {
         self.causes.put((kind, Text::from(subject)), cause);
     }
 
-    /// Takes what the object says, unless it is older than our own last write. `first`: after a start or a new object.
+    /// Takes what the switch says, unless it is older than our own last write. `first`: after a start or a new switch.
     ///
     /// Causes that somebody else wrote are taken up: an earlier process, or another replica that saw a deletion before this
     /// one did. Gives the deletions among them that are young enough to be verified.
@@ -221,7 +230,12 @@ impl Hold {
         verify
     }
 
-    /// The object is gone: nothing may be written, and nothing durable may fall because of that.
+    /// The FederationHealth is gone: without its owner's wishes nothing is held anew, and nothing that stands may fall.
+    pub(crate) fn uninstructed(&mut self) {
+        self.instructed = false;
+    }
+
+    /// The switch is gone: it cannot be written, and nothing durable may fall because of that.
     pub(crate) fn vanished(&mut self) {
         self.observed = None;
         self.asked = None;

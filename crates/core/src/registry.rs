@@ -253,6 +253,11 @@ impl Registry {
         self.clusters.get(name)
     }
 
+    /// UID of this server's own kube-system namespace, once it was read.
+    pub fn host_uid(&self) -> Option<Uid> {
+        self.kube_system
+    }
+
     /// No registration is known to be this server.
     pub fn host_unknown(&self) -> bool {
         !self.host_known

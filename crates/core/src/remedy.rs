@@ -32,10 +32,9 @@ mod release;
 pub mod rung;
 mod settle;
 
-
 pub use gate::MAX_APPROVAL_MS;
-pub use settle::Loaded;
 pub use policy::{Allowed, Approval, Mode, RemedyPolicy, Undo};
+pub use settle::Loaded;
 
 use brake::Brake;
 use fleet::Fleet;
@@ -141,6 +140,11 @@ impl Remedy {
         self.policy = policy;
     }
 
+    /// The newest spec cannot be used: nothing is done on the word of an older one.
+    pub fn spec_is_invalid(&mut self) {
+        self.policy.valid = false;
+    }
+
     fn next(&mut self, federation: &Federation, around: &Around, now: Time) -> Ask {
         if self.policy.mode == Mode::Observe {
             self.plan = None;
@@ -172,7 +176,11 @@ impl Remedy {
                     continue;
                 };
                 let undoing = record.state == State::Undoing;
-                let brake = if undoing { self.at_all(around, now) } else { self.forward(federation, around, now) };
+                let brake = if undoing {
+                    self.at_all(around, now)
+                } else {
+                    self.forward(federation, around, now)
+                };
                 match brake {
                     Some(brake) => self.abandon(&brake, now),
                     None => return Some(Ask::Perform(self.order(&record))),
@@ -184,7 +192,8 @@ impl Remedy {
             self.follow(federation, now);
             self.choose_way_back(federation, around, now);
         }
-        (self.journal.dirty() && self.due(now) && around.leads).then(|| Ask::Record(self.journal.records().to_vec()))
+        (self.journal.dirty() && self.due(now) && around.leads)
+            .then(|| Ask::Record(self.journal.records().to_vec()))
     }
 
     /// What was written down and not yet sent is not done.
@@ -192,7 +201,12 @@ impl Remedy {
         for id in std::mem::take(&mut self.batch) {
             match self.journal.get(id).map(|r| r.state) {
                 Some(State::Intended) => {
-                    self.journal.set(id, State::Failed, format!("Not begun. {}", brake.message()), now);
+                    self.journal.set(
+                        id,
+                        State::Failed,
+                        format!("Not begun. {}", brake.message()),
+                        now,
+                    );
                 }
                 Some(State::Undoing) => self.journal.set(id, State::Verified, brake.message(), now),
                 _ => {}
@@ -204,11 +218,16 @@ impl Remedy {
     fn consider(&mut self, federation: &Federation, around: &Around, now: Time) -> Option<Ask> {
         self.brake = self.forward(federation, around, now);
         let wishes = self.wishes(federation, around.held);
-        let keys: BTreeSet<(Rung, Target)> = wishes.iter().map(|w| (w.rung, w.target.clone())).collect();
+        let keys: BTreeSet<(Rung, Target)> =
+            wishes.iter().map(|w| (w.rung, w.target.clone())).collect();
         self.seen.retain(|key, _| keys.contains(key));
         let unread: Vec<_> = keys
             .into_iter()
-            .filter(|key| self.seen.get(key).is_none_or(|(_, at)| now.since_ms(*at) >= RESURVEY_MS))
+            .filter(|key| {
+                self.seen
+                    .get(key)
+                    .is_none_or(|(_, at)| now.since_ms(*at) >= RESURVEY_MS)
+            })
             .collect();
         if !unread.is_empty() && self.due(now) {
             return Some(Ask::Survey(unread));
@@ -223,7 +242,10 @@ impl Remedy {
     }
 
     fn make_plan(&mut self, wishes: Vec<Wish>, now: Time) {
-        let steps: Vec<Step> = wishes.into_iter().filter_map(|wish| self.step(wish, now)).collect();
+        let steps: Vec<Step> = wishes
+            .into_iter()
+            .filter_map(|wish| self.step(wish, now))
+            .collect();
         let before = self.plan.take();
         if steps.is_empty() {
             return;
@@ -261,7 +283,9 @@ impl Remedy {
     }
 
     fn apply_brakes(&mut self, now: Time) {
-        let Some(mut plan) = self.plan.take() else { return };
+        let Some(mut plan) = self.plan.take() else {
+            return;
+        };
         plan.brake = self.brake.clone().or_else(|| self.budget(now));
         for step in &mut plan.steps {
             let approved = (step.rung, step.target.uid, step.to.clone());
@@ -277,8 +301,14 @@ impl Remedy {
 
     /// The next write that was not tried yet.
     fn rehearse(&mut self) -> Option<Ask> {
-        let plan = self.plan.as_ref().filter(|plan| plan.brake == Some(Brake::DryRun))?;
-        let step = plan.steps.iter().find(|s| s.tried.is_none() && s.brake.is_none())?;
+        let plan = self
+            .plan
+            .as_ref()
+            .filter(|plan| plan.brake == Some(Brake::DryRun))?;
+        let step = plan
+            .steps
+            .iter()
+            .find(|s| s.tried.is_none() && s.brake.is_none())?;
         Some(Ask::Perform(Order {
             record: None,
             rung: step.rung,
@@ -303,9 +333,15 @@ impl Remedy {
             .filter(|s| s.rung == rung && s.brake.is_none())
             .take(MAX_TARGETS)
             .collect();
-        let writes = steps.iter().map(|s| (s.rung, s.target.clone(), s.from.clone(), s.to.clone()));
+        let writes = steps
+            .iter()
+            .map(|s| (s.rung, s.target.clone(), s.from.clone(), s.to.clone()));
         let ids = self.journal.intend(&plan.id, writes, now);
-        self.generations = ids.iter().copied().zip(steps.iter().map(|s| s.generation)).collect();
+        self.generations = ids
+            .iter()
+            .copied()
+            .zip(steps.iter().map(|s| s.generation))
+            .collect();
         self.batch = ids.into();
         self.seen.retain(|(seen, _), _| *seen != rung);
         Some(Ask::Record(self.journal.records().to_vec()))
@@ -314,7 +350,11 @@ impl Remedy {
     /// The write that a record stands for, or the way back.
     fn order(&self, record: &Record) -> Order {
         let back = record.state == State::Undoing;
-        let (from, to) = if back { (&record.to, &record.from) } else { (&record.from, &record.to) };
+        let (from, to) = if back {
+            (&record.to, &record.from)
+        } else {
+            (&record.from, &record.to)
+        };
         Order {
             record: Some(record.id),
             rung: record.rung,
@@ -351,17 +391,37 @@ impl Remedy {
     pub(crate) fn conditions(&self) -> Vec<ConditionState> {
         let mut conditions = Vec::new();
         let mut push = |type_, status, reason, message: String| {
-            conditions.push(ConditionState { type_, status, reason, message });
+            conditions.push(ConditionState {
+                type_,
+                status,
+                reason,
+                message,
+            });
         };
         let wanted = self.policy.mode != Mode::Observe;
         if wanted {
             match self.refusal() {
-                Some(brake) => push(ConditionType::RemediationAllowed, Truth::False, brake.reason(), brake.message()),
-                None => push(ConditionType::RemediationAllowed, Truth::True, Reason::AsExpected, String::new()),
+                Some(brake) => push(
+                    ConditionType::RemediationAllowed,
+                    Truth::False,
+                    brake.reason(),
+                    brake.message(),
+                ),
+                None => push(
+                    ConditionType::RemediationAllowed,
+                    Truth::True,
+                    Reason::AsExpected,
+                    String::new(),
+                ),
             }
             if !self.policy.pauses.is_empty() {
                 let brake = Brake::Paused(self.policy.pauses.clone());
-                push(ConditionType::Paused, Truth::True, brake.reason(), brake.message());
+                push(
+                    ConditionType::Paused,
+                    Truth::True,
+                    brake.reason(),
+                    brake.message(),
+                );
             }
         }
         let standing: Vec<String> = self
@@ -373,7 +433,12 @@ impl Remedy {
             .map(|r| format!("{} on {}", r.rung.as_str(), r.target))
             .collect();
         if !standing.is_empty() {
-            push(ConditionType::Remediating, Truth::True, Reason::ActsInForce, format!("In force: {}.", standing.join(", ")));
+            push(
+                ConditionType::Remediating,
+                Truth::True,
+                Reason::ActsInForce,
+                format!("In force: {}.", standing.join(", ")),
+            );
         }
         conditions
     }

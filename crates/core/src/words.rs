@@ -111,6 +111,8 @@ words! {
         ProofFailed,
         /// The proof has not run yet.
         ProofPending,
+        /// A person released the rule in the FederationHold.
+        ReleasedByHand,
         /// A person asked for the hold.
         Requested,
         /// A hold was found standing whose cause is not recorded.

@@ -1,8 +1,8 @@
-//! `status.hold` to and from the decisions' image of it.
+//! The switch to and from the decisions' image of it.
 
-use federation_health_api::v1alpha1::{HoldCause, HoldStatus};
+use federation_health_api::v1alpha1::{FederationHold, HoldCause, HoldStatus, Permission};
 use federation_health_core::{
-    effect::{CauseKind, CauseView, HoldImage},
+    effect::{CauseKind, CauseView, HoldImage, Rule},
     id::{Text, Uid},
 };
 use serde_json::{Value, json};
@@ -34,6 +34,17 @@ pub fn image(status: Option<&HoldStatus>) -> HoldImage {
     }
 }
 
+/// Rules that a person released, indexed as [`Rule`].
+pub fn released(switch: &FederationHold) -> [bool; 2] {
+    Rule::ALL.map(|rule| {
+        let permission = match rule {
+            Rule::Collection => switch.spec.collection,
+            Rule::Federation => switch.spec.federation,
+        };
+        permission == Permission::Never
+    })
+}
+
 fn cause(cause: &HoldCause) -> Option<CauseView> {
     Some(CauseView {
         kind: CauseKind::parse(&cause.reason)?,
@@ -42,50 +53,50 @@ fn cause(cause: &HoldCause) -> Option<CauseView> {
     })
 }
 
-/// The merge patch that makes `status.hold` say this, and nothing else of the object. Nulls take away what no longer holds.
-///
-/// With a resourceVersion it is the leader's lowering, which a concurrent raise makes fail.
-pub fn patch(image: &HoldImage, resource_version: Option<&str>) -> Value {
-    let mut hold = json!({
-        "collection": image.collection,
-        "federation": image.federation,
-        "namespaces": image.namespaces.iter().map(|n| &**n).collect::<Vec<_>>(),
-        "since": image.since.map(wire_time),
-        "reason": image.reason.map(CauseKind::as_str),
-        "message": (!image.message.is_empty()).then(|| clip(&image.message, MAX_MESSAGE)),
-        "causes": image.causes.iter().map(wire_cause).collect::<Vec<_>>(),
-    });
-    for list in ["namespaces", "causes"] {
-        if hold[list].as_array().is_some_and(Vec::is_empty) {
-            hold[list] = Value::Null;
+/// Fields that a lowering takes away where nothing is to be said.
+const OPTIONAL: [&str; 5] = ["namespaces", "since", "reason", "message", "causes"];
+
+/// The image as `status.hold` says it.
+pub fn wire(image: &HoldImage) -> HoldStatus {
+    HoldStatus {
+        collection: image.collection,
+        federation: image.federation,
+        namespaces: image.namespaces.iter().map(ToString::to_string).collect(),
+        since: image.since.map(wire_time),
+        reason: image.reason.map(|reason| reason.as_str().to_owned()),
+        message: (!image.message.is_empty()).then(|| clip(&image.message, MAX_MESSAGE).to_owned()),
+        causes: image.causes.iter().map(wire_cause).collect(),
+    }
+}
+
+/// The merge patch that lowers: a concurrent raise makes it fail. Nulls take away what no longer holds.
+pub fn lowered(image: &HoldImage, resource_version: &str) -> Value {
+    let mut hold = json!(wire(image));
+    if let Some(fields) = hold.as_object_mut() {
+        for field in OPTIONAL {
+            fields.entry(field).or_insert(Value::Null);
         }
     }
-    let mut patch = json!({"status": {"hold": hold}});
-    if let Some(version) = resource_version {
-        patch["metadata"] = json!({"resourceVersion": version});
-    }
-    patch
+    json!({"metadata": {"resourceVersion": resource_version}, "status": {"hold": hold}})
 }
 
-/// The same as a server-side apply to the object of this name: what it leaves out and this manager applied before goes away.
+/// The server-side apply that raises, to the FederationHold of this name: what it leaves out and this manager applied before
+/// goes away.
 pub fn applied(image: &HoldImage, name: &str) -> Value {
-    let mut applied = patch(image, None);
-    if let Some(hold) = applied["status"]["hold"].as_object_mut() {
-        hold.retain(|_, value| !value.is_null());
-    }
-    applied["apiVersion"] = json!("federationhealth.io/v1alpha1");
-    applied["kind"] = json!("FederationHealth");
-    applied["metadata"] = json!({"name": name});
-    applied
+    json!({
+        "apiVersion": "federationhealth.io/v1alpha1",
+        "kind": "FederationHold",
+        "metadata": {"name": name},
+        "status": {"hold": wire(image)},
+    })
 }
 
-fn wire_cause(cause: &CauseView) -> Value {
-    let mut value =
-        json!({"reason": cause.kind.as_str(), "subject": clip(&cause.subject, MAX_SUBJECT)});
-    if let Some(uid) = cause.uid {
-        value["uid"] = Value::String(uid.to_string());
+fn wire_cause(cause: &CauseView) -> HoldCause {
+    HoldCause {
+        reason: cause.kind.as_str().to_owned(),
+        subject: clip(&cause.subject, MAX_SUBJECT).to_owned(),
+        uid: cause.uid.map(|uid| uid.to_string()),
     }
-    value
 }
 
 /// Cuts at a character boundary.
@@ -118,7 +129,7 @@ mod tests {
                 uid: Uid::parse("d7578d81-7969-430d-834a-526aa14a0764"),
             }],
         };
-        let wire = patch(&image, Some("7"));
+        let wire = lowered(&image, "7");
         assert_eq!(wire["metadata"]["resourceVersion"], "7");
         let hold: HoldStatus = serde_json::from_value(wire["status"]["hold"].clone()).unwrap();
         assert_eq!(super::image(Some(&hold)), image);
@@ -140,8 +151,8 @@ mod tests {
 
     #[test]
     fn lowering_takes_every_field_away() {
-        let wire = patch(&HoldImage::default(), None);
-        for field in ["since", "reason", "message", "namespaces", "causes"] {
+        let wire = lowered(&HoldImage::default(), "7");
+        for field in OPTIONAL {
             assert!(
                 wire["status"]["hold"][field].is_null(),
                 "{field} must be removed"

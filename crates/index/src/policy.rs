@@ -2,7 +2,7 @@
 
 use federation_health_api::{
     FederationHealth, FederationHealthSpec,
-    v1alpha1::{Churn, CollectionHold, FederationHold, Kinds, ProbeMode},
+    v1alpha1::{Churn, CollectionRule, FederationRule, Kinds, ProbeMode},
 };
 use federation_health_core::{
     churn::Thresholds,
@@ -99,11 +99,11 @@ fn hold(spec: &FederationHealthSpec) -> HoldPolicy {
     let hold = &spec.hold;
     HoldPolicy {
         collection: match hold.collection {
-            CollectionHold::Never => CollectionPolicy::Never,
-            CollectionHold::OnDiagnosis => CollectionPolicy::OnDiagnosis,
-            CollectionHold::Always => CollectionPolicy::Always,
+            CollectionRule::Never => CollectionPolicy::Never,
+            CollectionRule::OnDiagnosis => CollectionPolicy::OnDiagnosis,
+            CollectionRule::Always => CollectionPolicy::Always,
         },
-        federation: hold.federation == FederationHold::OnDiagnosis,
+        federation: hold.federation == FederationRule::OnDiagnosis,
         release_after_ms: hold.release_after_seconds * 1000,
         requests: hold
             .requests

@@ -40,8 +40,16 @@ const MAX_MESSAGE: usize = 1024;
 pub fn policy(object: &FederationHealth) -> RemedyPolicy {
     let spec = &object.spec.remediation;
     let actions = &spec.actions;
-    let annotation = |name: &str| object.metadata.annotations.as_ref().and_then(|a| a.get(name)).map(String::as_str);
+    let annotation = |name: &str| {
+        object
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|a| a.get(name))
+            .map(String::as_str)
+    };
     RemedyPolicy {
+        valid: true,
         mode: match spec.mode {
             RemediationMode::Observe => Mode::Observe,
             RemediationMode::DryRun => Mode::DryRun,
@@ -59,7 +67,11 @@ pub fn policy(object: &FederationHealth) -> RemedyPolicy {
         max_acts_per_hour: spec.limits.max_actions_per_hour as usize,
         cooldown_ms: spec.limits.cooldown_seconds * 1000,
         max_unhealthy_percent: spec.limits.max_unhealthy_percent,
-        pauses: spec.pause_requests.iter().map(|p| Text::from(p.name.as_str())).collect(),
+        pauses: spec
+            .pause_requests
+            .iter()
+            .map(|p| Text::from(p.name.as_str()))
+            .collect(),
         approval: annotation(APPROVE_ANNOTATION).map(approval),
         undo: annotation(UNDO_ANNOTATION).map(undo),
     }
@@ -74,7 +86,9 @@ fn allowed(policy: ActionPolicy) -> Allowed {
 }
 
 fn approval(value: &str) -> Approval {
-    let parsed = value.split_once('@').and_then(|(id, until)| Some((Text::from(id.trim()), time(until.trim())?)));
+    let parsed = value
+        .split_once('@')
+        .and_then(|(id, until)| Some((Text::from(id.trim()), time(until.trim())?)));
     parsed.map_or_else(
         || Approval::Malformed(format!("the annotation {APPROVE_ANNOTATION} is not PLAN@TIME, the time as 2026-11-23T22:00:00Z")),
         |(id, until)| Approval::Plan(id, until),
@@ -84,7 +98,8 @@ fn approval(value: &str) -> Approval {
 fn undo(value: &str) -> Undo {
     match value.trim() {
         "all" => Undo::All,
-        word => Rung::parse(word).map_or_else(|| Undo::Malformed(Text::from(clip(word, 64))), Undo::Rung),
+        word => Rung::parse(word)
+            .map_or_else(|| Undo::Malformed(Text::from(clip(word, 64))), Undo::Rung),
     }
 }
 
@@ -103,7 +118,12 @@ pub fn plan(plan: &Plan) -> PlanStatus {
 
 fn step(step: &Step) -> PlanStep {
     let rung = step.rung;
-    let change = format!("{}: {} -> {}", rung.field(), clip(&step.from.to_string(), 200), clip(&step.to.to_string(), 200));
+    let change = format!(
+        "{}: {} -> {}",
+        rung.field(),
+        clip(&step.from.to_string(), 200),
+        clip(&step.to.to_string(), 200)
+    );
     PlanStep {
         action: rung.as_str().to_owned(),
         kind: step.target.kind.as_str().to_owned(),
@@ -113,7 +133,12 @@ fn step(step: &Step) -> PlanStep {
         resource_version: step.version.to_string(),
         change: clip(&change, MAX_TEXT).to_owned(),
         why: clip(&step.why, MAX_TEXT).to_owned(),
-        evidence: step.evidence.iter().take(MAX_LINES).map(|line| clip(line, MAX_LINE).to_owned()).collect(),
+        evidence: step
+            .evidence
+            .iter()
+            .take(MAX_LINES)
+            .map(|line| clip(line, MAX_LINE).to_owned())
+            .collect(),
         reversible: rung.released() || !rung.destructive(),
         verification: rung.verification().to_owned(),
         undo: rung.undo().to_owned(),
@@ -137,7 +162,12 @@ pub fn actions(records: &[Record]) -> Vec<ActionStatus> {
 /// What status shows of it: all that is in force or open, and the newest of the rest.
 pub fn shown(records: &[Record]) -> Vec<ActionStatus> {
     let open = |r: &&Record| r.stands() || r.unsettled() || r.state.latches();
-    let mut chosen: Vec<&Record> = records.iter().filter(open).rev().take(MAX_ACTIONS).collect();
+    let mut chosen: Vec<&Record> = records
+        .iter()
+        .filter(open)
+        .rev()
+        .take(MAX_ACTIONS)
+        .collect();
     let rest = records.iter().filter(|r| !open(r)).rev();
     chosen.extend(rest.take(MAX_ACTIONS - chosen.len()));
     chosen.sort_by_key(|r| r.id);

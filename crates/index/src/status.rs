@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use federation_health_api::v1alpha1::{
-    BlastRadius, ClusterGroup, FederationHealthStatus, FindingStatus, GroupMember, Incident,
-    LostNamespace, Summary,
+    BlastRadius, ClusterGroup, FederationHealthStatus, FindingStatus, GroupMember, HoldStatus,
+    Incident, LostNamespace, Summary,
 };
 use federation_health_core::{
     assess::{Assessment, ConditionState, Since},
+    effect::Rule,
     federation::Federation,
     findings::Finding,
     id::{Text, Uid},
@@ -20,7 +21,10 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use crate::{hold::clip, remedy};
+use crate::{
+    hold::{clip, wire},
+    remedy,
+};
 
 /// Bound of a finding's message in the CRD.
 const MAX_MESSAGE: usize = 1024;
@@ -42,7 +46,7 @@ pub fn instant(time: &WireTime) -> Time {
     Time(time.0.as_millisecond())
 }
 
-/// The status that says what the assessment says, but for `hold`, which is written apart.
+/// The status that says what the assessment says.
 ///
 /// Times of conditions and findings are kept from `before` while nothing changed, so that equal judgements give equal bytes.
 pub fn status(
@@ -72,7 +76,7 @@ pub fn status(
             findings: assessment.findings_total as i64,
             truncated: assessment.findings_total > assessment.findings.len(),
         }),
-        hold: None,
+        hold: held(federation),
         cluster_groups: assessment.groups.iter().map(group).collect(),
         findings: assessment.findings.iter().map(finding).collect(),
         blast_radius: radius(assessment),
@@ -81,6 +85,15 @@ pub fn status(
         incidents: incidents(ledger, max_incidents),
         lost_namespaces: ledger.lost().iter().map(lost).collect(),
     }
+}
+
+/// A copy of the switch while anything is held.
+fn held(federation: &Federation) -> Option<HoldStatus> {
+    let image = federation.hold().written();
+    Rule::ALL
+        .into_iter()
+        .any(|rule| image.holds(rule))
+        .then(|| wire(&image))
 }
 
 /// A status of one condition: for an object that is not served.

@@ -37,12 +37,12 @@ pub struct Executor {
     pub hold_host: Host,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    /// resourceVersion of the object as the watch last saw it.
+    /// resourceVersion of the switch as the watch last saw it.
     pub version: watch::Receiver<u64>,
 }
 
 impl Executor {
-    /// Writes `status.hold` whenever its order changes: one writer, the latest order, nothing in between.
+    /// Writes the switch whenever its order changes: one writer, the latest order, nothing in between.
     pub async fn hold(self: Arc<Self>) {
         let mut orders = self.engine.hold.subscribe();
         let mut pause = HOLD_RETRY;
@@ -52,7 +52,7 @@ impl Executor {
                 tracing::warn!(class = error.class(), %error, "the hold could not be written");
                 self.metrics.write_failed("hold", error.class());
                 if error.code() == Some(404) {
-                    // The object is gone: its watch will say so, and a new one starts afresh.
+                    // The switch is gone: its watch will say so, and a new one starts afresh.
                     break;
                 }
                 if order.lowers {
@@ -74,7 +74,7 @@ impl Executor {
         }
     }
 
-    /// Reads the object now and then over the hold's own connection: a hold must not begin with a TLS handshake, and an
+    /// Reads the switch now and then over the hold's own connection: a hold must not begin with a TLS handshake, and an
     /// idle connection is closed by the client's pool after 90 s.
     pub async fn keep_warm(self: Arc<Self>) {
         loop {

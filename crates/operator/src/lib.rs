@@ -21,5 +21,7 @@ pub mod prober;
 pub mod prove;
 pub mod readers;
 pub mod reconcile;
+pub mod remedy;
 pub mod run;
 pub mod sinks;
+pub mod switch;

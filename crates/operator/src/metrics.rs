@@ -28,6 +28,9 @@ pub struct Metrics {
     write_failures: IntCounterVec,
     status_writes: IntCounter,
     feed_synced: IntGaugeVec,
+    acts: IntCounterVec,
+    refusals: IntCounterVec,
+    acts_standing: IntGauge,
 }
 
 impl Metrics {
@@ -91,7 +94,12 @@ impl Metrics {
                 "Since when the rule holds, 0 while it does not.",
                 &["rule"],
             )?,
-            hold_writes: counters(r, "hold_writes_total", "Writes of status.hold.", &["kind"])?,
+            hold_writes: counters(
+                r,
+                "hold_writes_total",
+                "Writes of the switch, status.hold of the FederationHold.",
+                &["kind"],
+            )?,
             write_failures: counters(
                 r,
                 "write_failures_total",
@@ -104,6 +112,23 @@ impl Metrics {
                 "feed_synced",
                 "1 while the watch of the kind is in order.",
                 &["feed"],
+            )?,
+            acts: counters(
+                r,
+                "remediation_writes_total",
+                "Writes of remediation by action and outcome.",
+                &["action", "outcome"],
+            )?,
+            refusals: counters(
+                r,
+                "remediation_refusals_total",
+                "Times at which a brake began to stand against acting.",
+                &["brake"],
+            )?,
+            acts_standing: gauge(
+                r,
+                "remediation_acts_standing",
+                "Changes of remediation that are in force.",
             )?,
             registry,
         };
@@ -164,6 +189,8 @@ impl Metrics {
                 since,
             );
         }
+        let standing = federation.remedy().journal().standing().count();
+        self.acts_standing.set(standing as i64);
         self.feed_synced.reset();
         for (feed, synced) in federation.feeds() {
             self.feed_synced
@@ -177,6 +204,16 @@ impl Metrics {
         self.hold_writes
             .with_label_values(&[if lowers { "lower" } else { "raise" }])
             .inc();
+    }
+
+    /// An order of remediation was carried out, or was not.
+    pub fn remedied(&self, action: &str, outcome: &str) {
+        self.acts.with_label_values(&[action, outcome]).inc();
+    }
+
+    /// A brake began to stand against acting.
+    pub fn refused(&self, brake: &str) {
+        self.refusals.with_label_values(&[brake]).inc();
     }
 
     /// Status was written.

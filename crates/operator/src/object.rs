@@ -1,4 +1,4 @@
-//! The FederationHealth object: its spec becomes policy, its `status.hold` what is known of the switch.
+//! The FederationHealth object: its spec becomes policy, its status what an earlier process knew.
 
 use std::{
     collections::BTreeMap,
@@ -10,13 +10,13 @@ use federation_health_api::FederationHealth;
 use federation_health_cluster::{endpoint::EndpointPolicy, watch::Sink};
 use federation_health_core::facts::FeedState;
 use federation_health_index::{
-    hold,
     policy::{self, Settings},
-    status,
+    remedy, status,
 };
+use kube::core::ObjectMeta;
 use tokio::sync::{Notify, watch};
 
-use crate::{engine::Engine, prober::Plan};
+use crate::{engine::Engine, prober::Plan, switch::Switch};
 
 /// FederationHealth objects remembered beside our own: more than a handful is a mistake that one line tells as well.
 const MAX_OTHERS: usize = 32;
@@ -34,6 +34,10 @@ pub struct Known {
     pub others: BTreeMap<String, Arc<FederationHealth>>,
     /// The list of objects was completed once.
     pub synced: bool,
+    /// The FederationHold.
+    pub switch: Switch,
+    /// There is an object, or there is no switch: one may have to be created.
+    pub unmatched: Arc<Notify>,
     restored: bool,
 }
 
@@ -45,8 +49,6 @@ pub struct ObjectSink {
     pub name: String,
     /// What is known.
     pub known: Arc<Mutex<Known>>,
-    /// Its resourceVersion, for the hold's writer.
-    pub version: watch::Sender<u64>,
     /// How to probe, for the prober.
     pub probing: watch::Sender<Option<Plan>>,
     /// Every federated kind is watched.
@@ -68,7 +70,6 @@ impl ObjectSink {
             engine,
             name,
             known,
-            version: watch::Sender::new(0),
             probing: watch::Sender::new(None),
             all_kinds: watch::Sender::new(false),
             rehearse,
@@ -81,13 +82,6 @@ impl ObjectSink {
     }
 
     fn own(&self, object: &FederationHealth) {
-        let version: u64 = object
-            .metadata
-            .resource_version
-            .as_deref()
-            .and_then(|v| v.parse().ok())
-            .unwrap_or_default();
-        let image = hold::image(object.status.as_ref().and_then(|s| s.hold.as_ref()));
         let outcome =
             policy::settings(object).and_then(|settings| Ok((plan(&settings)?, settings)));
         let (first, changed, usable) = {
@@ -105,22 +99,25 @@ impl ObjectSink {
                 known.settings = Some(settings.clone());
             }
             known.object = Some(Arc::new(object.clone()));
+            if first {
+                known.unmatched.notify_one();
+            }
             (first, former != known.settings, usable)
         };
         let now = self.engine.clock.now();
-        self.version
-            .send_if_modified(|known| version > std::mem::replace(known, version.max(*known)));
         self.engine.step(|federation| {
             if first && let Some(before) = &object.status {
                 let (ledger, since) = status::restored(before);
                 federation.restore(ledger, since);
+                let records = remedy::records(&before.actions);
+                federation.remedy_mut().restore(records);
             }
-            let mut effects = Vec::new();
-            if let Some((_, settings)) = &usable {
-                effects = federation.set_policy(settings.policy.clone(), now);
+            if usable.is_none() {
+                federation.remedy_mut().spec_is_invalid();
             }
-            effects.extend(federation.observe_hold(image, version, first, now));
-            effects
+            usable.as_ref().map_or_else(Vec::new, |(_, settings)| {
+                federation.set_policy(settings.policy.clone(), now)
+            })
         });
         if let Some((plan, settings)) = usable {
             if changed {
@@ -150,7 +147,7 @@ impl ObjectSink {
             drop(known);
             tracing::warn!(
                 object = name,
-                "the FederationHealth object is gone: what is held durably stays held"
+                "the FederationHealth object is gone: what is held stays held, and nothing is held anew"
             );
             self.engine.step(|federation| {
                 federation.object_vanished();
@@ -160,6 +157,12 @@ impl ObjectSink {
             known.others.remove(name);
         }
     }
+}
+
+/// An object's resourceVersion; 0 if it is no number.
+pub(crate) fn version_of(metadata: &ObjectMeta) -> u64 {
+    let version = metadata.resource_version.as_deref();
+    version.and_then(|v| v.parse().ok()).unwrap_or_default()
 }
 
 /// What an object without a spec asks for.

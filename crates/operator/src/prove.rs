@@ -9,7 +9,7 @@ use federation_health_cluster::proof::{Prover, Wanted};
 use federation_health_core::{assess::Proof, federation::Policy, hold::CollectionPolicy};
 use tokio::{sync::Notify, time::Instant};
 
-use crate::{engine::Engine, object::Known};
+use crate::{engine::Engine, object::Known, switch::Switch};
 
 /// Changes of policies that come together are proven together.
 const GATHER: Duration = Duration::from_secs(1);
@@ -83,10 +83,13 @@ impl Rehearsal {
         }
     }
 
-    /// The holds asked for, if any are.
+    /// The holds asked for, if any are and there is something to try them with.
     fn policy(&self) -> Option<Policy> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.object.as_ref()?;
+        if matches!(known.switch, Switch::Unread | Switch::Missing) {
+            return None;
+        }
         let policy = &known.settings.as_ref()?.policy;
         let asked = policy.hold.collection != CollectionPolicy::Never || policy.hold.federation;
         asked.then(|| policy.clone())

@@ -13,7 +13,7 @@ use federation_health_core::{
 };
 use federation_health_index::status;
 
-use crate::{engine::Engine, events::Events, metrics::Metrics, object::Known};
+use crate::{engine::Engine, events::Events, metrics::Metrics, object::Known, switch::Switch};
 
 /// Changes that come together are judged together; a person sees no difference, a storm does.
 const GATHER: Duration = Duration::from_millis(20);
@@ -70,7 +70,10 @@ impl Reconciler {
                 .next
                 .map_or(SWEEP, |at| self.engine.clock.until(at).min(SWEEP));
             let begun = written.status.is_some();
-            if sure || begun || started.elapsed() >= SETTLE || urgent(&assessment) {
+            if begun
+                || started.elapsed() >= SETTLE
+                || (self.switch_read() && (sure || urgent(&assessment)))
+            {
                 pause = pause.min(self.publish(&assessment, &mut written).await);
             } else {
                 pause = pause.min(SETTLE);
@@ -80,6 +83,12 @@ impl Reconciler {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    /// Whether it is known what is held.
+    fn switch_read(&self) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.switch != Switch::Unread
     }
 
     /// Writes what differs; gives how long to wait at most until the next look.
@@ -121,7 +130,7 @@ impl Reconciler {
                 self.engine.clock.now(),
             )
         };
-        if before.is_some_and(|before| same(before, &next)) {
+        if before == Some(&next) {
             return SWEEP;
         }
         let counts_only = before.is_some_and(|before| same_verdict(before, &next));
@@ -209,15 +218,6 @@ fn urgent(assessment: &Assessment) -> bool {
         .any(|(finding, _)| !finding.suspicion)
 }
 
-/// Equal but for `hold`, which is written apart.
-fn same(a: &FederationHealthStatus, b: &FederationHealthStatus) -> bool {
-    let apart = |s: &FederationHealthStatus| FederationHealthStatus {
-        hold: None,
-        ..s.clone()
-    };
-    apart(a) == apart(b)
-}
-
 /// Equal in everything that somebody could act on; counts and dates aside.
 fn same_verdict(a: &FederationHealthStatus, b: &FederationHealthStatus) -> bool {
     let conditions = |s: &FederationHealthStatus| -> Vec<(String, String, String)> {
@@ -235,6 +235,8 @@ fn same_verdict(a: &FederationHealthStatus, b: &FederationHealthStatus) -> bool 
     a.observed_generation == b.observed_generation
         && conditions(a) == conditions(b)
         && findings(a) == findings(b)
+        && a.hold == b.hold
         && a.blast_radius == b.blast_radius
+        && a.plan == b.plan
         && a.lost_namespaces == b.lost_namespaces
 }

@@ -9,9 +9,11 @@ use std::{
 use federation_health_cluster::{
     host::Host,
     probe::Dial,
-    watch::{self, Resource},
+    remedy::Hands,
+    watch::{self, Resource, Sink},
 };
 use kube::Client;
+use serde::de::DeserializeOwned;
 use tokio::{sync::Notify, task::JoinSet};
 
 use crate::{
@@ -28,6 +30,8 @@ use crate::{
     prober::{Prober, Sites},
     prove::{Proving, Rehearsal},
     reconcile::Reconciler,
+    remedy::Remediator,
+    switch::{self, SwitchSink},
 };
 
 /// Everything from outside that the operator runs on.
@@ -50,6 +54,8 @@ pub struct Surroundings {
     pub listen: Option<SocketAddr>,
     /// Object to serve.
     pub object: String,
+    /// Namespace of the operator, where its journal lies.
+    pub namespace: String,
     /// Create the object if there is none.
     pub create_default: bool,
 }
@@ -92,10 +98,12 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         known.clone(),
         policies.clone(),
     );
-    let (version, probing, all_kinds) = (
-        object.version.subscribe(),
-        object.probing.subscribe(),
-        object.all_kinds.subscribe(),
+    let (probing, all_kinds) = (object.probing.subscribe(), object.all_kinds.subscribe());
+    let switch = SwitchSink::new(
+        engine.clone(),
+        around.object.clone(),
+        known.clone(),
+        policies.clone(),
     );
 
     let executor = Arc::new(Executor {
@@ -103,7 +111,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         host: Host::new(around.client.clone(), &around.object),
         hold_host: Host::new(around.hold_client, &around.object),
         metrics: metrics.clone(),
-        version,
+        version: switch.version.subscribe(),
     });
     tasks.spawn(named("hold", executor.clone().hold()));
     tasks.spawn(named(
@@ -120,7 +128,21 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     };
     feeds.start(&mut tasks);
     tasks.spawn(feeds.follow_kinds(all_kinds));
-    tasks.spawn(watch_object(around.watch_client.clone(), object));
+    tasks.spawn(watch_ours(
+        around.watch_client.clone(),
+        "federationhealths",
+        object,
+    ));
+    tasks.spawn(watch_ours(
+        around.watch_client.clone(),
+        "federationholds",
+        switch,
+    ));
+    let host = Host::new(around.client.clone(), &around.object);
+    tasks.spawn(named(
+        "keep the switch",
+        switch::keep(host, known.clone(), policies.clone()),
+    ));
 
     for (path, switches) in [
         ("validatingadmissionpolicybindings", true),
@@ -145,6 +167,14 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         bindings: Arc::default(),
     };
     tasks.spawn(named("prober", prober.run(probing)));
+
+    let remediator = Remediator {
+        engine: engine.clone(),
+        hands: Hands::new(around.client.clone(), &around.object, &around.namespace),
+        metrics: metrics.clone(),
+        version: None,
+    };
+    tasks.spawn(named("remediation", remediator.run()));
 
     let reconciler = Reconciler {
         engine: engine.clone(),
@@ -202,10 +232,14 @@ async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static s
     name
 }
 
-async fn watch_object(client: Client, mut sink: ObjectSink) -> &'static str {
-    let resource = Resource::all("/apis/federationhealth.io/v1alpha1/federationhealths");
+async fn watch_ours<K: DeserializeOwned>(
+    client: Client,
+    plural: &str,
+    mut sink: impl Sink<K>,
+) -> &'static str {
+    let resource = Resource::all(format!("/apis/federationhealth.io/v1alpha1/{plural}"));
     watch::run(client, resource, &mut sink, pending::<()>()).await;
-    "object"
+    "own objects"
 }
 
 async fn watch_bindings(client: Client, plural: &str, mut sink: BindingSink) -> &'static str {

@@ -102,6 +102,9 @@ pub mod resources {
     /// FederationHealth, this project's own kind.
     pub const FEDERATION_HEALTHS: Resource =
         Resource::known("federationhealth.io", "v1alpha1", "federationhealths");
+    /// FederationHold, the switch of its hold.
+    pub const FEDERATION_HOLDS: Resource =
+        Resource::known("federationhealth.io", "v1alpha1", "federationholds");
 }
 
 /// One user at one server.

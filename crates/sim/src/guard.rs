@@ -34,12 +34,14 @@ fn deletion(review: &Review<'_>) -> Option<Denial> {
         .old
         .filter(|_| review.operation == "DELETE" && review.group == GROUP)?;
     in_force(review, POLICY)?;
-    let holds = flag(Some(old), "collection") || flag(Some(old), "federation");
+    let holds = ["collection", "federation"]
+        .iter()
+        .any(|rule| flag(Some(old), &["status", "hold", rule]));
     let annotation = ["metadata", "annotations", "federationhealth.io/break-glass"];
     (holds && json::text(old, &annotation).is_empty()).then(|| {
         denial(
             POLICY,
-            "this FederationHealth holds deletions, and deleting it would end the hold",
+            "deletions are held, and deleting this object would end the hold or leave it without a keeper",
         )
     })
 }
@@ -55,7 +57,7 @@ fn status(review: &Review<'_>) -> Option<Denial> {
     in_force(review, POLICY)?;
     Some(denial(
         POLICY,
-        "only the operator writes the status of a FederationHealth",
+        "only the operator writes the status of FederationHealths and FederationHolds",
     ))
 }
 

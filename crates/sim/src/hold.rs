@@ -1,7 +1,7 @@
 //! What the admission policies of the hold do, as hooks.
 //!
 //! A rule is in force only while its policy and its binding exist on the server. The fast layer also
-//! reads FederationHealth `default`; the durable layer also asks its binding's object selector.
+//! reads FederationHold `default`; the durable layer also asks its binding's object selector.
 
 use std::sync::Arc;
 
@@ -104,7 +104,9 @@ fn canary_is_refused(review: &Review<'_>, old: &Value, layer: Layer) -> bool {
     }
     match layer {
         Layer::Fast => {
-            review.dry_run && !review.parameters_unknown() && flag(parameter(review), "proof")
+            review.dry_run
+                && !review.parameters_unknown()
+                && flag(parameter(review), &["status", "proof"])
         }
         Layer::Durable => {
             let owned = !json::items(old, &["metadata", "ownerReferences"]).is_empty();
@@ -137,28 +139,26 @@ fn is_switched(review: &Review<'_>, layer: Layer, rule: Rule) -> bool {
                 .iter()
                 .any(|plane| is_from(review.user, plane));
     }
-    let Some(health) = parameter(review).filter(|_| !review.parameters_unknown()) else {
+    let Some(switch) = parameter(review).filter(|_| !review.parameters_unknown()) else {
         return false;
     };
-    let permitted = json::text(health, &["spec", "hold", rule.name()]);
-    let planes = json::items(health, &["status", "hold", "namespaces"]);
+    let planes = json::items(switch, &["status", "hold", "namespaces"]);
     let from_plane = planes
         .iter()
         .filter_map(Value::as_str)
         .any(|plane| is_from(review.user, plane));
-    !permitted.is_empty()
-        && permitted != "Never"
-        && flag(Some(health), rule.name())
+    json::text(switch, &["spec", rule.name()]) != "Never"
+        && flag(Some(switch), &["status", "hold", rule.name()])
         && (rule == Rule::Collection || from_plane)
 }
 
 fn parameter<'a>(review: &'a Review<'_>) -> Option<&'a Value> {
-    review.read("federationhealth.io", "federationhealths", "", "default")
+    review.read("federationhealth.io", "federationholds", "", "default")
 }
 
-pub(crate) fn flag(health: Option<&Value>, name: &str) -> bool {
-    health
-        .and_then(|h| json::at(h, &["status", "hold", name]))
+pub(crate) fn flag(object: Option<&Value>, path: &[&str]) -> bool {
+    object
+        .and_then(|o| json::at(o, path))
         .and_then(Value::as_bool)
         .unwrap_or(false)
 }

@@ -133,8 +133,7 @@ async fn measure(size: usize) -> Result<Row, Failure> {
 
 fn fill(sim: &Sim, size: usize) -> Result<(), Failure> {
     sim.install_kubesphere().map_err(|e| format!("{e:?}"))?;
-    let crd = std::fs::read_to_string(guarded::root().join("config/crd/federationhealths.yaml"))?;
-    sim.apply(&crd).map_err(|e| format!("{e:?}"))?;
+    crate::simulated::install_crds(sim)?;
     sim.apply_object(json!({
         "apiVersion": "federationhealth.io/v1alpha1", "kind": "FederationHealth", "metadata": {"name": "default"}, "spec": {},
     }))

@@ -1,10 +1,9 @@
 //! What may befall the guard while the loop rages.
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
-use federation_health_api::{FederationHealth, names};
+use federation_health_api::{FederationHealth, FederationHold, names};
 use federation_health_testbed::{
-    apply,
     error::{Attempt as _, Error, Result},
     wait::{self, Look},
 };
@@ -16,10 +15,11 @@ use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::bed::{Bed, SOON};
-use crate::guarded::{self, root};
+use crate::guarded;
 
 /// A policy with a custom resource as parameter is open for 30 to 31 s after a restart of the API server.
 const FAST_LAYER_OPEN: Duration = Duration::from_secs(35);
@@ -27,8 +27,11 @@ const FAST_LAYER_OPEN: Duration = Duration::from_secs(35);
 const AWHILE: Duration = Duration::from_secs(6);
 /// Begins the names of our policies and bindings.
 const OURS: &str = "federation-health-";
-/// The CRD of FederationHealth.
-const CRD: &str = "federationhealths.federationhealth.io";
+/// Our CRDs. The switch comes second: as long as there is a FederationHealth, the operator makes a switch for it.
+const CRDS: [&str; 2] = [
+    "federationhealths.federationhealth.io",
+    "federationholds.federationhealth.io",
+];
 
 /// Something that befalls the guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +40,9 @@ pub enum Disturbance {
     ApiServerRestarted,
     /// The operator is killed, and starts again after a second.
     OperatorKilled,
-    /// The FederationHealth object is deleted by break-glass; nobody makes it again for a while.
+    /// FederationHealth and FederationHold are deleted by break-glass; nobody makes them again for a while.
     ObjectDeleted,
-    /// Its CRD is deleted, and the object with it.
+    /// Their CRDs are deleted, and the objects with them.
     DefinitionDeleted,
 }
 
@@ -61,8 +64,15 @@ impl Disturbance {
                 println!("API server restarted in {took:?}");
             }
             Self::OperatorKilled => operator(bed)?.kill(0).await?,
-            Self::ObjectDeleted => break_glass(&client).await?,
-            Self::DefinitionDeleted => delete_definition(&client).await?,
+            Self::ObjectDeleted => {
+                break_glass::<FederationHealth>(&client).await?;
+                break_glass::<FederationHold>(&client).await?;
+            }
+            Self::DefinitionDeleted => {
+                for name in CRDS {
+                    delete_definition(&client, name).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -83,8 +93,7 @@ impl Disturbance {
             Self::OperatorKilled => operator(bed)?.wait_running(1, SOON).await,
             Self::ObjectDeleted => guarded::set_spec(&client, spec).await,
             Self::DefinitionDeleted => {
-                let file = root().join("config/crd/federationhealths.yaml");
-                apply::file(&client, &file).await?;
+                guarded::install_definitions(&client).await?;
                 guarded::set_spec(&client, spec).await
             }
         }
@@ -98,17 +107,21 @@ fn operator(bed: &Bed) -> Result<&federation_health_testbed::runner::DeploymentR
 }
 
 /// The guard of the deletion refuses without the annotation, which is part of the check.
-async fn break_glass(client: &Client) -> Result<()> {
-    let api: Api<FederationHealth> = Api::all(client.clone());
-    let attempt = || "delete FederationHealth default by break-glass";
+async fn break_glass<K>(client: &Client) -> Result<()>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let api: Api<K> = Api::all(client.clone());
+    let attempt = || format!("delete {} default by break-glass", K::kind(&()));
     if api
         .delete("default", &DeleteParams::default())
         .await
         .is_ok()
     {
-        return Err(Error::refused(
-            "a FederationHealth that holds was deleted without break-glass",
-        ));
+        return Err(Error::refused(format!(
+            "a {} that holds was deleted without break-glass",
+            K::kind(&())
+        )));
     }
     let patch = json!({"metadata": {"annotations": {names::BREAK_GLASS_ANNOTATION: "soak"}}});
     api.patch("default", &PatchParams::default(), &Patch::Merge(patch))
@@ -120,14 +133,14 @@ async fn break_glass(client: &Client) -> Result<()> {
         .map(drop)
 }
 
-async fn delete_definition(client: &Client) -> Result<()> {
+async fn delete_definition(client: &Client, name: &str) -> Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let attempt = || format!("delete CRD {CRD}");
-    api.delete(CRD, &DeleteParams::default())
+    let attempt = || format!("delete CRD {name}");
+    api.delete(name, &DeleteParams::default())
         .await
         .attempt(attempt)?;
     wait::until("the CRD to be gone", SOON, || async {
-        let found = api.get_opt(CRD).await.attempt(attempt)?;
+        let found = api.get_opt(name).await.attempt(attempt)?;
         Ok(match found {
             None => Look::Done(()),
             Some(crd) => Look::Pending(format!("{:?}", crd.status.map(|s| s.conditions))),

@@ -116,7 +116,7 @@ async fn patch(client: &Client, form: Form, on: bool) -> Result<()> {
     /// What the operator asks for, so that the server does not encode and send the whole object for its version.
     const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
     const STATUS: &str = "/apis/federationhealth.io/v1alpha1/federationhealths/default/status";
-    let hold = json!({"collection": on, "federation": false, "proof": false});
+    let hold = json!({"collection": on, "federation": false});
     let merge = json!({"status": {"hold": hold}});
     let (query, kind, accept, body) = match form {
         Form::Merge => ("", "merge-patch+json", METADATA, merge),

@@ -1,7 +1,7 @@
 //! The prototype that the tripwire is measured against: no judgement at all. It watches Workspaces and writes the hold
 //! at the first deletionTimestamp.
 
-use federation_health_api::FederationHealth;
+use federation_health_api::FederationHold;
 use federation_health_testbed::error::{Attempt as _, Result};
 use futures::{AsyncBufReadExt as _, TryStreamExt as _};
 use kube::{
@@ -29,7 +29,7 @@ impl Prototype {
             .watch(&WatchParams::default(), version)
             .attempt(attempt)?;
         let mut lines = client.request_stream(watch).await.attempt(attempt)?.lines();
-        let objects: Api<FederationHealth> = Api::all(client);
+        let objects: Api<FederationHold> = Api::all(client);
         let hold =
             Patch::Merge(json!({"status": {"hold": {"collection": true, "federation": true}}}));
         Ok(Self(tokio::spawn(async move {

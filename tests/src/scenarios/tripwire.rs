@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use federation_health_api::{FederationHealth, names};
+use federation_health_api::{FederationHealth, FederationHold, names};
 use federation_health_testbed::{
     Federation, FederationOptions,
     audit::AuditEvent,
@@ -28,7 +28,7 @@ use super::{
     padding::{Padding, groups},
     prototype::Prototype,
 };
-use crate::guarded::{self, Guarded, Options, condition, holding, holds, observing};
+use crate::guarded::{self, Guarded, Options, condition, holding, observing};
 
 /// Far more than anything here needs, on a machine that also compiles.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -178,7 +178,7 @@ impl Tripwire {
     }
 
     async fn release_by_hand(&self) -> Result<()> {
-        let api: Api<FederationHealth> = Api::all(break_glass(&self.bed).await?);
+        let api: Api<FederationHold> = Api::all(break_glass(&self.bed).await?);
         let none =
             Patch::Merge(json!({"status": {"hold": {"collection": false, "federation": false}}}));
         api.patch_status("default", &PatchParams::default(), &none)
@@ -229,7 +229,7 @@ fn collects(event: &AuditEvent) -> bool {
 /// Whether this is a write that raised the collection hold.
 pub fn raises(event: &AuditEvent) -> bool {
     event.verb == "patch"
-        && event.object.resource == "federationhealths"
+        && event.object.resource == "federationholds"
         && event.object.subresource == "status"
         && event.took_effect()
         && hold_of(event).is_some_and(|hold| hold["collection"] == true)
@@ -284,8 +284,11 @@ async fn wait_allowed(workspaces: &Api<DynamicObject>, name: &str) -> Result<()>
 /// # Errors
 /// A hold stands after a minute.
 pub async fn wait_released(client: &Client) -> Result<()> {
-    guarded::wait_health(client, "no fast hold", LIMIT, |h| {
-        holds(h) == (false, false)
+    wait::until("no fast hold", LIMIT, || async {
+        Ok(match guarded::switched(client).await? {
+            (false, false) => Look::Done(()),
+            held => Look::Pending(format!("collection and federation: {held:?}")),
+        })
     })
     .await?;
     let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());

@@ -84,7 +84,8 @@ pub async fn register_and_wait(bed: &Bed, record: &Record<'_>, how: How) -> Resu
 pub async fn wait_for(bed: &Bed, record: &Record<'_>, expected: &Expected) -> Result<Verdict> {
     let created = registration(record).await?;
     let named = wait::until("a status write that names everything", LIMIT, || async {
-        let writes = record.matching(|e| is_status_write(e) && expected.met_by(bed, e))?;
+        let writes =
+            record.matching(|e| is_write(e, "federationhealths") && expected.met_by(bed, e))?;
         Ok(match writes.into_iter().next() {
             Some(write) => Look::Done(write),
             None => Look::Pending(format!("{:?}", bed.guard.health().await?.status)),
@@ -97,7 +98,7 @@ pub async fn wait_for(bed: &Bed, record: &Record<'_>, expected: &Expected) -> Re
             "the verdict came after a deletion: {deletion:?}"
         )));
     }
-    let held = record.matching(|e| is_status_write(e) && holds(e))?;
+    let held = record.matching(|e| is_write(e, "federationholds") && holds(e))?;
     Ok(Verdict {
         created: created.received,
         named_after: milliseconds(created.received, named.reached),
@@ -121,9 +122,9 @@ async fn registration(record: &Record<'_>) -> Result<AuditEvent> {
     .await
 }
 
-fn is_status_write(event: &AuditEvent) -> bool {
+fn is_write(event: &AuditEvent, resource: &str) -> bool {
     event.user == USER
-        && event.object.resource == "federationhealths"
+        && event.object.resource == resource
         && event.object.subresource == "status"
         && event.verb == "patch"
         && event.took_effect()

@@ -1,18 +1,25 @@
-//! The CRD as it is installed.
+//! The CRDs as they are installed.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt as _;
 
-use super::FederationHealth;
+use super::{FederationHealth, FederationHold};
+
+/// The CustomResourceDefinitions of this group.
+pub fn definitions() -> [CustomResourceDefinition; 2] {
+    [definition(), installed(FederationHold::crd())]
+}
 
 /// The CustomResourceDefinition of [`FederationHealth`].
-///
+pub fn definition() -> CustomResourceDefinition {
+    installed(FederationHealth::crd())
+}
+
 /// It differs from the derived one in two points. An object without spec passes: that is the one that watches and reports.
 /// And descriptions do not break where the source's lines end, so that `kubectl explain` fills the terminal's.
-pub fn definition() -> CustomResourceDefinition {
-    let mut crd = FederationHealth::crd();
+fn installed(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         let schema = version.schema.as_mut();
         let Some(root) = schema.and_then(|s| s.open_api_v3_schema.as_mut()) else {

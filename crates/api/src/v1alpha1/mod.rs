@@ -1,17 +1,19 @@
-//! `FederationHealth` v1alpha1.
+//! `FederationHealth` and `FederationHold`, v1alpha1.
 
 mod definition;
+mod hold;
 mod plan;
 mod remediation;
 mod spec;
 mod status;
 mod workspaces;
 
-pub use definition::definition;
+pub use definition::{definition, definitions};
+pub use hold::{FederationHold, FederationHoldSpec, FederationHoldStatus, Permission};
 pub use plan::{ActionStatus, PlanStatus, PlanStep};
 pub use remediation::{ActionPolicy, Actions, Limits, PauseRequest, Remediation, RemediationMode};
 pub use spec::{
-    Churn, CollectionHold, FederationHealth, FederationHealthSpec, FederationHold, FederationRef,
+    Churn, CollectionRule, FederationHealth, FederationHealthSpec, FederationRef, FederationRule,
     History, Hold, HoldRequest, Probe, ProbeMode,
 };
 pub use status::{

@@ -274,11 +274,11 @@ pub struct Hold {
     /// namespaces of a Workspace whose placement drops the host stay and have to be deleted by hand. In a member cluster the
     /// collector does all honest work, so a standing hold there keeps tenants' namespaces after the tenant has left.
     #[serde(default)]
-    pub collection: CollectionHold,
+    pub collection: CollectionRule,
     /// Refuse KubeFed's deletions of what it manages. Belongs to a diagnosis: while it stands, no federated deletion is
     /// carried out.
     #[serde(default)]
-    pub federation: FederationHold,
+    pub federation: FederationRule,
     /// Seconds for which a hold stays after its cause is gone.
     #[serde(default = "Hold::release_after_seconds")]
     #[schemars(range(min = 1, max = 86_400))]
@@ -299,8 +299,8 @@ impl Hold {
 impl Default for Hold {
     fn default() -> Self {
         Self {
-            collection: CollectionHold::default(),
-            federation: FederationHold::default(),
+            collection: CollectionRule::default(),
+            federation: FederationRule::default(),
             release_after_seconds: Self::release_after_seconds(),
             requests: Vec::new(),
         }
@@ -309,7 +309,7 @@ impl Default for Hold {
 
 /// When the garbage collector is refused.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
-pub enum CollectionHold {
+pub enum CollectionRule {
     /// Never; also ends a hold that stands.
     #[default]
     Never,
@@ -321,7 +321,7 @@ pub enum CollectionHold {
 
 /// When KubeFed's deletions are refused.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
-pub enum FederationHold {
+pub enum FederationRule {
     /// Never; also ends a hold that stands.
     #[default]
     Never,

@@ -21,7 +21,7 @@ pub struct FederationHealthStatus {
     /// Counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
-    /// The hold: read by the admission policies, written apart from the rest of status.
+    /// What is held, for people: the switch itself is status.hold of the FederationHold of the same name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldStatus>,
     /// Real clusters with a finding, each with its registrations.
@@ -76,7 +76,7 @@ pub struct Summary {
     pub truncated: bool,
 }
 
-/// The switch that the admission policies read, and why it stands as it does.
+/// What is held, and why.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldStatus {
@@ -86,9 +86,6 @@ pub struct HoldStatus {
     /// KubeFed's deletions are refused.
     #[serde(default)]
     pub federation: bool,
-    /// A proof runs: the dry-run deletion of the canaries is refused.
-    #[serde(default)]
-    pub proof: bool,
     /// Namespaces whose ServiceAccounts the federation hold covers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

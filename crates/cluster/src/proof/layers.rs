@@ -72,7 +72,7 @@ impl Prover {
             let what = if on { "on" } else { "off" };
             fault(
                 &format!(
-                    "switch status.hold.proof of FederationHealth {} {what}",
+                    "switch status.proof of FederationHold {} {what}",
                     self.install.object
                 ),
                 &error,
@@ -139,14 +139,14 @@ fn sentence(part: Part, answer: &Answer) -> String {
     match (answer, part.layer) {
         (Answer::Allowed, Layer::Fast) => format!(
             "The fast layer of rule {rule} is not in force: the dry-run deletion of {canary} was still allowed \
-             {seconds} s after status.hold.proof was switched on. An API server that has just started needs about 30 s \
+             {seconds} s after status.proof was switched on. An API server that has just started needs about 30 s \
              before it knows the parameter's kind; the proof is repeated."
         ),
         (Answer::Allowed, Layer::Durable) => format!(
             "The durable layer of rule {rule} is not in force: the dry-run deletion of {canary} was still allowed after {seconds} s."
         ),
         _ => format!(
-            "The dry-run deletion of {canary} was still refused after {seconds} s with status.hold.proof off."
+            "The dry-run deletion of {canary} was still refused after {seconds} s with status.proof off."
         ),
     }
 }

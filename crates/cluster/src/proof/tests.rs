@@ -223,7 +223,7 @@ async fn rights_that_are_lacking_are_named() {
         ),
         (
             "/status",
-            "switch status.hold.proof of FederationHealth default off",
+            "switch status.proof of FederationHold default off",
         ),
     ] {
         let fake = Fake::new(&install());
@@ -255,7 +255,7 @@ async fn a_failed_write_of_the_flag_is_repeated_only_to_put_it_back() {
     fake.with(|s| s.lost_writes = vec![false, true]);
     let proof = fake.prove(&collection()).await;
     assert!(
-        failure(&proof).contains("Could not switch status.hold.proof"),
+        failure(&proof).contains("Could not switch status.proof"),
         "{proof:?}"
     );
     assert!(

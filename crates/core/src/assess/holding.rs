@@ -2,7 +2,7 @@
 
 use super::{ConditionState, MAX_MESSAGE, Proof, Truth};
 use crate::{
-    effect::{CauseKind, HoldImage},
+    effect::{CauseKind, HoldImage, Rule},
     federation::Federation,
     findings,
     id::Text,
@@ -14,7 +14,8 @@ impl Federation {
     pub(super) fn hold_conditions(&self, proof: &Proof) -> Vec<ConditionState> {
         let mut conditions = Vec::new();
         if self.hold.asked_for() {
-            let (status, reason, message) = hold_ready(proof);
+            let (status, reason, message) =
+                self.released_by_hand().unwrap_or_else(|| hold_ready(proof));
             conditions.push(ConditionState {
                 type_: ConditionType::HoldReady,
                 status,
@@ -27,6 +28,27 @@ impl Federation {
             conditions.push(holding(&written, self.hold.blocked()));
         }
         conditions
+    }
+}
+
+impl Federation {
+    /// Nothing can be held by a rule that a person released by hand; it must not be forgotten.
+    fn released_by_hand(&self) -> Option<(Truth, Reason, String)> {
+        let rules: Vec<&str> = self.hold.released().map(Rule::as_str).collect();
+        if rules.is_empty() {
+            return None;
+        }
+        let fields: Vec<String> = rules
+            .iter()
+            .map(|r| format!("\"{r}\":\"Allowed\""))
+            .collect();
+        let message = format!(
+            "The FederationHold says Never: nothing is held by rule {}. To allow it again: kubectl patch federationhold default \
+             --type=merge -p '{{\"spec\":{{{}}}}}'.",
+            rules.join(" and "),
+            fields.join(","),
+        );
+        Some((Truth::False, Reason::ReleasedByHand, message))
     }
 }
 

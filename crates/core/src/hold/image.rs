@@ -1,4 +1,4 @@
-//! What `status.hold` is to say of the causes. Written as the API keeps it (whole seconds, bounded text), so that reading
+//! What the switch is to say of the causes. Written as the API keeps it (whole seconds, bounded text), so that reading
 //! back what was written finds no difference.
 
 use super::{
@@ -20,7 +20,7 @@ const MAX_MESSAGE: usize = 1024;
 const MAX_SUBJECT: usize = 512;
 
 impl Hold {
-    /// What the object should say now.
+    /// What the switch should say now.
     pub(super) fn image(&self, now: Time) -> HoldImage {
         let (collection, federation) = (
             self.wants(Rule::Collection, now),

@@ -10,11 +10,15 @@ use crate::{
 };
 
 impl Hold {
-    fn allows(&self, rule: Rule) -> bool {
+    fn asks(&self, rule: Rule) -> bool {
         match rule {
             Rule::Collection => self.policy.collection != CollectionPolicy::Never,
             Rule::Federation => self.policy.federation,
         }
+    }
+
+    pub(super) fn allows(&self, rule: Rule) -> bool {
+        self.asks(rule) && !self.released[rule as usize]
     }
 
     fn unverified_for(&self, ms: i64, now: Time) -> bool {
@@ -34,22 +38,29 @@ impl Hold {
     fn wants_durable(&self, rule: Rule, now: Time) -> bool {
         let always = rule == Rule::Collection && self.policy.collection == CollectionPolicy::Always;
         let cause = self.causes.any_settled() || self.unverified_for(DURABLE_MS, now);
-        always || (self.allows(rule) && cause)
+        self.allows(rule) && (always || cause)
     }
 
     /// Effects that bring the world to what is wanted now. Calling it twice asks for nothing twice.
     pub(crate) fn plan(&mut self, now: Time) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if !self.instructed || self.observed.is_none() {
+        if !self.instructed {
             return effects;
         }
-        self.adopt_found(now);
-        let image = self.image(now);
-        if self.asked.as_ref().or(self.observed.as_ref()) != Some(&image) {
-            effects.push(self.order(image));
+        let switch = self.observed.is_some();
+        if switch {
+            self.adopt_found(now);
+            let image = self.image(now);
+            if self.asked.as_ref().or(self.observed.as_ref()) != Some(&image) {
+                effects.push(self.order(image));
+            }
         }
         for rule in Rule::ALL {
             let wanted = self.wants_durable(rule, now);
+            // What stands may be recorded in the switch, which has not been read.
+            if !switch && !wanted {
+                continue;
+            }
             let binding = &mut self.bindings[rule as usize];
             let asked = binding
                 .asked
@@ -182,7 +193,7 @@ impl Hold {
             .min()
     }
 
-    /// What the object says, or will say when our write is through.
+    /// What the switch says, or will say when our write is through.
     pub fn written(&self) -> HoldImage {
         let said = self.asked.as_ref().or(self.observed.as_ref());
         said.cloned().unwrap_or_default()
@@ -198,9 +209,16 @@ impl Hold {
         self.bindings[rule as usize].observed
     }
 
+    /// Rules that are asked for, but released by hand.
+    pub fn released(&self) -> impl Iterator<Item = Rule> {
+        Rule::ALL
+            .into_iter()
+            .filter(|rule| self.released[*rule as usize] && self.asks(*rule))
+    }
+
     /// The owner asked for any hold.
     pub fn asked_for(&self) -> bool {
-        self.policy.collection != CollectionPolicy::Never || self.policy.federation
+        Rule::ALL.into_iter().any(|rule| self.asks(rule))
     }
 
     /// Some cause stands, is verified, or is gone for too short a time.

@@ -13,6 +13,8 @@ pub enum Brake {
     Observing,
     /// `spec.remediation.mode` is DryRun.
     DryRun,
+    /// The spec contradicts itself: what was asked for before is no leave to act.
+    InvalidSpec,
     /// The journal could not be read or written.
     JournalUnavailable(String),
     /// Somebody asked for a pause.
@@ -80,30 +82,127 @@ pub enum Brake {
 }
 
 /// A line of the table in `docs/remediation.md`: the brake's word, what it means, how it ends.
-pub const TABLE: [(&str, &str, &str); 23] = [
-    ("Observing", "`spec.remediation.mode` is `Observe`, the default", "set the mode"),
-    ("DryRun", "the mode is `DryRun`: each write was tried without effect", "set the mode to `Apply`"),
-    ("JournalUnavailable", "undo records cannot be written down, so nothing is done that would need one", "mend what the message names; mostly a missing role"),
-    ("Paused", "`spec.remediation.pauseRequests` is not empty", "whoever asked takes the entry out"),
-    ("NotLeading", "another replica holds the lease, or none does", "by itself"),
-    ("FactsStale", "a watch is silent, a list incomplete, a registration unreadable or never dialled", "by itself when the watch is back"),
-    ("EvidenceConflicts", "the clusters in question are also named by weak or contradicting evidence", "a person decides"),
-    ("FleetUnhealthy", "more than `limits.maxUnhealthyPercent` of the clusters turned bad within 15 minutes: the fault may be here", "by itself, 15 minutes after the last turned bad"),
-    ("LadderStopped", "a rung did not bring the expected change in time and was taken back", "annotation `federationhealth.io/undo=all`"),
-    ("UndoRequested", "the annotation `federationhealth.io/undo` stands", "take the annotation off"),
-    ("BudgetSpent", "`limits.maxActionsPerHour` acts were begun within the hour", "by itself"),
-    ("RequestFailed", "the API server refused the last request or did not answer", "by itself, after 1 to 60 seconds; a missing role by a person"),
-    ("ActionNever", "the action's own switch is `Never`, the default", "set the switch"),
-    ("NotApproved", "the action's switch is `Approval` and no approval that is valid names this plan", "annotation `federationhealth.io/approve=PLAN@TIME`"),
-    ("OptedOut", "the object carries the annotation `federationhealth.io/opt-out`", "take the annotation off"),
-    ("KeptByAnother", "Argo CD or Flux keeps the object and would revert the act", "suspend it there, or do it there"),
-    ("CoolingDown", "the same act was begun on an object of this name within `limits.cooldownSeconds`", "by itself"),
-    ("Contested", "another writer reverted the act once", "annotation `federationhealth.io/undo=all` when it is clear who is right"),
-    ("TargetChanged", "between plan and act the object became another one", "by itself: it is planned afresh"),
-    ("WouldLose", "simulated with the act done, some object would loop or be lost", "mend the placements that the plan names"),
-    ("NotHeld", "what cannot be taken back is done only under a durable hold that is proven", "opt in to the hold"),
-    ("WouldComeBack", "a Cluster object with `joinFederation: true` would register the cluster again", "delete the Cluster object"),
-    ("TargetGone", "the object does not exist any more", "by itself: it is planned afresh"),
+pub const TABLE: [(&str, &str, &str); 24] = [
+    (
+        "Observing",
+        "`spec.remediation.mode` is `Observe`, the default",
+        "set the mode",
+    ),
+    (
+        "DryRun",
+        "the mode is `DryRun`: each write was tried without effect",
+        "set the mode to `Apply`",
+    ),
+    (
+        "InvalidSpec",
+        "the spec contradicts itself; what was asked for before is no leave to act",
+        "mend the spec",
+    ),
+    (
+        "JournalUnavailable",
+        "undo records cannot be written down, so nothing is done that would need one",
+        "mend what the message names; mostly a missing role",
+    ),
+    (
+        "Paused",
+        "`spec.remediation.pauseRequests` is not empty",
+        "whoever asked takes the entry out",
+    ),
+    (
+        "NotLeading",
+        "another replica holds the lease, or none does",
+        "by itself",
+    ),
+    (
+        "FactsStale",
+        "a watch is silent, a list incomplete, a registration unreadable or never dialled",
+        "by itself when the watch is back",
+    ),
+    (
+        "EvidenceConflicts",
+        "the clusters in question are also named by weak or contradicting evidence",
+        "a person decides",
+    ),
+    (
+        "FleetUnhealthy",
+        "more than `limits.maxUnhealthyPercent` of the clusters turned bad within 15 minutes: the fault may be here",
+        "by itself, 15 minutes after the last turned bad",
+    ),
+    (
+        "LadderStopped",
+        "a rung did not bring the expected change in time and was taken back",
+        "annotation `federationhealth.io/undo=all`",
+    ),
+    (
+        "UndoRequested",
+        "the annotation `federationhealth.io/undo` stands",
+        "take the annotation off",
+    ),
+    (
+        "BudgetSpent",
+        "`limits.maxActionsPerHour` acts were begun within the hour",
+        "by itself",
+    ),
+    (
+        "RequestFailed",
+        "the API server refused the last request or did not answer",
+        "by itself, after 1 to 60 seconds; a missing role by a person",
+    ),
+    (
+        "ActionNever",
+        "the action's own switch is `Never`, the default",
+        "set the switch",
+    ),
+    (
+        "NotApproved",
+        "the action's switch is `Approval` and no approval that is valid names this plan",
+        "annotation `federationhealth.io/approve=PLAN@TIME`",
+    ),
+    (
+        "OptedOut",
+        "the object carries the annotation `federationhealth.io/opt-out`",
+        "take the annotation off",
+    ),
+    (
+        "KeptByAnother",
+        "Argo CD or Flux keeps the object and would revert the act",
+        "suspend it there, or do it there",
+    ),
+    (
+        "CoolingDown",
+        "the same act was begun on an object of this name within `limits.cooldownSeconds`",
+        "by itself",
+    ),
+    (
+        "Contested",
+        "another writer reverted the act once",
+        "annotation `federationhealth.io/undo=all` when it is clear who is right",
+    ),
+    (
+        "TargetChanged",
+        "between plan and act the object became another one",
+        "by itself: it is planned afresh",
+    ),
+    (
+        "WouldLose",
+        "simulated with the act done, some object would loop or be lost",
+        "mend the placements that the plan names",
+    ),
+    (
+        "NotHeld",
+        "what cannot be taken back is done only under a durable hold that is proven",
+        "opt in to the hold",
+    ),
+    (
+        "WouldComeBack",
+        "a Cluster object with `joinFederation: true` would register the cluster again",
+        "delete the Cluster object",
+    ),
+    (
+        "TargetGone",
+        "the object does not exist any more",
+        "by itself: it is planned afresh",
+    ),
 ];
 
 impl Brake {
@@ -112,6 +211,7 @@ impl Brake {
         match self {
             Self::Observing => Reason::Observing,
             Self::DryRun => Reason::DryRun,
+            Self::InvalidSpec => Reason::InvalidSpec,
             Self::JournalUnavailable(_) => Reason::JournalUnavailable,
             Self::Paused(_) => Reason::Paused,
             Self::NotLeading => Reason::NotLeading,
@@ -150,32 +250,71 @@ impl Brake {
     pub fn message(&self) -> String {
         match self {
             Self::Observing => "Nothing is changed in mode Observe.".to_owned(),
-            Self::DryRun => "Nothing is changed in mode DryRun; each write was tried without effect.".to_owned(),
-            Self::JournalUnavailable(why) => format!("The journal is not available ({why}): without it nothing could be taken back."),
+            Self::DryRun => {
+                "Nothing is changed in mode DryRun; each write was tried without effect.".to_owned()
+            }
+            Self::InvalidSpec => "The spec cannot be used; see Ready.".to_owned(),
+            Self::JournalUnavailable(why) => format!(
+                "The journal is not available ({why}): without it nothing could be taken back."
+            ),
             Self::Paused(names) => format!("Paused by {}.", names.join(", ")),
             Self::NotLeading => "This replica does not hold the lease.".to_owned(),
-            Self::FactsStale => "Some of what decides is not up to date; see the Unknown conditions.".to_owned(),
-            Self::EvidenceConflicts(subject) => format!("The evidence about {subject} contradicts itself."),
-            Self::FleetUnhealthy { bad, of, max_percent } => format!(
+            Self::FactsStale => {
+                "Some of what decides is not up to date; see the Unknown conditions.".to_owned()
+            }
+            Self::EvidenceConflicts(subject) => {
+                format!("The evidence about {subject} contradicts itself.")
+            }
+            Self::FleetUnhealthy {
+                bad,
+                of,
+                max_percent,
+            } => format!(
                 "{bad} of {of} clusters turned bad within 15 minutes, {max_percent}% are allowed: the fault may be here."
             ),
-            Self::LadderStopped(rung, target) => format!("{} on {target} did not bring the expected change and was taken back.", rung.as_str()),
-            Self::UndoRequested(what) => format!("The annotation federationhealth.io/undo={what} asks to take acts back."),
-            Self::BudgetSpent { used, max, .. } => format!("{used} of {max} actions of this hour are used."),
+            Self::LadderStopped(rung, target) => format!(
+                "{} on {target} did not bring the expected change and was taken back.",
+                rung.as_str()
+            ),
+            Self::UndoRequested(what) => {
+                format!("The annotation federationhealth.io/undo={what} asks to take acts back.")
+            }
+            Self::BudgetSpent { used, max, .. } => {
+                format!("{used} of {max} actions of this hour are used.")
+            }
             Self::RequestFailed(why, _) => format!("The last request failed: {why}."),
-            Self::ActionNever(rung) => format!("spec.remediation.actions: {} is Never.", rung.as_str()),
+            Self::ActionNever(rung) => {
+                format!("spec.remediation.actions: {} is Never.", rung.as_str())
+            }
             Self::NotApproved { plan, why } => {
-                let why = why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+                let why = why
+                    .as_deref()
+                    .map(|why| format!(" ({why})"))
+                    .unwrap_or_default();
                 format!("Plan {plan} waits for approval{why}.")
             }
-            Self::OptedOut(target) => format!("{target} carries the annotation federationhealth.io/opt-out."),
-            Self::KeptByAnother(target, keeper) => format!("{target} is kept by {keeper}, which would revert the act."),
-            Self::CoolingDown(target, _) => format!("The same was done to {target} a short while ago."),
-            Self::Contested(target) => format!("Another writer reverted the act on {target}: it is not repeated."),
+            Self::OptedOut(target) => {
+                format!("{target} carries the annotation federationhealth.io/opt-out.")
+            }
+            Self::KeptByAnother(target, keeper) => {
+                format!("{target} is kept by {keeper}, which would revert the act.")
+            }
+            Self::CoolingDown(target, _) => {
+                format!("The same was done to {target} a short while ago.")
+            }
+            Self::Contested(target) => {
+                format!("Another writer reverted the act on {target}: it is not repeated.")
+            }
             Self::TargetChanged(target, what) => format!("{target} {what}: planned afresh."),
-            Self::WouldLose { loops, lost } => format!("Afterwards {loops} objects would loop and {lost} Workspaces would be lost."),
-            Self::NotHeld => "What cannot be taken back needs a durable hold that is proven.".to_owned(),
-            Self::WouldComeBack(cluster) => format!("Cluster {cluster} has joinFederation: true and would register it again."),
+            Self::WouldLose { loops, lost } => format!(
+                "Afterwards {loops} objects would loop and {lost} Workspaces would be lost."
+            ),
+            Self::NotHeld => {
+                "What cannot be taken back needs a durable hold that is proven.".to_owned()
+            }
+            Self::WouldComeBack(cluster) => {
+                format!("Cluster {cluster} has joinFederation: true and would register it again.")
+            }
         }
     }
 }

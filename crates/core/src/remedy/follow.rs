@@ -34,7 +34,12 @@ pub(crate) fn sight(federation: &Federation, rung: Rung, target: &Target) -> Sig
             if !federation.known(&Feed::Workspaces) {
                 return Sight::Unknown;
             }
-            match federation.tenants.workspaces.get(&target.name).filter(|w| w.uid == target.uid) {
+            match federation
+                .tenants
+                .workspaces
+                .get(&target.name)
+                .filter(|w| w.uid == target.uid)
+            {
                 None => Sight::Gone,
                 Some(w) if w.deleting => Sight::Gone,
                 Some(w) => {
@@ -52,7 +57,12 @@ pub(crate) fn sight(federation: &Federation, rung: Rung, target: &Target) -> Sig
                 return Sight::Unknown;
             }
             let key = (target.namespace.clone(), target.name.clone());
-            match federation.registry.controllers.get(&key).filter(|c| c.uid == target.uid) {
+            match federation
+                .registry
+                .controllers
+                .get(&key)
+                .filter(|c| c.uid == target.uid)
+            {
                 None => Sight::Gone,
                 Some(c) => Sight::Has(Value::replicas(c.replicas), c.available == 0),
             }
@@ -86,8 +96,15 @@ impl Remedy {
                     }
                 }
                 // A person's thaw after the cause is gone is no contest, but the end that we were waiting for.
-                Sight::Has(value, _) if value == record.from && self.quiet.is_some() && age >= LAG_MS => {
-                    self.journal.set(record.id, State::Undone, "Taken back by somebody else.", now);
+                Sight::Has(value, _)
+                    if value == record.from && self.quiet.is_some() && age >= LAG_MS =>
+                {
+                    self.journal.set(
+                        record.id,
+                        State::Undone,
+                        "Taken back by somebody else.",
+                        now,
+                    );
                 }
                 Sight::Has(value, _) if age >= LAG_MS => {
                     let note = format!("Somebody else made {} {value}.", record.rung.field());

@@ -25,17 +25,28 @@ impl Remedy {
         if self.policy.mode == Mode::Observe {
             return Some(Brake::Observing);
         }
+        if !self.policy.valid {
+            return Some(Brake::InvalidSpec);
+        }
         if !self.policy.pauses.is_empty() {
             return Some(Brake::Paused(self.policy.pauses.clone()));
         }
         if !around.leads {
             return Some(Brake::NotLeading);
         }
-        self.pause.as_ref().filter(|(_, until)| *until > now).map(|(brake, _)| brake.clone())
+        self.pause
+            .as_ref()
+            .filter(|(_, until)| *until > now)
+            .map(|(brake, _)| brake.clone())
     }
 
     /// What stands against every act forward.
-    pub(super) fn forward(&self, federation: &Federation, around: &Around, now: Time) -> Option<Brake> {
+    pub(super) fn forward(
+        &self,
+        federation: &Federation,
+        around: &Around,
+        now: Time,
+    ) -> Option<Brake> {
         if let Some(brake) = self.at_all(around, now) {
             return Some(brake);
         }
@@ -49,11 +60,18 @@ impl Remedy {
         if let Some(brake) = self.fleet.brake(of, self.policy.max_unhealthy_percent, now) {
             return Some(brake);
         }
-        let revoked = self.journal.records().iter().rfind(|r| r.state == State::Revoked);
+        let revoked = self
+            .journal
+            .records()
+            .iter()
+            .rfind(|r| r.state == State::Revoked);
         if let Some(record) = revoked {
             return Some(Brake::LadderStopped(record.rung, record.target.clone()));
         }
-        self.policy.undo.as_ref().map(|undo| Brake::UndoRequested(undo.text()))
+        self.policy
+            .undo
+            .as_ref()
+            .map(|undo| Brake::UndoRequested(undo.text()))
     }
 
     /// The acts of the last hour.
@@ -116,11 +134,15 @@ impl Remedy {
     fn approval_problem(&self, plan: &Text, now: Time) -> Option<String> {
         match self.policy.approval.as_ref()? {
             Approval::Malformed(why) => Some(why.clone()),
-            Approval::Plan(_, until) if *until <= now => Some("the approval has expired".to_owned()),
+            Approval::Plan(_, until) if *until <= now => {
+                Some("the approval has expired".to_owned())
+            }
             Approval::Plan(_, until) if until.since_ms(now) > MAX_APPROVAL_MS => {
                 Some("an approval lasts 24 hours at most".to_owned())
             }
-            Approval::Plan(id, _) if id != plan => Some(format!("plan {id} was approved, which this is not")),
+            Approval::Plan(id, _) if id != plan => {
+                Some(format!("plan {id} was approved, which this is not"))
+            }
             Approval::Plan(..) => None,
         }
     }
@@ -132,7 +154,12 @@ impl Remedy {
             self.approved_plan = None;
             return;
         };
-        if until <= now || self.approved_plan.as_ref().is_some_and(|latched| *latched != id) {
+        if until <= now
+            || self
+                .approved_plan
+                .as_ref()
+                .is_some_and(|latched| *latched != id)
+        {
             self.approved.clear();
             self.approved_plan = None;
         }
@@ -149,7 +176,10 @@ impl Remedy {
 
     /// A person asks for acts of this rung to be taken back.
     pub(super) fn asked_back(&self, rung: Rung) -> bool {
-        self.policy.undo.as_ref().is_some_and(|undo: &Undo| undo.covers(rung))
+        self.policy
+            .undo
+            .as_ref()
+            .is_some_and(|undo: &Undo| undo.covers(rung))
     }
 }
 
@@ -164,7 +194,10 @@ fn kept(rung: Rung) -> bool {
 fn conflicting(federation: &Federation) -> Option<Text> {
     perils(federation).into_iter().find_map(|peril| {
         let weak = federation.registry.weak().iter();
-        let mut doubtful = weak.filter(|group| group.members.iter().any(|m| peril.real.members.contains(m)));
-        doubtful.next().map(|_| federation.subject_of(peril.danger.cluster))
+        let mut doubtful =
+            weak.filter(|group| group.members.iter().any(|m| peril.real.members.contains(m)));
+        doubtful
+            .next()
+            .map(|_| federation.subject_of(peril.danger.cluster))
     })
 }

@@ -144,14 +144,22 @@ impl Journal {
         let differs = a != b;
         let mut records = a;
         for other in b {
-            match records.iter_mut().find(|r| r.id == other.id && r.target == other.target) {
-                Some(known) if (other.since, other.state) > (known.since, known.state) => *known = other,
+            match records
+                .iter_mut()
+                .find(|r| r.id == other.id && r.target == other.target)
+            {
+                Some(known) if (other.since, other.state) > (known.since, known.state) => {
+                    *known = other
+                }
                 Some(_) => {}
                 None => records.push(other),
             }
         }
         records.sort_by(|x, y| (x.id, x.at).cmp(&(y.id, y.at)));
-        let mut journal = Self { records, dirty: differs };
+        let mut journal = Self {
+            records,
+            dirty: differs,
+        };
         journal.trim();
         journal
     }
@@ -204,7 +212,11 @@ impl Journal {
 
     /// Moves a record on; nothing happens to one that is there already.
     pub(crate) fn set(&mut self, id: u64, state: State, note: impl Into<String>, now: Time) {
-        if let Some(record) = self.records.iter_mut().find(|r| r.id == id && r.state != state) {
+        if let Some(record) = self
+            .records
+            .iter_mut()
+            .find(|r| r.id == id && r.state != state)
+        {
             record.state = state;
             record.since = now;
             record.note = note.into();

@@ -39,7 +39,9 @@ pub(crate) fn perils(federation: &Federation) -> Vec<Peril<'_>> {
         let Some(real) = federation.registry.real().get(danger.cluster) else {
             continue;
         };
-        let same = |p: &Peril<'_>| p.danger.cluster == danger.cluster && same_fate(p.danger.fate, danger.fate);
+        let same = |p: &Peril<'_>| {
+            p.danger.cluster == danger.cluster && same_fate(p.danger.fate, danger.fate)
+        };
         let at = perils.iter().position(same).unwrap_or_else(|| {
             perils.push(Peril {
                 danger,
@@ -51,13 +53,21 @@ pub(crate) fn perils(federation: &Federation) -> Vec<Peril<'_>> {
             perils.len() - 1
         });
         let peril = &mut perils[at];
-        for key in members.iter().filter(|key| federation.endangers(&danger, kind, key)) {
+        for key in members
+            .iter()
+            .filter(|key| federation.endangers(&danger, kind, key))
+        {
             if &**kind != FEDERATED_WORKSPACE || !real.host {
                 peril.others += 1;
                 continue;
             }
             match federation.tenants.workspaces.get(&key.name) {
-                Some(Workspace { uid, deleting: false, managed: Managed::Yes, .. }) => {
+                Some(Workspace {
+                    uid,
+                    deleting: false,
+                    managed: Managed::Yes,
+                    ..
+                }) => {
                     peril.workspaces.push((key.name.clone(), *uid));
                 }
                 _ => peril.unsteady += 1,
@@ -75,9 +85,15 @@ impl Peril<'_> {
     fn why(&self, federation: &Federation) -> String {
         let subject = federation.subject_of(self.danger.cluster);
         match self.danger.fate {
-            Fate::Lost { .. } => format!("KubeFed deletes it: its placement selects no name of {subject}"),
-            _ if self.real.across_planes() => format!("two control planes work on {subject}, and one deletes what the other creates"),
-            _ => format!("{subject} are one cluster, and KubeFed deletes through one name what it creates through the other"),
+            Fate::Lost { .. } => {
+                format!("KubeFed deletes it: its placement selects no name of {subject}")
+            }
+            _ if self.real.across_planes() => format!(
+                "two control planes work on {subject}, and one deletes what the other creates"
+            ),
+            _ => format!(
+                "{subject} are one cluster, and KubeFed deletes through one name what it creates through the other"
+            ),
         }
     }
 
@@ -109,14 +125,19 @@ impl Remedy {
             let shields = self.shields(federation, peril);
             let can = self.allows_now(Rung::ShieldWorkspaces);
             let covered = shields.iter().filter(|w| w.against.is_none()).count();
-            let all = can && peril.unsteady == 0 && peril.others == 0 && covered == peril.workspaces.len();
+            let all = can
+                && peril.unsteady == 0
+                && peril.others == 0
+                && covered == peril.workspaces.len();
             if !all {
                 uncovered.push(peril);
             }
             wishes.extend(shields);
         }
         // A Workspace that is recreated several times a second cannot be labelled before it is deleted again.
-        let storm = perils.iter().any(|p| p.unsteady > 0 || p.workspaces.len() > MAX_TARGETS);
+        let storm = perils
+            .iter()
+            .any(|p| p.unsteady > 0 || p.workspaces.len() > MAX_TARGETS);
         wishes.truncate(MAX_TARGETS);
         let freezes = self.freezes(federation, &uncovered);
         if storm && self.allows_now(Rung::FreezeControllers) {
@@ -152,14 +173,25 @@ impl Remedy {
         let own = &federation.policy.namespace;
         let mut wishes: Vec<Wish> = Vec::new();
         for peril in perils {
-            let planes: BTreeSet<&Text> = peril.real.members.iter().map(|key| &key.namespace).collect();
+            let planes: BTreeSet<&Text> = peril
+                .real
+                .members
+                .iter()
+                .map(|key| &key.namespace)
+                .collect();
             let rivals: BTreeSet<&Text> = planes.iter().copied().filter(|ns| *ns != own).collect();
-            let chosen = if peril.cause() == CauseKind::SecondControlPlane && !peril.real.doubled_in_one_plane() {
+            let chosen = if peril.cause() == CauseKind::SecondControlPlane
+                && !peril.real.doubled_in_one_plane()
+            {
                 rivals
             } else {
                 planes
             };
-            let names: Vec<Text> = peril.workspaces.iter().map(|(name, _)| name.clone()).collect();
+            let names: Vec<Text> = peril
+                .workspaces
+                .iter()
+                .map(|(name, _)| name.clone())
+                .collect();
             let mut evidence = peril.evidence();
             if !names.is_empty() {
                 evidence.push(format!("In danger: {}.", some_names(names.iter())));

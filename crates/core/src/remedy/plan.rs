@@ -164,7 +164,10 @@ impl Order {
         if seen.value != self.from {
             return changed("was changed in the very field");
         }
-        if self.generation.is_some_and(|known| known != seen.generation) {
+        if self
+            .generation
+            .is_some_and(|known| known != seen.generation)
+        {
             return changed("was edited");
         }
         Ok(())

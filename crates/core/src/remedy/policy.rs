@@ -70,6 +70,8 @@ impl Undo {
 pub struct RemedyPolicy {
     /// Mode.
     pub mode: Mode,
+    /// The spec that says so can be used.
+    pub valid: bool,
     /// Switch of each rung, in the order of [`Rung::ALL`].
     pub actions: [Allowed; 7],
     /// Acts an hour.

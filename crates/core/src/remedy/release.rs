@@ -1,7 +1,7 @@
 //! The way back: on a person's word, because an act was without effect, or because the danger is gone.
 
 use super::{
-    Around, Remedy, RESURVEY_MS,
+    Around, RESURVEY_MS, Remedy,
     brake::Brake,
     follow::NOT_SEEN,
     journal::{Record, State},
@@ -37,7 +37,11 @@ impl Remedy {
         let Some(first) = chosen.first() else { return };
         let rung = first.rung;
         for record in chosen.iter().filter(|r| r.rung == rung) {
-            let note = if self.revoke.contains(&record.id) { NOT_SEEN } else { "" };
+            let note = if self.revoke.contains(&record.id) {
+                NOT_SEEN
+            } else {
+                ""
+            };
             self.journal.set(record.id, State::Undoing, note, now);
             self.batch.push_back(record.id);
         }
@@ -57,14 +61,19 @@ impl Remedy {
             .map(|r| r.id)
             .collect();
         for id in latched {
-            self.journal.set(id, State::Closed, "A person took it over.", now);
+            self.journal
+                .set(id, State::Closed, "A person took it over.", now);
         }
     }
 
     /// Records to take back now, the ones that go first in front.
     fn due_back(&mut self, federation: &Federation, now: Time) -> Vec<Record> {
         let standing: Vec<Record> = self.journal.standing().cloned().collect();
-        let revoked: Vec<Record> = standing.iter().filter(|r| self.revoke.contains(&r.id)).cloned().collect();
+        let revoked: Vec<Record> = standing
+            .iter()
+            .filter(|r| self.revoke.contains(&r.id))
+            .cloned()
+            .collect();
         if !revoked.is_empty() {
             return revoked;
         }
@@ -82,9 +91,19 @@ impl Remedy {
         if total > began {
             return Vec::new();
         }
-        let thawed = self.journal.records().iter().filter(|r| r.rung == Rung::FreezeControllers && r.state == State::Undone);
-        let watched = thawed.map(|r| r.since.plus_ms(WATCH_MS)).max().is_none_or(|until| until <= now);
-        releases.into_iter().filter(|r| r.rung == Rung::FreezeControllers || watched).collect()
+        let thawed = self
+            .journal
+            .records()
+            .iter()
+            .filter(|r| r.rung == Rung::FreezeControllers && r.state == State::Undone);
+        let watched = thawed
+            .map(|r| r.since.plus_ms(WATCH_MS))
+            .max()
+            .is_none_or(|until| until <= now);
+        releases
+            .into_iter()
+            .filter(|r| r.rung == Rung::FreezeControllers || watched)
+            .collect()
     }
 
     /// The danger has been gone for as long as the owner wants a hold to outlive its cause.
@@ -97,31 +116,54 @@ impl Remedy {
     pub(super) fn changes_at(&self, federation: &Federation, now: Time) -> Option<Time> {
         let pause = self.pause.as_ref().map(|(_, until)| *until);
         let records = self.journal.records().iter();
-        let effects = records.clone().filter(|r| r.state == State::Done).map(|r| r.since.plus_ms(r.rung.verify_within_ms()));
-        let lags = records.clone().filter(|r| r.stands()).map(|r| r.since.plus_ms(super::follow::LAG_MS));
+        let effects = records
+            .clone()
+            .filter(|r| r.state == State::Done)
+            .map(|r| r.since.plus_ms(r.rung.verify_within_ms()));
+        let lags = records
+            .clone()
+            .filter(|r| r.stands())
+            .map(|r| r.since.plus_ms(super::follow::LAG_MS));
         let watch = records
             .clone()
             .filter(|r| r.rung == Rung::FreezeControllers && r.state == State::Undone)
             .map(|r| r.since.plus_ms(WATCH_MS));
-        let release = self.quiet.map(|since| since.plus_ms(federation.policy.hold.release_after_ms));
+        let release = self
+            .quiet
+            .map(|since| since.plus_ms(federation.policy.hold.release_after_ms));
         let plan = self.plan.as_ref();
         let brakes = plan.into_iter().flat_map(|plan| {
             let steps = plan.steps.iter().filter_map(|s| s.brake.as_ref());
             plan.brake.iter().chain(steps).filter_map(Brake::ends)
         });
-        let survey = plan.and_then(|_| self.seen.values().map(|(_, at)| at.plus_ms(RESURVEY_MS)).min());
+        let survey = plan.and_then(|_| {
+            self.seen
+                .values()
+                .map(|(_, at)| at.plus_ms(RESURVEY_MS))
+                .min()
+        });
         effects
             .chain(lags)
             .chain(watch)
             .chain(brakes)
-            .chain([pause, release, survey, self.fleet.changes_at(now)].into_iter().flatten())
+            .chain(
+                [pause, release, survey, self.fleet.changes_at(now)]
+                    .into_iter()
+                    .flatten(),
+            )
             .filter(|at| *at > now)
             .min()
     }
 
     /// What the annotation asks for is done: it may be taken off.
     pub fn undo_done(&self) -> bool {
-        let asked = |undo: &Undo| !self.journal.records().iter().any(|r| (r.stands() || r.unsettled()) && undo.covers(r.rung));
+        let asked = |undo: &Undo| {
+            !self
+                .journal
+                .records()
+                .iter()
+                .any(|r| (r.stands() || r.unsettled()) && undo.covers(r.rung))
+        };
         self.policy.undo.as_ref().is_some_and(asked)
     }
 }

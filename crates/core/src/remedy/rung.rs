@@ -115,7 +115,10 @@ impl Rung {
     pub fn released(self) -> bool {
         matches!(
             self,
-            Self::RetainVolumes | Self::ArmOrphan | Self::ShieldWorkspaces | Self::FreezeControllers
+            Self::RetainVolumes
+                | Self::ArmOrphan
+                | Self::ShieldWorkspaces
+                | Self::FreezeControllers
         )
     }
 

@@ -46,7 +46,13 @@ impl Remedy {
                 self.loaded = true;
                 let foreign = found.cluster.is_some() && found.cluster != here;
                 self.journal = Journal::merged(found.records, self.journal.records().to_vec());
-                let open: Vec<Record> = self.journal.records().iter().filter(|r| r.stands() || r.unsettled()).cloned().collect();
+                let open: Vec<Record> = self
+                    .journal
+                    .records()
+                    .iter()
+                    .filter(|r| r.stands() || r.unsettled())
+                    .cloned()
+                    .collect();
                 for record in open.iter().filter(|r| foreign || now > r.until) {
                     let note = if foreign {
                         "Written for another cluster: it came with a restore."
@@ -70,8 +76,18 @@ impl Remedy {
                 // What is not written down is not done.
                 for id in std::mem::take(&mut self.batch) {
                     match self.journal.get(id).map(|r| r.state) {
-                        Some(State::Intended) => self.journal.set(id, State::Failed, "Not begun: the journal could not be written.", now),
-                        Some(State::Undoing) => self.journal.set(id, State::Verified, "The journal could not be written.", now),
+                        Some(State::Intended) => self.journal.set(
+                            id,
+                            State::Failed,
+                            "Not begun: the journal could not be written.",
+                            now,
+                        ),
+                        Some(State::Undoing) => self.journal.set(
+                            id,
+                            State::Verified,
+                            "The journal could not be written.",
+                            now,
+                        ),
                         _ => {}
                     }
                 }
@@ -83,7 +99,12 @@ impl Remedy {
     }
 
     /// Targets were read live; one that could not be read is left out.
-    pub fn surveyed(&mut self, found: BTreeMap<(Rung, Target), Option<Seen>>, asked: usize, now: Time) {
+    pub fn surveyed(
+        &mut self,
+        found: BTreeMap<(Rung, Target), Option<Seen>>,
+        asked: usize,
+        now: Time,
+    ) {
         if found.len() < asked {
             let why = "a target could not be read".to_owned();
             self.back_off(|until| Brake::RequestFailed(why, until), now);
@@ -101,7 +122,9 @@ impl Remedy {
             return;
         };
         self.batch.retain(|pending| *pending != id);
-        let Some(record) = self.journal.get(id).cloned() else { return };
+        let Some(record) = self.journal.get(id).cloned() else {
+            return;
+        };
         let back = record.state == State::Undoing;
         match outcome {
             Outcome::Wrote if back => {
@@ -155,7 +178,11 @@ impl Remedy {
     fn taken_back(&mut self, record: &Record, now: Time) {
         let revoked = record.note == NOT_SEEN;
         self.revoke.remove(&record.id);
-        let state = if revoked { State::Revoked } else { State::Undone };
+        let state = if revoked {
+            State::Revoked
+        } else {
+            State::Undone
+        };
         self.journal.set(record.id, state, record.note.clone(), now);
     }
 
@@ -183,14 +210,20 @@ impl Remedy {
         let id = record.id;
         let back = record.state == State::Undoing;
         let Some(seen) = seen.filter(|seen| seen.uid == record.target.uid) else {
-            self.journal.set(id, State::Superseded, "The object is gone.", now);
+            self.journal
+                .set(id, State::Superseded, "The object is gone.", now);
             return;
         };
         match (back, &seen.value) {
             (true, value) if *value == record.from => self.taken_back(record, now),
-            (true, value) if *value == record.to => self.journal.set(id, State::Verified, record.note.clone(), now),
+            (true, value) if *value == record.to => {
+                self.journal
+                    .set(id, State::Verified, record.note.clone(), now)
+            }
             (false, value) if *value == record.to => self.journal.set(id, State::Done, "", now),
-            (false, value) if *value == record.from => self.journal.set(id, State::Failed, NOT_FOUND_DONE, now),
+            (false, value) if *value == record.from => {
+                self.journal.set(id, State::Failed, NOT_FOUND_DONE, now)
+            }
             (_, value) => {
                 let note = format!("Somebody else made {} {value}.", record.rung.field());
                 self.journal.set(id, State::Contested, note, now);

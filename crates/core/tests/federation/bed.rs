@@ -30,7 +30,9 @@ pub struct Bed {
     pub federation: Federation,
     pub now: Time,
     version: u64,
-    /// What `status.hold` says.
+    /// Rules that the switch's spec releases.
+    pub released: [bool; 2],
+    /// What the switch says.
     pub stored: HoldImage,
     /// Effects that the executor has not carried out by itself.
     pub left: Vec<Effect>,
@@ -55,6 +57,7 @@ impl Bed {
             federation: Federation::default(),
             now,
             version: 1,
+            released: [false; 2],
             stored,
             left: Vec::new(),
         };
@@ -179,14 +182,18 @@ impl Bed {
     }
 
     pub fn observe(&mut self, first: bool) -> Vec<Effect> {
-        let effects =
-            self.federation
-                .observe_hold(self.stored.clone(), self.version, first, self.now);
+        let effects = self.federation.observe_hold(
+            self.stored.clone(),
+            self.released,
+            self.version,
+            first,
+            self.now,
+        );
         self.carry_out(effects.clone());
         effects
     }
 
-    /// Somebody else writes `status.hold`.
+    /// Somebody else writes the switch.
     pub fn foreign(&mut self, image: HoldImage) -> Vec<Effect> {
         self.stored = image;
         self.version += 1;

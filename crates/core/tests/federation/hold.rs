@@ -1,9 +1,11 @@
 //! What raises a hold, what keeps it and what ends it.
 
 use federation_health_core::{
+    assess::Truth,
     effect::{CauseKind, Effect, HoldImage, Rule},
     facts::{Feed, FeedState},
     hold::CollectionPolicy,
+    words::{ConditionType, Reason},
 };
 
 use crate::bed::{Bed, Feeds, RELEASE_AFTER_MS, both, cured, namespace, policy, text};
@@ -229,7 +231,7 @@ fn nothing_falls_while_the_owners_wishes_are_unknown() {
     bed.double();
     let mut federation = federation_health_core::federation::Federation::default();
     assert_eq!(
-        federation.observe_hold(bed.stored.clone(), 9, true, bed.now),
+        federation.observe_hold(bed.stored.clone(), [false; 2], 9, true, bed.now),
         []
     );
     assert_eq!(
@@ -240,10 +242,10 @@ fn nothing_falls_while_the_owners_wishes_are_unknown() {
 }
 
 #[test]
-fn nothing_durable_falls_because_the_object_vanished() {
+fn nothing_durable_falls_because_the_switch_vanished() {
     let mut bed = Bed::quiet();
     bed.double();
-    bed.federation.object_vanished();
+    bed.federation.switch_vanished();
     bed.unregister(crate::bed::PLANE, "produce-trt");
     assert_eq!(bed.pass(10 * RELEASE_AFTER_MS), []);
     assert_eq!(bed.durable(), (true, true));
@@ -252,8 +254,52 @@ fn nothing_durable_falls_because_the_object_vanished() {
     assert_eq!(
         bed.holds(),
         (true, true),
-        "a new object takes the hold up again"
+        "a new switch takes the hold up again"
     );
+}
+
+#[test]
+fn without_a_switch_the_durable_layer_holds_alone() {
+    let mut bed = Bed::quiet();
+    bed.federation.switch_vanished();
+    bed.double();
+    assert_eq!(bed.durable(), (true, true));
+}
+
+#[test]
+fn without_the_owners_wishes_nothing_is_held_anew_and_nothing_falls() {
+    let mut bed = Bed::quiet();
+    bed.federation.object_vanished();
+    bed.double();
+    assert_eq!(
+        (bed.holds(), bed.durable()),
+        ((false, false), (false, false))
+    );
+
+    let mut bed = Bed::quiet();
+    bed.double();
+    bed.federation.object_vanished();
+    bed.unregister(crate::bed::PLANE, "produce-trt");
+    assert_eq!(bed.pass(10 * RELEASE_AFTER_MS), []);
+    assert_eq!((bed.holds(), bed.durable()), ((true, true), (true, true)));
+}
+
+#[test]
+fn a_release_by_the_switch_takes_both_layers_of_that_rule_and_says_so() {
+    let mut bed = Bed::quiet();
+    bed.double();
+    bed.released = [true, false];
+    bed.observe(false);
+    assert_eq!((bed.holds(), bed.durable()), ((false, true), (false, true)));
+    let judged = bed.assess();
+    let ready = judged.condition(ConditionType::HoldReady).unwrap();
+    assert_eq!(
+        (ready.status, ready.reason),
+        (Truth::False, Reason::ReleasedByHand)
+    );
+    bed.released = [false, false];
+    bed.observe(false);
+    assert_eq!((bed.holds(), bed.durable()), ((true, true), (true, true)));
 }
 
 #[test]

@@ -55,7 +55,9 @@ fn our_own_release_is_not_taken_for_somebody_elses_hold() {
         .confirm_release(Some((&[], &std::collections::BTreeMap::new())), now);
     assert!(matches!(effects[0], Effect::Lower(_)));
     // A write of the rest of status arrives before our lowering is through: it still says what was held.
-    let again = bed.federation.observe_hold(held, 1_000, false, now);
+    let again = bed
+        .federation
+        .observe_hold(held, [false; 2], 1_000, false, now);
     assert!(
         again.iter().all(|e| !matches!(e, Effect::Raise(_))),
         "the old record is not a new cause: {again:?}"

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use federation_health_api::v1alpha1::definition;
+use federation_health_api::v1alpha1::definitions;
 use federation_health_cluster::rbac::{
     Holder, OPERATOR_NAMESPACE, ROLES, Reach, Right, Role, SERVICE_ACCOUNT,
 };
@@ -17,13 +17,10 @@ const WIDTH: usize = 96;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".to_owned()));
-    let crd = serde_saphyr::to_string(&definition())?;
-    write(
-        &root,
-        "config/crd/federationhealths.yaml",
-        "crates/api",
-        &crd,
-    )?;
+    for crd in definitions() {
+        let path = format!("config/crd/{}.yaml", crd.spec.names.plural);
+        write(&root, &path, "crates/api", &serde_saphyr::to_string(&crd)?)?;
+    }
     let rights = "crates/cluster/src/rbac.rs";
     let mut account = String::new();
     service_account(&mut account)?;

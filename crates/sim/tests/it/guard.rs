@@ -3,7 +3,7 @@
 use federation_health_sim::{Controllers, resources};
 use serde_json::{Value, json};
 
-use crate::holding::{OPERATOR, code, delete_as, durable, guarded, pass, switch};
+use crate::holding::{OPERATOR, code, delete_as, durable, guarded, pass, set_status, switch};
 
 #[tokio::test(start_paused = true)]
 async fn canaries_prove_each_policy_by_dry_run() {
@@ -25,7 +25,7 @@ async fn canaries_prove_each_policy_by_dry_run() {
         [403, 403],
         "dormant bindings cover their canary"
     );
-    switch(&sim, json!({"proof": true}));
+    set_status(&sim, json!({"proof": true}));
     assert_eq!(fast.map(canary), [403, 403]);
     durable(&sim, "collection", true);
     assert_eq!(lasting.map(canary), [403, 403], "and active ones too");
@@ -73,10 +73,10 @@ async fn the_guard_keeps_a_holding_object_and_its_status() {
     let sim = guarded();
     switch(&sim, json!({"collection": true}));
     let admin = sim.admin();
-    let answer = admin.delete(&resources::FEDERATION_HEALTHS, "", "default", Value::Null);
+    let answer = admin.delete(&resources::FEDERATION_HOLDS, "", "default", Value::Null);
     assert_eq!(code(answer), 403);
     let answer = admin.set_status(
-        &resources::FEDERATION_HEALTHS,
+        &resources::FEDERATION_HOLDS,
         "",
         "default",
         json!({"hold": {}}),
@@ -85,10 +85,10 @@ async fn the_guard_keeps_a_holding_object_and_its_status() {
     let annotation =
         json!({"metadata": {"annotations": {"federationhealth.io/break-glass": "me"}}});
     admin
-        .merge(&resources::FEDERATION_HEALTHS, "", "default", annotation)
+        .merge(&resources::FEDERATION_HOLDS, "", "default", annotation)
         .unwrap();
     admin
-        .delete(&resources::FEDERATION_HEALTHS, "", "default", Value::Null)
+        .delete(&resources::FEDERATION_HOLDS, "", "default", Value::Null)
         .unwrap();
 }
 

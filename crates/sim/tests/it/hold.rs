@@ -159,9 +159,9 @@ async fn the_fast_layer_obeys_status_and_spec_never_wins() {
         200,
         "nor other namespaces"
     );
-    let never = json!({"spec": {"hold": {"collection": "Never", "federation": "Never"}}});
+    let never = json!({"spec": {"collection": "Never", "federation": "Never"}});
     sim.admin()
-        .merge(&resources::FEDERATION_HEALTHS, "", "default", never)
+        .merge(&resources::FEDERATION_HOLDS, "", "default", never)
         .unwrap();
     assert_eq!((collect(), propagate()), (200, 200));
 }
@@ -229,7 +229,7 @@ async fn the_fast_layer_opens_with_the_object_and_after_a_restart_and_the_durabl
     durable(&sim, "collection", true);
     switch(&sim, json!({"collection": false}));
     sim.admin()
-        .delete(&resources::FEDERATION_HEALTHS, "", "default", Value::Null)
+        .delete(&resources::FEDERATION_HOLDS, "", "default", Value::Null)
         .unwrap();
     assert_eq!(collect(), 403, "the durable layer needs no object");
 }
@@ -237,7 +237,7 @@ async fn the_fast_layer_opens_with_the_object_and_after_a_restart_and_the_durabl
 #[tokio::test(start_paused = true)]
 async fn without_policies_the_same_status_holds_nothing() {
     let sim = federation();
-    sim.apply(manifest::FEDERATION_HEALTH).unwrap();
+    sim.apply(manifest::FEDERATION_HOLD).unwrap();
     switch(
         &sim,
         json!({"collection": true, "federation": true, "namespaces": ["kube-federation-system"]}),

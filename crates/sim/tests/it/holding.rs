@@ -15,23 +15,21 @@ pub(crate) async fn pass(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
-/// The federation with policies and a FederationHealth that permits both holds.
+/// The federation with policies and a FederationHold that permits both rules.
 pub(crate) fn guarded() -> Sim {
     let sim = federation();
     sim.install_policies().unwrap();
-    sim.apply(manifest::FEDERATION_HEALTH).unwrap();
+    sim.apply(manifest::FEDERATION_HOLD).unwrap();
     sim
 }
 
 pub(crate) fn switch(sim: &Sim, hold: Value) {
-    let operator = sim.agent_as(OPERATOR, "federation-health");
-    operator
-        .set_status(
-            &resources::FEDERATION_HEALTHS,
-            "",
-            "default",
-            json!({"hold": hold}),
-        )
+    set_status(sim, json!({"hold": hold}));
+}
+
+pub(crate) fn set_status(sim: &Sim, status: Value) {
+    sim.agent_as(OPERATOR, "federation-health")
+        .set_status(&resources::FEDERATION_HOLDS, "", "default", status)
         .unwrap();
 }
 

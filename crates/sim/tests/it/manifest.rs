@@ -45,16 +45,16 @@ spec:
                       lastTransitionTime: {type: string}
 "#;
 
-/// A FederationHealth that permits both holds, under a definition with no more than the hold's contract.
-pub(crate) const FEDERATION_HEALTH: &str = r"
+/// A FederationHold that permits both rules, under a definition with no more than the hold's contract.
+pub(crate) const FEDERATION_HOLD: &str = r"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata:
-  name: federationhealths.federationhealth.io
+  name: federationholds.federationhealth.io
 spec:
   group: federationhealth.io
   scope: Cluster
-  names: {plural: federationhealths, singular: federationhealth, kind: FederationHealth, shortNames: [fedh]}
+  names: {plural: federationholds, singular: federationhold, kind: FederationHold, shortNames: [fedhold]}
   versions:
     - name: v1alpha1
       served: true
@@ -62,9 +62,7 @@ spec:
       subresources: {status: {}}
 ---
 apiVersion: federationhealth.io/v1alpha1
-kind: FederationHealth
+kind: FederationHold
 metadata:
   name: default
-spec:
-  hold: {collection: OnDiagnosis, federation: OnDiagnosis}
 ";

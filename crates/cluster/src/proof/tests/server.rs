@@ -193,7 +193,7 @@ impl State {
         let name = path.rsplit('/').next().unwrap();
         let short = match path {
             _ if uri.contains("dryRun=All") => format!("dry-run {name}"),
-            _ if path.ends_with("/status") => format!("proof={}", body["status"]["hold"]["proof"]),
+            _ if path.ends_with("/status") => format!("proof={}", body["status"]["proof"]),
             _ if path.ends_with("endpointslices") => "GET /slices".to_owned(),
             _ if path.ends_with("/configmaps") => {
                 format!("POST {}", body["metadata"]["name"].as_str().unwrap())
@@ -251,7 +251,7 @@ impl State {
     }
 
     fn switch_proof(&mut self, body: &Value) -> Option<(u16, Value)> {
-        self.proof = body["status"]["hold"]["proof"].as_bool().unwrap();
+        self.proof = body["status"]["proof"].as_bool().unwrap();
         let lost = !self.lost_writes.is_empty() && self.lost_writes.remove(0);
         (!lost).then(|| (200, json!({})))
     }
