@@ -11,6 +11,7 @@ mod examples;
 mod incident;
 mod quiet;
 mod readme;
+mod remedy;
 mod rights;
 mod schedules;
 mod tripwire;

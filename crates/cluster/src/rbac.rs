@@ -330,6 +330,63 @@ pub const PROBER: Role = Role {
     }],
 };
 
+/// Keeps the journal of remediation.
+pub const JOURNAL: Role = Role {
+    name: "federation-health-journal",
+    file: "remediator",
+    reach: Reach::Namespace(OPERATOR_NAMESPACE),
+    holder: Holder::Operator,
+    why: "What remediation did, so that it can be taken back. Without it no action is taken.",
+    rights: &[
+        Right {
+            group: "",
+            resources: &["configmaps"],
+            names: &[federation_health_api::names::JOURNAL],
+            verbs: &[Verb::Get, Verb::Patch],
+            why: "The journal is written before each write.",
+        },
+        Right {
+            group: "",
+            resources: &["configmaps"],
+            names: &[],
+            verbs: &[Verb::Create],
+            why: "Its ConfigMap is made once. Kubernetes cannot limit create to a name.",
+        },
+    ],
+};
+
+/// Takes Workspaces out of KubeFed's care.
+pub const SHIELD: Role = Role {
+    name: "federation-health-shield",
+    file: "remediator",
+    reach: Reach::Cluster,
+    holder: Holder::Operator,
+    why: "Only for the actions shieldWorkspaces and armOrphan.",
+    rights: &[Right {
+        group: "tenant.kubesphere.io",
+        resources: &["workspaces"],
+        names: &[],
+        verbs: &[Verb::Patch],
+        why: "The label kubefed.io/managed and the finalizer orphan; the guard of the operator keeps everything else.",
+    }],
+};
+
+/// Stops and starts KubeFed.
+pub const FREEZE: Role = Role {
+    name: "federation-health-freeze",
+    file: "remediator",
+    reach: Reach::Cluster,
+    holder: Holder::Operator,
+    why: "Only for the action freezeControllers. In every namespace, because a rival control plane lives in another one; by name.",
+    rights: &[Right {
+        group: "apps",
+        resources: &["deployments/scale"],
+        names: &["kubefed-controller-manager"],
+        verbs: &[Verb::Patch],
+        why: "The number of replicas alone.",
+    }],
+};
+
 /// For people who look.
 pub const VIEW: Role = Role {
     name: "federation-health-view",
@@ -385,7 +442,8 @@ pub const ADMIN: Role = Role {
 
 /// Every role, in the order of the manifests.
 pub const ROLES: &[Role] = &[
-    OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER, VIEW, EDIT, ADMIN,
+    OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, SHIELD, FREEZE, VIEW, EDIT,
+    ADMIN,
 ];
 
 #[cfg(test)]
