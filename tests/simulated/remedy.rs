@@ -1,12 +1,18 @@
 //! Remediation in virtual time, with the operator's own code: what it does, and above all what it never does.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use federation_health_api::FederationHealth;
-use federation_health_sim::{AuditEntry, resources};
+use federation_health_sim::{AuditEntry, Effect, resources};
 use federation_health_tests::{
     guarded::{USER, condition},
-    simulated::{ALIAS, PLANE, Setup, WORKSPACES, World, is, pass},
+    simulated::{Operator, PLANE, Setup, WORKSPACES, World, is, pass},
 };
 use serde_json::{Value, json};
 
@@ -84,9 +90,8 @@ fn acts(world: &World) -> Vec<AuditEntry> {
 }
 
 fn state_of(health: &FederationHealth, action: &str) -> Vec<String> {
-    let actions = &health.status.as_ref().unwrap().actions;
+    let actions = health.status.iter().flat_map(|s| &s.actions);
     actions
-        .iter()
         .filter(|a| a.action == action)
         .map(|a| a.state.clone())
         .collect()
@@ -191,6 +196,7 @@ async fn a_dry_run_plans_the_same_and_changes_nothing() {
     let planned: Vec<(String, String)> = plan
         .steps
         .iter()
+        .filter(|s| s.blocked_by.is_none())
         .map(|s| (s.action.clone(), s.name.clone()))
         .collect();
     for step in &plan.steps {
@@ -389,7 +395,7 @@ async fn whoever_scales_kubefed_back_is_not_fought() {
         })
         .await
         .unwrap();
-    pass(Duration::from_mins(30)).await;
+    pass(Duration::from_mins(11)).await;
     assert_eq!(acts(&world).len(), 1, "one act, and never again");
     let health = world.health().unwrap();
     assert_eq!(
@@ -420,7 +426,7 @@ async fn a_loop_that_rages_already_is_frozen_first() {
     );
     world.restart_operator().unwrap();
     world
-        .wait("the freeze", Duration::from_secs(20), |h| {
+        .wait("the freeze", Duration::from_secs(40), |h| {
             state_of(h, "FreezeControllers") == ["Verified"]
         })
         .await
@@ -465,4 +471,274 @@ async fn every_act_is_written_down_in_both_places_before_it_happens_and_read_liv
         let read = ours[at - 1];
         assert_eq!((read.verb, &read.name), ("get", &write.name));
     }
+}
+
+/// Both holds and every cure, all by itself.
+fn curing() -> Value {
+    let mut spec = spec(
+        "Apply",
+        &json!({"fixPlacement": "Automatic", "removeStaleCluster": "Automatic"}),
+    );
+    spec["hold"] =
+        json!({"collection": "OnDiagnosis", "federation": "OnDiagnosis", "releaseAfterSeconds": 5});
+    spec
+}
+
+async fn calm_with(spec: Value) -> World {
+    World::calm(Setup {
+        spec: Some(spec),
+        ..Setup::default()
+    })
+    .await
+    .unwrap()
+}
+
+fn registered(world: &World) -> Vec<String> {
+    let all = world.sim.admin().list(&resources::KUBEFED_CLUSTERS, "");
+    all.iter()
+        .map(|o| o["metadata"]["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_a_proven_hold_the_leftover_is_removed_and_the_hold_ends_by_itself() {
+    let world = calm_with(curing()).await;
+    let before = uids(&world);
+    world.double().unwrap();
+    world
+        .wait("the removal", Duration::from_secs(20), |h| {
+            state_of(h, "RemoveStaleCluster") == ["Verified"]
+        })
+        .await
+        .unwrap();
+    assert_eq!(registered(&world), ["host"]);
+    world
+        .wait("rest", Duration::from_mins(2), |h| {
+            is(h, "Healthy", "True") && condition(h, "Holding").is_none()
+        })
+        .await
+        .unwrap();
+    pass(RAGE).await;
+    nothing_was_lost(&world, &before);
+    let kept = &world.health().unwrap().status.unwrap().actions[0].from;
+    let manifest: Value = serde_json::from_str(kept).unwrap();
+    assert_eq!(manifest["metadata"]["name"], "produce-trt");
+    assert!(manifest["data"].is_null() && manifest["spec"]["secretRef"]["name"].is_string());
+    assert_eq!(acts(&world).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_hold_nothing_that_cannot_be_taken_back_is_done() {
+    let world = calm(
+        "Apply",
+        json!({"fixPlacement": "Automatic", "removeStaleCluster": "Automatic"}),
+    )
+    .await;
+    world.double().unwrap();
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(
+        condition(&world.health().unwrap(), "RemediationAllowed")
+            .unwrap()
+            .1,
+        "NotHeld"
+    );
+    pass(RAGE).await;
+    assert!(acts(&world).is_empty());
+    assert_eq!(registered(&world).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workspace_placed_on_the_leftover_alone_gets_its_placement_first_and_nothing_is_deleted()
+{
+    let mut paused = curing();
+    paused["remediation"]["pauseRequests"] =
+        json!([{"name": "test", "reason": "the placement is edited first"}]);
+    let world = calm_with(paused).await;
+    world.double().unwrap();
+    world
+        .wait("the hold", SOON, |h| is(h, "Holding", "True"))
+        .await
+        .unwrap();
+    let before = uids(&world);
+    let patch = json!({"spec": {"placement": {"clusters": [{"name": "produce-trt"}]}}});
+    world
+        .sim
+        .admin()
+        .merge(&resources::WORKSPACE_TEMPLATES, "", "orders", patch)
+        .unwrap();
+    pass(Duration::from_secs(1)).await;
+    let unpaused = json!({"spec": {"remediation": {"pauseRequests": null}}});
+    world
+        .sim
+        .admin()
+        .merge(&resources::FEDERATION_HEALTHS, "", "default", unpaused)
+        .unwrap();
+    world
+        .wait("the removal", Duration::from_mins(5), |h| {
+            state_of(h, "RemoveStaleCluster") == ["Verified"]
+        })
+        .await
+        .unwrap();
+    let writes: Vec<(String, String)> = acts(&world)
+        .iter()
+        .map(|e| (e.resource.clone(), e.name.clone()))
+        .collect();
+    let of = |resource: &str, name: &str| (resource.to_owned(), name.to_owned());
+    assert_eq!(
+        writes,
+        [
+            of("workspacetemplates", "orders"),
+            of("kubefedclusters", "produce-trt")
+        ]
+    );
+    pass(RAGE).await;
+    nothing_was_lost(&world, &before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_names_in_use_none_is_removed() {
+    let world = calm_with(curing()).await;
+    world
+        .sim
+        .apply_object(json!({
+            "apiVersion": "cluster.kubesphere.io/v1alpha1", "kind": "Cluster",
+            "metadata": {"name": "produce-trt"}, "spec": {"joinFederation": true},
+        }))
+        .unwrap();
+    world.double().unwrap();
+    pass(RAGE).await;
+    assert!(acts(&world).is_empty());
+    assert_eq!(registered(&world).len(), 2);
+}
+
+/// Kills the operator around its `k`th write to anything that is not its own status: before it is sent, after it is
+/// committed but before the answer, or after the answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kill {
+    Before,
+    Unanswered,
+    After,
+}
+
+async fn killed(kill: Kill, k: usize, spec: Value) -> (World, usize) {
+    let mut world = calm_with(spec).await;
+    let count = Arc::new(AtomicUsize::new(0));
+    let seen = count.clone();
+    world.sim.inject(move |request| {
+        let write = request.user == USER
+            && matches!(request.verb, "patch" | "create" | "delete" | "update")
+            && !matches!(
+                request.resource.as_str(),
+                "leases" | "federationholds" | "events"
+            )
+            && (request.resource != "federationhealths" || request.subresource != "status");
+        if !write || seen.fetch_add(1, Ordering::Relaxed) + 1 != k {
+            return None;
+        }
+        match kill {
+            Kill::Before => Some(Effect::Break),
+            Kill::Unanswered => Some(Effect::BreakAnswer),
+            Kill::After => None,
+        }
+    });
+    world.double().unwrap();
+    let mut cured = false;
+    // Watched closely, so that the operator dies before it can do anything more.
+    for turn in 0..40_000 {
+        if count.load(Ordering::Relaxed) >= k {
+            world.sim.clear_faults();
+            world.restart_operator().unwrap();
+            break;
+        }
+        if turn == 8_000 && !cured {
+            cured = true;
+            let _ = world.cure();
+        }
+        pass(Duration::from_millis(1)).await;
+    }
+    let reached = count.load(Ordering::Relaxed);
+    pass(Duration::from_secs(40)).await;
+    let _ = world.cure();
+    (world, reached)
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_around_any_write_of_a_freeze_its_successor_comes_to_the_same_end() {
+    for kill in [Kill::Before, Kill::Unanswered, Kill::After] {
+        for k in 1..=6 {
+            let (world, reached) = killed(
+                kill,
+                k,
+                spec("Apply", &json!({"freezeControllers": "Automatic"})),
+            )
+            .await;
+            if reached < k {
+                break;
+            }
+            world
+                .wait("rest", Duration::from_mins(5), |h| {
+                    is(h, "Healthy", "True") && condition(h, "Remediating").is_none()
+                })
+                .await
+                .unwrap_or_else(|error| panic!("{kill:?} {k}: {error}"));
+            assert_eq!(replicas(&world), 1, "{kill:?} {k}");
+            let scales = acts(&world);
+            assert!(
+                scales.len() <= 4 && scales.len().is_multiple_of(2),
+                "{kill:?} {k}: {scales:#?}"
+            );
+            assert!(world.deletions("namespaces").is_empty(), "{kill:?} {k}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_around_any_write_of_a_removal_nothing_is_deleted_twice() {
+    for kill in [Kill::Before, Kill::Unanswered, Kill::After] {
+        for k in 1..=6 {
+            let (world, reached) = killed(kill, k, curing()).await;
+            if reached < k {
+                break;
+            }
+            world
+                .wait("rest", Duration::from_mins(5), |h| {
+                    is(h, "Healthy", "True") && condition(h, "Holding").is_none()
+                })
+                .await
+                .unwrap_or_else(|error| panic!("{kill:?} {k}: {error}"));
+            assert_eq!(registered(&world), ["host"], "{kill:?} {k}");
+            assert!(acts(&world).len() <= 1, "{kill:?} {k}: {:#?}", acts(&world));
+            assert!(world.deletions("namespaces").is_empty(), "{kill:?} {k}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_replicas_one_acts_and_the_other_finishes_when_it_dies() {
+    let mut world = calm("Apply", json!({"freezeControllers": "Automatic"})).await;
+    let second =
+        Operator::start_with(&world.sim, |around| around.instance = "pod-2".to_owned()).unwrap();
+    pass(SOON).await;
+    let before = uids(&world);
+    world.double().unwrap();
+    world
+        .wait("the freeze", SOON, |h| {
+            state_of(h, "FreezeControllers") == ["Verified"]
+        })
+        .await
+        .unwrap();
+    pass(SOON).await;
+    assert_eq!(acts(&world).len(), 1);
+    world.operator = None;
+    world.cure().unwrap();
+    world
+        .wait("the thaw by the other", Duration::from_mins(2), |h| {
+            state_of(h, "FreezeControllers") == ["Undone"]
+        })
+        .await
+        .unwrap();
+    assert_eq!(replicas(&world), 1);
+    assert_eq!(acts(&world).len(), 2);
+    nothing_was_lost(&world, &before);
+    assert!(second.lives());
 }

@@ -92,6 +92,7 @@ impl Operator {
             listen: None,
             object: "default".to_owned(),
             namespace: OPERATOR_NAMESPACE.to_owned(),
+            instance: "pod-1".to_owned(),
             create_default: false,
         };
         change(&mut around);

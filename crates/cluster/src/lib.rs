@@ -3,6 +3,7 @@
 pub mod call;
 pub mod endpoint;
 pub mod host;
+pub mod lease;
 pub mod probe;
 pub mod proof;
 pub mod rbac;

@@ -355,6 +355,31 @@ pub const JOURNAL: Role = Role {
     ],
 };
 
+/// Lets one process at a time act.
+pub const LEADER: Role = Role {
+    name: "federation-health-leader",
+    file: "remediator",
+    reach: Reach::Namespace(OPERATOR_NAMESPACE),
+    holder: Holder::Operator,
+    why: "One process at a time acts. Without it no action is taken.",
+    rights: &[
+        Right {
+            group: "coordination.k8s.io",
+            resources: &["leases"],
+            names: &["federation-health"],
+            verbs: &[Verb::Get, Verb::Patch],
+            why: "Read before each write, renewed every five seconds while remediation is asked for.",
+        },
+        Right {
+            group: "coordination.k8s.io",
+            resources: &["leases"],
+            names: &[],
+            verbs: &[Verb::Create],
+            why: "It is made once. Kubernetes cannot limit create to a name.",
+        },
+    ],
+};
+
 /// Takes Workspaces out of KubeFed's care.
 pub const SHIELD: Role = Role {
     name: "federation-health-shield",
@@ -385,6 +410,31 @@ pub const FREEZE: Role = Role {
         verbs: &[Verb::Patch],
         why: "The number of replicas alone.",
     }],
+};
+
+/// Mends a cause.
+pub const CURE: Role = Role {
+    name: "federation-health-cure",
+    file: "remediator",
+    reach: Reach::Cluster,
+    holder: Holder::Operator,
+    why: "Only for the actions fixPlacement and removeStaleCluster.",
+    rights: &[
+        Right {
+            group: "tenant.kubesphere.io",
+            resources: &["workspacetemplates"],
+            names: &[],
+            verbs: &[Verb::Patch],
+            why: "The placement; the guard of the operator keeps everything else.",
+        },
+        Right {
+            group: "core.kubefed.io",
+            resources: &["kubefedclusters"],
+            names: &[],
+            verbs: &[Verb::Delete],
+            why: "The registration whose staleness is proven; its manifest is kept in the journal.",
+        },
+    ],
 };
 
 /// For people who look.
@@ -442,8 +492,8 @@ pub const ADMIN: Role = Role {
 
 /// Every role, in the order of the manifests.
 pub const ROLES: &[Role] = &[
-    OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, SHIELD, FREEZE, VIEW, EDIT,
-    ADMIN,
+    OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, SHIELD, FREEZE, CURE,
+    VIEW, EDIT, ADMIN,
 ];
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use federation_health_api::names::{
-    JOURNAL, JOURNAL_KEY, JOURNAL_MANAGER, MANAGED_LABEL, OPT_OUT_ANNOTATION, REMEDY_MANAGER,
+use federation_health_api::{
+    names::{
+        JOURNAL, JOURNAL_KEY, JOURNAL_MANAGER, MANAGED_LABEL, OPT_OUT_ANNOTATION, REMEDY_MANAGER,
+    },
+    v1alpha1::ActionStatus,
 };
 use federation_health_core::{
     id::{Text, Uid},
@@ -157,32 +160,49 @@ impl Hands {
         Ok(call)
     }
 
-    /// Reads the journal; gives its ConfigMap's resourceVersion, None while there is none.
+    /// Reads the journal in both of its places; gives its ConfigMap's resourceVersion, None while there is none.
     ///
     /// # Errors
     /// It cannot be read, or makes no sense.
     pub async fn load(&self) -> Result<(Loaded, Option<String>), String> {
-        let call = Call::get(
-            &self.client,
-            format!("{}/{JOURNAL}", self.journals),
-            READ_DEADLINE,
-        );
-        let object: Json = match call.read().await {
-            Ok(object) => object,
-            Err(error) if error.code() == Some(404) => return Ok((Loaded::default(), None)),
-            Err(error) => return Err(said("read the journal", &error)),
+        let shown = self.get(&self.status_path()).await?;
+        let shown: Vec<ActionStatus> = match shown["status"].get("actions") {
+            None => Vec::new(),
+            Some(actions) => serde_json::from_value(actions.clone()).map_err(|error| {
+                format!("read the journal: status.actions makes no sense ({error})")
+            })?,
         };
-        let version = object["metadata"]["resourceVersion"]
-            .as_str()
-            .map(str::to_owned);
+        let object = self.get(&format!("{}/{JOURNAL}", self.journals)).await?;
         let text = object["data"][JOURNAL_KEY].as_str().unwrap_or("{}");
-        let pages: Pages = serde_json::from_str(text)
-            .map_err(|error| format!("read the journal: ConfigMap {JOURNAL} makes no sense ({error}); delete it if nothing of it is needed"))?;
+        let pages: Pages = serde_json::from_str(text).map_err(|error| {
+            format!("read the journal: ConfigMap {JOURNAL} makes no sense ({error}); delete it if nothing of it is needed")
+        })?;
         let found = Loaded {
             records: records(&pages.actions),
+            shown: records(&shown),
             cluster: Uid::parse(&pages.cluster),
         };
-        Ok((found, version))
+        let version = object["metadata"]["resourceVersion"].as_str();
+        Ok((found, version.map(str::to_owned)))
+    }
+
+    /// An object, or null if it does not exist.
+    async fn get(&self, path: &str) -> Result<Json, String> {
+        match Call::get(&self.client, path.to_owned(), READ_DEADLINE)
+            .read()
+            .await
+        {
+            Ok(object) => Ok(object),
+            Err(error) if error.code() == Some(404) => Ok(Json::Null),
+            Err(error) => Err(said("read the journal", &error)),
+        }
+    }
+
+    fn status_path(&self) -> String {
+        format!(
+            "/apis/federationhealth.io/v1alpha1/federationhealths/{}",
+            self.object
+        )
     }
 
     /// Writes the journal down in both of its places, the ConfigMap first; gives the ConfigMap's new resourceVersion.
@@ -247,8 +267,8 @@ impl Hands {
 
     async fn show(&self, journal: &[Record]) -> Result<(), CallError> {
         let uri = format!(
-            "/apis/federationhealth.io/v1alpha1/federationhealths/{}/status?fieldManager={JOURNAL_MANAGER}&force=true",
-            self.object
+            "{}/status?fieldManager={JOURNAL_MANAGER}&force=true",
+            self.status_path()
         );
         let body = json!({
             "apiVersion": "federationhealth.io/v1alpha1", "kind": "FederationHealth",

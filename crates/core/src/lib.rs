@@ -19,6 +19,7 @@ pub mod findings;
 pub mod hold;
 pub mod id;
 pub mod identity;
+pub mod lease;
 pub mod ledger;
 mod losses;
 pub mod objects;

@@ -21,6 +21,7 @@ use crate::{
 };
 
 pub mod brake;
+mod cure;
 mod fleet;
 mod follow;
 mod gate;
@@ -91,6 +92,8 @@ pub struct Remedy {
     policy: RemedyPolicy,
     journal: Journal,
     loaded: bool,
+    /// This process led when it was last asked.
+    led: bool,
     /// Why the journal is not available.
     trouble: Option<String>,
     /// Why nothing is tried for a while, and until when.
@@ -153,10 +156,15 @@ impl Remedy {
         }
         self.fleet.observe(&federation.registry, now);
         self.note_quiet(federation, now);
+        // Whoever led meanwhile wrote the journal: what is in memory is no longer it.
+        if around.leads && !self.led {
+            self.loaded = false;
+        }
+        self.led = around.leads;
         if !self.loaded && self.due(now) && federation.registry.kube_system.is_some() {
             return Ask::Load;
         }
-        if self.loaded {
+        if self.loaded && around.leads {
             if let Some(ask) = self.carry_on(federation, around, now) {
                 return ask;
             }
@@ -217,7 +225,7 @@ impl Remedy {
     /// Makes the plan, and begins it if nothing stands against it.
     fn consider(&mut self, federation: &Federation, around: &Around, now: Time) -> Option<Ask> {
         self.brake = self.forward(federation, around, now);
-        let wishes = self.wishes(federation, around.held);
+        let wishes = self.wishes(federation, around);
         let keys: BTreeSet<(Rung, Target)> =
             wishes.iter().map(|w| (w.rung, w.target.clone())).collect();
         self.seen.retain(|key, _| keys.contains(key));
@@ -288,8 +296,11 @@ impl Remedy {
         };
         plan.brake = self.brake.clone().or_else(|| self.budget(now));
         for step in &mut plan.steps {
-            let approved = (step.rung, step.target.uid, step.to.clone());
-            if step.brake.is_none() && !self.approved.contains(&approved) {
+            let approved = self
+                .approved
+                .contains(&(step.rung, step.target.uid, step.to.clone()));
+            let never = self.policy.allowed(step.rung) == Allowed::Never;
+            if never || (step.brake.is_none() && !approved) {
                 step.brake = self.switch(step.rung, &plan.id, now);
             }
         }
@@ -299,7 +310,8 @@ impl Remedy {
         self.plan = Some(plan);
     }
 
-    /// The next write that was not tried yet.
+    /// The next write that was not tried yet. What the switches do not allow is tried all the same: that is what a dry run is
+    /// for.
     fn rehearse(&mut self) -> Option<Ask> {
         let plan = self
             .plan
@@ -308,7 +320,7 @@ impl Remedy {
         let step = plan
             .steps
             .iter()
-            .find(|s| s.tried.is_none() && s.brake.is_none())?;
+            .find(|s| s.tried.is_none() && s.may_be_tried())?;
         Some(Ask::Perform(Order {
             record: None,
             rung: step.rung,
@@ -370,6 +382,11 @@ impl Remedy {
         self.pause.as_ref().is_none_or(|(_, until)| *until <= now)
     }
 
+    /// How far the owner lets it go.
+    pub fn mode(&self) -> Mode {
+        self.policy.mode
+    }
+
     /// The plan, if there is one.
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
@@ -428,7 +445,7 @@ impl Remedy {
             .journal
             .records()
             .iter()
-            .filter(|r| r.stands() || r.unsettled())
+            .filter(|r| r.unsettled() || (r.stands() && r.rung.released()))
             .take(MAX_TARGETS)
             .map(|r| format!("{} on {}", r.rung.as_str(), r.target))
             .collect();

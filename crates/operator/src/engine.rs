@@ -36,6 +36,8 @@ pub struct Engine {
     pub clock: Clock,
     /// Something changed that status may show.
     pub dirty: Notify,
+    /// The owner's wishes were read anew: whoever keeps the lease looks.
+    pub asked: Notify,
     /// The same for remediation.
     pub remedy: Notify,
     /// Registrations changed: the prober looks.
@@ -57,6 +59,7 @@ impl Engine {
             federation: Mutex::default(),
             clock,
             dirty: Notify::new(),
+            asked: Notify::new(),
             remedy: Notify::new(),
             registrations: Notify::new(),
             hold: watch::Sender::new(HoldOrder::default()),

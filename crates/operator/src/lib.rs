@@ -15,6 +15,7 @@ pub mod events;
 pub mod executor;
 pub mod feeds;
 pub mod kinds;
+pub mod lease;
 pub mod metrics;
 pub mod object;
 pub mod prober;

@@ -81,6 +81,7 @@ async fn operate(args: &Args) -> Result<(), Error> {
         listen,
         object: args.object.clone(),
         namespace: args.namespace.clone(),
+        instance: args.instance.clone(),
         create_default: args.create_default,
     };
     let parts = run::start(around)?;

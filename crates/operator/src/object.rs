@@ -11,7 +11,7 @@ use federation_health_cluster::{endpoint::EndpointPolicy, watch::Sink};
 use federation_health_core::facts::FeedState;
 use federation_health_index::{
     policy::{self, Settings},
-    remedy, status,
+    status,
 };
 use kube::core::ObjectMeta;
 use tokio::sync::{Notify, watch};
@@ -109,8 +109,6 @@ impl ObjectSink {
             if first && let Some(before) = &object.status {
                 let (ledger, since) = status::restored(before);
                 federation.restore(ledger, since);
-                let records = remedy::records(&before.actions);
-                federation.remedy_mut().restore(records);
             }
             if usable.is_none() {
                 federation.remedy_mut().spec_is_invalid();
@@ -119,6 +117,7 @@ impl ObjectSink {
                 federation.set_policy(settings.policy.clone(), now)
             })
         });
+        self.engine.asked.notify_one();
         if let Some((plan, settings)) = usable {
             if changed {
                 self.rehearse.notify_one();

@@ -2,23 +2,29 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use federation_health_cluster::remedy::Hands;
+use federation_health_cluster::{lease::Leases, remedy::Hands};
 use federation_health_core::{
     assess::Proof,
     effect::Rule,
     remedy::{
         Around, Ask, Outcome,
+        brake::Brake,
         plan::Order,
         plan::Plan,
         rung::{Rung, Target},
     },
+    time::Time,
     words::Reason,
 };
+
+use tokio::sync::watch;
 
 use crate::{engine::Engine, metrics::Metrics};
 
 /// Changes that come together are judged together; KubeFed's first deletion is ten seconds away at least.
 const GATHER: Duration = Duration::from_millis(10);
+/// What must remain of the lease beyond a write's deadline: the live reads before it, and the way to the server.
+const SLACK: Duration = Duration::from_secs(2);
 /// Judged at least this often, in case a wake-up is missing somewhere.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -32,6 +38,12 @@ pub struct Remediator {
     pub metrics: Arc<Metrics>,
     /// resourceVersion of the journal's ConfigMap; None while there is none.
     pub version: Option<String>,
+    /// Until when this process may write.
+    pub until: watch::Receiver<Option<Time>>,
+    /// The Lease, read again before each write.
+    pub leases: Leases,
+    /// Name of this instance.
+    pub instance: String,
 }
 
 /// What status shows of remediation.
@@ -70,8 +82,12 @@ impl Remediator {
         let hold = federation.hold();
         let written = hold.written();
         let in_force = |rule| written.holds(rule) && hold.durable(rule) == Some(true);
+        let leads = self
+            .until
+            .borrow()
+            .is_some_and(|until| self.engine.clock.now() < until);
         Around {
-            leads: true,
+            leads,
             held: proven && Rule::ALL.into_iter().all(in_force),
         }
     }
@@ -159,8 +175,29 @@ impl Remediator {
             .surveyed(found, asked, now);
     }
 
+    /// The lease, read live, is ours and lasts: gives how long a write may take.
+    async fn fence(&self) -> Result<Duration, Outcome> {
+        let view = match self.leases.read().await {
+            Ok(view) => view,
+            Err(error) => return Err(Outcome::Failed(format!("read the lease: {error}"))),
+        };
+        let left = self
+            .until
+            .borrow()
+            .map_or(Duration::ZERO, |until| self.engine.clock.until(until));
+        let ours = view.is_some_and(|view| *view.holder == *self.instance);
+        if ours && left > SLACK {
+            Ok(left - SLACK)
+        } else {
+            Err(Outcome::Refused(Brake::NotLeading))
+        }
+    }
+
     async fn perform(&self, order: &Order) {
-        let outcome = self.hands.perform(order, Duration::MAX).await;
+        let outcome = match self.fence().await {
+            Ok(left) => self.hands.perform(order, left).await,
+            Err(outcome) => outcome,
+        };
         let word = match &outcome {
             Outcome::Wrote if order.dry_run => "Tried",
             Outcome::Wrote => "Wrote",

@@ -8,13 +8,17 @@ use std::{
 
 use federation_health_cluster::{
     host::Host,
+    lease::Leases,
     probe::Dial,
     remedy::Hands,
     watch::{self, Resource, Sink},
 };
 use kube::Client;
 use serde::de::DeserializeOwned;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::{Notify, watch as cell},
+    task::JoinSet,
+};
 
 use crate::{
     admin::Admin,
@@ -25,6 +29,7 @@ use crate::{
     executor::Executor,
     feeds::Feeds,
     kinds::Kinds,
+    lease::Keeper,
     metrics::Metrics,
     object::{Known, ObjectSink},
     prober::{Prober, Sites},
@@ -54,6 +59,8 @@ pub struct Surroundings {
     pub listen: Option<SocketAddr>,
     /// Object to serve.
     pub object: String,
+    /// Name of this instance, as the lease carries it.
+    pub instance: String,
     /// Namespace of the operator, where its journal lies.
     pub namespace: String,
     /// Create the object if there is none.
@@ -168,12 +175,23 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     };
     tasks.spawn(named("prober", prober.run(probing)));
 
+    let keeper = Keeper {
+        engine: engine.clone(),
+        leases: Leases::new(around.client.clone(), &around.namespace),
+        metrics: metrics.clone(),
+        until: cell::Sender::new(None),
+        instance: around.instance.clone(),
+    };
     let remediator = Remediator {
         engine: engine.clone(),
         hands: Hands::new(around.client.clone(), &around.object, &around.namespace),
         metrics: metrics.clone(),
         version: None,
+        until: keeper.until.subscribe(),
+        leases: keeper.leases.clone(),
+        instance: around.instance.clone(),
     };
+    tasks.spawn(named("lease", keeper.run()));
     tasks.spawn(named("remediation", remediator.run()));
 
     let reconciler = Reconciler {

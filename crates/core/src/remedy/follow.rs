@@ -8,6 +8,8 @@ use super::{
 use crate::{
     facts::{Feed, Managed},
     federation::Federation,
+    id::RegistrationKey,
+    placement::Placement,
     time::Time,
 };
 
@@ -30,44 +32,73 @@ pub(crate) enum Sight {
 /// Looks a target up.
 pub(crate) fn sight(federation: &Federation, rung: Rung, target: &Target) -> Sight {
     match rung {
-        Rung::ShieldWorkspaces => {
-            if !federation.known(&Feed::Workspaces) {
-                return Sight::Unknown;
-            }
-            match federation
-                .tenants
-                .workspaces
-                .get(&target.name)
-                .filter(|w| w.uid == target.uid)
-            {
-                None => Sight::Gone,
-                Some(w) if w.deleting => Sight::Gone,
-                Some(w) => {
-                    let value = match w.managed {
-                        Managed::Yes => Value::new("true"),
-                        Managed::No => Value::new("false"),
-                        Managed::Unmarked => Value::none(),
-                    };
-                    Sight::Has(value, true)
-                }
-            }
-        }
-        Rung::FreezeControllers => {
-            if !federation.known(&Feed::Controllers) {
-                return Sight::Unknown;
-            }
-            let key = (target.namespace.clone(), target.name.clone());
-            match federation
-                .registry
-                .controllers
-                .get(&key)
-                .filter(|c| c.uid == target.uid)
-            {
-                None => Sight::Gone,
-                Some(c) => Sight::Has(Value::replicas(c.replicas), c.available == 0),
-            }
-        }
-        _ => Sight::Unknown,
+        Rung::ShieldWorkspaces | Rung::ArmOrphan => workspace(federation, rung, target),
+        Rung::FreezeControllers => controller(federation, target),
+        Rung::FixPlacement => template(federation, target),
+        Rung::RemoveStaleCluster => registration(federation, target),
+        Rung::RetainVolumes | Rung::DisarmNamespaces => Sight::Unknown,
+    }
+}
+
+fn workspace(federation: &Federation, rung: Rung, target: &Target) -> Sight {
+    if !federation.known(&Feed::Workspaces) {
+        return Sight::Unknown;
+    }
+    let found = federation.tenants.workspaces.get(&target.name);
+    let Some(live) = found.filter(|w| w.uid == target.uid && !w.deleting) else {
+        return Sight::Gone;
+    };
+    let value = match (rung, live.managed) {
+        (Rung::ArmOrphan, _) => Value::new(if live.orphan { "true" } else { "false" }),
+        (_, Managed::Yes) => Value::new("true"),
+        (_, Managed::No) => Value::new("false"),
+        (_, Managed::Unmarked) => Value::none(),
+    };
+    Sight::Has(value, true)
+}
+
+fn controller(federation: &Federation, target: &Target) -> Sight {
+    if !federation.known(&Feed::Controllers) {
+        return Sight::Unknown;
+    }
+    let key = (target.namespace.clone(), target.name.clone());
+    match federation
+        .registry
+        .controllers
+        .get(&key)
+        .filter(|c| c.uid == target.uid)
+    {
+        None => Sight::Gone,
+        Some(c) => Sight::Has(Value::replicas(c.replicas), c.available == 0),
+    }
+}
+
+fn template(federation: &Federation, target: &Target) -> Sight {
+    if !federation.known(&Feed::Templates) {
+        return Sight::Unknown;
+    }
+    let found = federation.tenants.templates.get(&target.name);
+    match found
+        .filter(|row| row.uid == target.uid)
+        .map(|row| row.placement.placement())
+    {
+        None => Sight::Gone,
+        Some(Placement::Names(names)) => Sight::Has(Value::names(names.iter()), true),
+        Some(_) => Sight::Has(Value::none(), true),
+    }
+}
+
+/// A registration that is gone is what was wished; one that came back under another UID was brought back.
+fn registration(federation: &Federation, target: &Target) -> Sight {
+    let key = RegistrationKey {
+        namespace: target.namespace.clone(),
+        name: target.name.clone(),
+    };
+    match federation.registry.entry(&key) {
+        _ if !federation.known(&Feed::Registrations) => Sight::Unknown,
+        None => Sight::Has(Value::none(), true),
+        Some(entry) if entry.facts.uid == target.uid => Sight::Unknown,
+        Some(_) => Sight::Has(Value::new("registered again"), false),
     }
 }
 
@@ -79,6 +110,10 @@ impl Remedy {
             if now > record.until {
                 let note = "Too old to be taken back without a person.";
                 self.journal.set(record.id, State::Expired, note, now);
+                continue;
+            }
+            // A mended placement is its owner's again.
+            if record.rung == Rung::FixPlacement && record.state == State::Verified {
                 continue;
             }
             let age = now.since_ms(record.since);

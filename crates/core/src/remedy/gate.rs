@@ -106,11 +106,8 @@ impl Remedy {
             .map(|at| Brake::CoolingDown(wish.target.clone(), at))
     }
 
-    /// The rung's own switch. A dry run tries what the switches do not allow yet: that is what it is for.
+    /// The rung's own switch.
     pub(super) fn switch(&self, rung: Rung, plan: &Text, now: Time) -> Option<Brake> {
-        if self.policy.mode == Mode::DryRun {
-            return None;
-        }
         match self.policy.allowed(rung) {
             Allowed::Automatic => None,
             Allowed::Never => Some(Brake::ActionNever(rung)),
@@ -124,7 +121,6 @@ impl Remedy {
     /// The rung may act at once, as far as its switch goes.
     pub(super) fn allows_now(&self, rung: Rung) -> bool {
         match self.policy.allowed(rung) {
-            _ if self.policy.mode == Mode::DryRun => true,
             Allowed::Automatic => true,
             Allowed::Never => false,
             Allowed::Approval => self.approved.iter().any(|(approved, ..)| *approved == rung),

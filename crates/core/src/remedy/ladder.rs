@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Remedy,
+    Around, Remedy,
     brake::Brake,
     plan::{MAX_TARGETS, Wish},
     rung::{Kind, Rung, Target, Value},
@@ -113,13 +113,13 @@ impl Peril<'_> {
 
 impl Remedy {
     /// What the ladder wishes now. A rung is wished only for what no lower one covers.
-    pub(super) fn wishes(&self, federation: &Federation, held: bool) -> Vec<Wish> {
+    pub(super) fn wishes(&self, federation: &Federation, around: &Around) -> Vec<Wish> {
         let perils = perils(federation);
         let mut wishes = Vec::new();
         let mut uncovered: Vec<&Peril<'_>> = Vec::new();
         for peril in &perils {
             // Rung 1 is in force and proven: nothing here is urgent, and every further rung harms more.
-            if held && peril.real.host {
+            if around.held && peril.real.host {
                 continue;
             }
             let shields = self.shields(federation, peril);
@@ -132,23 +132,49 @@ impl Remedy {
             if !all {
                 uncovered.push(peril);
             }
+            wishes.extend(self.arms(federation, peril));
             wishes.extend(shields);
         }
+        wishes.sort_by_key(|wish| wish.rung);
         // A Workspace that is recreated several times a second cannot be labelled before it is deleted again.
         let storm = perils
             .iter()
             .any(|p| p.unsteady > 0 || p.workspaces.len() > MAX_TARGETS);
-        wishes.truncate(MAX_TARGETS);
+        wishes.truncate(2 * MAX_TARGETS);
         let freezes = self.freezes(federation, &uncovered);
         if storm && self.allows_now(Rung::FreezeControllers) {
             wishes.splice(0..0, freezes);
         } else {
             wishes.extend(freezes);
         }
+        wishes.extend(self.cures(federation, around));
         wishes
     }
 
     fn shields(&self, federation: &Federation, peril: &Peril<'_>) -> Vec<Wish> {
+        self.on_workspaces(federation, peril, Rung::ShieldWorkspaces, "false")
+    }
+
+    fn arms(&self, federation: &Federation, peril: &Peril<'_>) -> Vec<Wish> {
+        let mut wishes = self.on_workspaces(federation, peril, Rung::ArmOrphan, "true");
+        let armed = |w: &Wish| {
+            federation
+                .tenants
+                .workspaces
+                .get(&w.target.name)
+                .is_some_and(|w| w.orphan)
+        };
+        wishes.retain(|wish| !armed(wish));
+        wishes
+    }
+
+    fn on_workspaces(
+        &self,
+        federation: &Federation,
+        peril: &Peril<'_>,
+        rung: Rung,
+        to: &str,
+    ) -> Vec<Wish> {
         let wish = |(name, uid): &(Text, Uid)| {
             let target = Target {
                 kind: Kind::Workspace,
@@ -157,15 +183,20 @@ impl Remedy {
                 uid: *uid,
             };
             Wish {
-                rung: Rung::ShieldWorkspaces,
-                against: self.known_against(Rung::ShieldWorkspaces, &target),
+                rung,
+                against: self.known_against(rung, &target),
                 target,
-                to: Value::new("false"),
+                to: Value::new(to),
                 why: peril.why(federation),
                 evidence: peril.evidence(),
             }
         };
-        peril.workspaces.iter().map(wish).collect()
+        peril
+            .workspaces
+            .iter()
+            .take(MAX_TARGETS)
+            .map(wish)
+            .collect()
     }
 
     /// The control planes that do it. Of two planes the rival is stopped, not the guarded one: the federation goes on.
@@ -227,7 +258,7 @@ impl Remedy {
     }
 
     /// What the journal says against a rung on an object.
-    fn known_against(&self, rung: Rung, target: &Target) -> Option<Brake> {
+    pub(super) fn known_against(&self, rung: Rung, target: &Target) -> Option<Brake> {
         self.journal
             .contested(rung, target)
             .map(|record| Brake::Contested(record.target.clone()))

@@ -72,6 +72,16 @@ pub struct Step {
     pub tried: Option<String>,
 }
 
+impl Step {
+    /// Nothing but a switch stands against it.
+    pub(crate) fn may_be_tried(&self) -> bool {
+        matches!(
+            self.brake,
+            None | Some(Brake::ActionNever(_) | Brake::NotApproved { .. })
+        )
+    }
+}
+
 /// Steps in the order in which they would be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -114,12 +124,15 @@ impl Plan {
         }
     }
 
-    /// What stands against it: against all of it, or against each of its steps.
+    /// What stands against it: against all of it, or against each of its steps. A switch that is on and is refused says more
+    /// than one that is off.
     pub fn refusal(&self) -> Option<&Brake> {
-        self.brake.as_ref().or_else(|| {
-            let open = self.steps.iter().any(|step| step.brake.is_none());
-            self.steps.first().filter(|_| !open)?.brake.as_ref()
-        })
+        if self.brake.is_some() || self.steps.iter().any(|step| step.brake.is_none()) {
+            return self.brake.as_ref();
+        }
+        let brakes = || self.steps.iter().filter_map(|step| step.brake.as_ref());
+        let telling = brakes().find(|brake| !matches!(brake, Brake::ActionNever(_)));
+        telling.or_else(|| brakes().next())
     }
 }
 

@@ -77,7 +77,11 @@ impl Remedy {
         if !revoked.is_empty() {
             return revoked;
         }
-        let asked: Vec<Record> = in_order(standing.iter().filter(|r| self.asked_back(r.rung)));
+        let asked: Vec<Record> = in_order(
+            standing
+                .iter()
+                .filter(|r| self.asked_back(r.rung) && r.rung != Rung::RemoveStaleCluster),
+        );
         if !asked.is_empty() {
             return asked;
         }
@@ -158,11 +162,11 @@ impl Remedy {
     /// What the annotation asks for is done: it may be taken off.
     pub fn undo_done(&self) -> bool {
         let asked = |undo: &Undo| {
-            !self
-                .journal
-                .records()
-                .iter()
-                .any(|r| (r.stands() || r.unsettled()) && undo.covers(r.rung))
+            !self.journal.records().iter().any(|r| {
+                (r.stands() || r.unsettled())
+                    && undo.covers(r.rung)
+                    && r.rung != Rung::RemoveStaleCluster
+            })
         };
         self.policy.undo.as_ref().is_some_and(asked)
     }

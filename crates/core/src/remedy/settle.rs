@@ -15,23 +15,18 @@ use crate::{id::Uid, time::Time};
 /// What is noted of a write of which nothing was found.
 pub(super) const NOT_FOUND_DONE: &str = "Not found to have happened.";
 
-/// A journal as it was found.
+/// A journal as it was found, in its two places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// Records.
+    /// Records in the ConfigMap.
     pub records: Vec<Record>,
+    /// Records in `status.actions`.
+    pub shown: Vec<Record>,
     /// UID of the kube-system namespace of the cluster that it was written for.
     pub cluster: Option<Uid>,
 }
 
 impl Remedy {
-    /// What the status of the object says that was done; before the journal is loaded.
-    pub fn restore(&mut self, records: Vec<Record>) {
-        if !self.loaded {
-            self.journal = Journal::merged(self.journal.records().to_vec(), records);
-        }
-    }
-
     /// The journal was read, or why it was not. `here` is this cluster: a journal of another one, or one that is too old, came
     /// with a restore and is told, not acted on.
     pub fn loaded(&mut self, found: Result<Loaded, String>, here: Option<Uid>, now: Time) {
@@ -45,7 +40,9 @@ impl Remedy {
                 self.calm();
                 self.loaded = true;
                 let foreign = found.cluster.is_some() && found.cluster != here;
-                self.journal = Journal::merged(found.records, self.journal.records().to_vec());
+                self.batch.clear();
+                self.revoke.clear();
+                self.journal = Journal::merged(found.records, found.shown);
                 let open: Vec<Record> = self
                     .journal
                     .records()
@@ -209,6 +206,10 @@ impl Remedy {
     fn settle_one(&mut self, record: &Record, seen: Option<&Seen>, now: Time) {
         let id = record.id;
         let back = record.state == State::Undoing;
+        if seen.is_none() && record.rung == Rung::RemoveStaleCluster {
+            self.journal.set(id, State::Done, "", now);
+            return;
+        }
         let Some(seen) = seen.filter(|seen| seen.uid == record.target.uid) else {
             self.journal
                 .set(id, State::Superseded, "The object is gone.", now);
