@@ -32,6 +32,8 @@ mod policy;
 mod release;
 pub mod rung;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 pub use gate::MAX_APPROVAL_MS;
 pub use policy::{Allowed, Approval, Mode, RemedyPolicy, Undo};
