@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use federation_health_api::FederationHold;
-use federation_health_cluster::proof::{Clients, Install, Prover, Wanted, dial_with};
+use federation_health_cluster::{
+    host::Host,
+    proof::{Clients, Install, Prover, Wanted, dial_with},
+};
 use federation_health_core::{assess::Proof, hold::CollectionPolicy};
 use federation_health_testbed::{ControlPlane, ControlPlaneOptions, apply};
 use federation_health_tests::guarded::{Guarded, NAMESPACE, Options, root};
@@ -44,7 +47,10 @@ async fn install(plane: &ControlPlane) -> Client {
     };
     Guarded::install(plane, options).await.unwrap();
     let access = plane.access_as(NAMESPACE, "federation-health");
-    access.await.unwrap().client().await.unwrap()
+    let client = access.await.unwrap().client().await.unwrap();
+    let host = Host::new(client.clone(), "default");
+    assert!(host.create_switch().await.unwrap(), "there was a switch");
+    client
 }
 
 fn prover(client: &Client, clients: Clients) -> Prover {

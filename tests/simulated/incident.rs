@@ -223,3 +223,38 @@ async fn an_operator_that_is_killed_during_the_hold_leaves_it_standing_and_its_s
     assert!(world.deletions("namespaces").is_empty());
     assert!(world.operator.unwrap().lives(), "{ALIAS}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_the_namespaces_at_risk_is_counted() {
+    let world = World::calm(Setup::default()).await.unwrap();
+    let (claims, deployments) = (resources::PERSISTENT_VOLUME_CLAIMS, resources::DEPLOYMENTS);
+    let admin = world.sim.admin();
+    let put = |resource, namespace: &str, name: &str| {
+        let object = json!({"metadata": {"name": name, "namespace": namespace}});
+        admin.create(resource, object).unwrap();
+    };
+    for (namespace, name) in [
+        ("orders-api", "web"),
+        ("orders-api", "jobs"),
+        ("payments-api", "web"),
+        ("default", "web"),
+    ] {
+        put(&deployments, namespace, name);
+    }
+    for name in ["data", "waiting"] {
+        put(&claims, "orders-db", name);
+    }
+    admin
+        .set_status(&claims, "orders-db", "data", json!({"phase": "Bound"}))
+        .unwrap();
+    world.double().unwrap();
+    let counted = world
+        .wait("the count", SOON, |h| {
+            let radius = h.status.as_ref().and_then(|s| s.blast_radius.as_ref());
+            radius.is_some_and(|r| r.workloads.is_some())
+        })
+        .await
+        .unwrap();
+    let radius = counted.status.unwrap().blast_radius.unwrap();
+    assert_eq!((radius.workloads, radius.bound_claims), (Some(3), Some(1)));
+}

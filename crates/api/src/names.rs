@@ -54,3 +54,5 @@ pub const HOST_LABEL: &str = "cluster-role.kubesphere.io/host";
 pub const KUBEFED_PLANE_LABEL: &str = "kubefed-control-plane";
 /// Value of [`KUBEFED_PLANE_LABEL`] on the controller manager (the webhook carries another label).
 pub const KUBEFED_PLANE_VALUE: &str = "controller-manager";
+/// Name of the definition of the kind FederatedWorkspace: with it go all FederatedWorkspaces.
+pub const FEDERATED_WORKSPACES: &str = "federatedworkspaces.types.kubefed.io";

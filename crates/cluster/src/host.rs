@@ -19,6 +19,8 @@ use serde_json::json;
 
 use crate::call::{APPLY, Call, CallError, MERGE};
 
+mod contents;
+
 const OBJECTS: &str = "/apis/federationhealth.io/v1alpha1/federationhealths";
 const SWITCHES: &str = "/apis/federationhealth.io/v1alpha1/federationholds";
 const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";

@@ -115,6 +115,8 @@ pub struct Probed {
     pub leases: Vec<LeaseRead>,
     /// Why there are no Leases, if reading them failed; the UID counts all the same.
     pub leases_error: Option<ProbeError>,
+    /// KubeFed's accounts there, from the names of their ClusterRoles; none if they were not asked for or not readable.
+    pub accounts: Option<Vec<String>>,
 }
 
 /// A Lease as it was read.
@@ -218,6 +220,8 @@ pub struct DialRequest {
     pub policy: Arc<EndpointPolicy>,
     /// For all of it together: resolving, connecting, reading.
     pub timeout: Duration,
+    /// Read KubeFed's accounts as well, which costs a list of all ClusterRoles.
+    pub accounts: bool,
 }
 
 /// Carries probes out. Replaced in simulations, where there are no sockets.

@@ -3,7 +3,7 @@
 //! Two absences are deliberate. No rule has a wildcard, so a kind that KubeSphere federates tomorrow is read only after
 //! somebody has added it here. FederatedSecrets and FederatedUsers appear nowhere: their templates hold credentials.
 
-use federation_health_api::names::{COLLECTION_DURABLE, FEDERATION_DURABLE};
+use federation_health_api::names::{COLLECTION_DURABLE, FEDERATED_WORKSPACES, FEDERATION_DURABLE};
 
 /// Namespace that the operator runs in; the policies name it.
 pub const OPERATOR_NAMESPACE: &str = "federation-health-system";
@@ -13,6 +13,10 @@ pub const SERVICE_ACCOUNT: &str = "federation-health";
 pub const KUBEFED_NAMESPACE: &str = "kube-federation-system";
 /// Namespace that events of cluster-scoped objects and the API server's own EndpointSlices live in.
 pub const DEFAULT_NAMESPACE: &str = "default";
+
+mod remediator;
+
+pub use remediator::{CURE, FREEZE, JOURNAL, LEADER, SHIELD};
 
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,6 +163,34 @@ pub const OBSERVER: Role = Role {
             names: &[],
             verbs: READ,
             why: "KubeFed's controller managers, found by label in every namespace.",
+        },
+        Right {
+            group: "apiextensions.k8s.io",
+            resources: &["customresourcedefinitions"],
+            names: &[FEDERATED_WORKSPACES],
+            verbs: READ,
+            why: "Whether the kind FederatedWorkspace is being deleted, which takes every Workspace with it.",
+        },
+        Right {
+            group: "apps",
+            resources: &["deployments", "statefulsets", "daemonsets"],
+            names: &[],
+            verbs: &[Verb::List],
+            why: "How many workloads are in the namespaces at risk; they are counted, not read.",
+        },
+        Right {
+            group: "batch",
+            resources: &["jobs", "cronjobs"],
+            names: &[],
+            verbs: &[Verb::List],
+            why: "The same.",
+        },
+        Right {
+            group: "",
+            resources: &["persistentvolumeclaims"],
+            names: &[],
+            verbs: &[Verb::List],
+            why: "How many bound claims are in the namespaces at risk.",
         },
         Right {
             group: "federationhealth.io",
@@ -328,113 +360,6 @@ pub const PROBER: Role = Role {
         verbs: &[Verb::Get],
         why: "The token of a registration, by the name that it gives. Neither list nor watch: nothing is read that no registration names.",
     }],
-};
-
-/// Keeps the journal of remediation.
-pub const JOURNAL: Role = Role {
-    name: "federation-health-journal",
-    file: "remediator",
-    reach: Reach::Namespace(OPERATOR_NAMESPACE),
-    holder: Holder::Operator,
-    why: "What remediation did, so that it can be taken back. Without it no action is taken.",
-    rights: &[
-        Right {
-            group: "",
-            resources: &["configmaps"],
-            names: &[federation_health_api::names::JOURNAL],
-            verbs: &[Verb::Get, Verb::Patch],
-            why: "The journal is written before each write.",
-        },
-        Right {
-            group: "",
-            resources: &["configmaps"],
-            names: &[],
-            verbs: &[Verb::Create],
-            why: "Its ConfigMap is made once. Kubernetes cannot limit create to a name.",
-        },
-    ],
-};
-
-/// Lets one process at a time act.
-pub const LEADER: Role = Role {
-    name: "federation-health-leader",
-    file: "remediator",
-    reach: Reach::Namespace(OPERATOR_NAMESPACE),
-    holder: Holder::Operator,
-    why: "One process at a time acts. Without it no action is taken.",
-    rights: &[
-        Right {
-            group: "coordination.k8s.io",
-            resources: &["leases"],
-            names: &["federation-health"],
-            verbs: &[Verb::Get, Verb::Patch],
-            why: "Read before each write, renewed every five seconds while remediation is asked for.",
-        },
-        Right {
-            group: "coordination.k8s.io",
-            resources: &["leases"],
-            names: &[],
-            verbs: &[Verb::Create],
-            why: "It is made once. Kubernetes cannot limit create to a name.",
-        },
-    ],
-};
-
-/// Takes Workspaces out of KubeFed's care.
-pub const SHIELD: Role = Role {
-    name: "federation-health-shield",
-    file: "remediator",
-    reach: Reach::Cluster,
-    holder: Holder::Operator,
-    why: "Only for the actions shieldWorkspaces and armOrphan.",
-    rights: &[Right {
-        group: "tenant.kubesphere.io",
-        resources: &["workspaces"],
-        names: &[],
-        verbs: &[Verb::Patch],
-        why: "The label kubefed.io/managed and the finalizer orphan; the guard of the operator keeps everything else.",
-    }],
-};
-
-/// Stops and starts KubeFed.
-pub const FREEZE: Role = Role {
-    name: "federation-health-freeze",
-    file: "remediator",
-    reach: Reach::Cluster,
-    holder: Holder::Operator,
-    why: "Only for the action freezeControllers. In every namespace, because a rival control plane lives in another one; by name.",
-    rights: &[Right {
-        group: "apps",
-        resources: &["deployments/scale"],
-        names: &["kubefed-controller-manager"],
-        verbs: &[Verb::Patch],
-        why: "The number of replicas alone.",
-    }],
-};
-
-/// Mends a cause.
-pub const CURE: Role = Role {
-    name: "federation-health-cure",
-    file: "remediator",
-    reach: Reach::Cluster,
-    holder: Holder::Operator,
-    why: "Only for the actions fixPlacement and removeStaleCluster.",
-    rights: &[
-        Right {
-            group: "tenant.kubesphere.io",
-            resources: &["workspacetemplates"],
-            names: &[],
-            verbs: &[Verb::Patch],
-            why: "The placement; the guard of the operator keeps everything else.",
-        },
-        Right {
-            group: "core.kubefed.io",
-            resources: &["kubefedclusters"],
-            names: &[],
-            verbs: &[Verb::Delete],
-            why: "The registration whose staleness is proven; its manifest is kept in the journal.",
-        },
-    ],
 };
 
 /// For people who look.

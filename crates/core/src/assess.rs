@@ -115,8 +115,9 @@ impl Federation {
     /// Judges everything at `now`.
     pub fn assess(&mut self, now: Time, proof: &Proof) -> Assessment {
         self.refresh_risk(now);
-        let all = findings::all(self, now);
+        let mut all = findings::all(self, now);
         self.remember_since(&all, now);
+        let young = self.hold_back(&mut all, now);
         let mut conditions = self.checks(&all, now);
         conditions.extend(self.hold_conditions(proof));
         conditions.extend(self.remedy.conditions());
@@ -142,7 +143,7 @@ impl Federation {
             clusters: self.registry.entries.len(),
             workspaces: self.tenants.workspaces.len(),
             churning,
-            next: self.next(now),
+            next: self.next(young, now),
         }
     }
 
@@ -159,7 +160,47 @@ impl Federation {
         }
     }
 
-    fn next(&self, now: Time) -> Option<Time> {
+    /// Takes out what has not been seen for long enough; gives when the first of it will have been.
+    fn hold_back(&self, all: &mut Vec<Finding>, now: Time) -> Option<Time> {
+        let mut first: Option<Time> = None;
+        all.retain(|finding| {
+            let since = self
+                .since
+                .get(&(finding.code, finding.subject.clone()))
+                .copied()
+                .unwrap_or(now);
+            let told_at = since.plus_ms(finding.after_ms);
+            if told_at > now {
+                first = Some(first.map_or(told_at, |at| at.min(told_at)));
+            }
+            told_at <= now
+        });
+        first
+    }
+
+    /// When time alone makes a fault out of what is known.
+    fn ripens(&self, now: Time) -> Option<Time> {
+        let registry = &self.registry;
+        let stuck = self
+            .objects
+            .dying()
+            .map(|(_, at)| at.plus_ms(findings::BLOCKED_MS));
+        let silent = registry
+            .looked_at()
+            .map(|(_, at)| at.plus_ms(findings::SILENT_MS));
+        let flapping = registry.entries.iter().filter_map(|(_, e)| e.rests_at());
+        let homes = registry.terminating_planes().into_iter();
+        let hanging = homes.map(|(_, at)| at.plus_ms(findings::HANGING_MS));
+        stuck
+            .chain(silent)
+            .chain(flapping)
+            .chain(hanging)
+            .chain(self.fights.changes_at(now))
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    fn next(&self, young: Option<Time>, now: Time) -> Option<Time> {
         let stale = self
             .feeds
             .values()
@@ -173,6 +214,8 @@ impl Federation {
             .filter(|at| *at > now)
             .min();
         [
+            young,
+            self.ripens(now),
             armed,
             self.hold.changes_at(now),
             self.ledger.changes_at(now, &self.policy.churn),

@@ -66,6 +66,10 @@ pub struct KubeSphereCluster {
     pub joins: bool,
     /// Carries the host label.
     pub host: bool,
+    /// KubeSphere says that its kubeconfig expires within seven days.
+    pub expiring: bool,
+    /// Whether KubeSphere says that it is part of the federation; none while it says nothing.
+    pub federated: Option<bool>,
 }
 
 /// `kubefed.io/managed`.
@@ -120,6 +124,15 @@ impl Namespace {
                 .owner
                 .is_some_and(|owner| live(&self.workspace) != Some(owner))
     }
+}
+
+/// A namespace that belongs to no tenant: it may be a control plane's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Home {
+    /// Time of creation.
+    pub created: Option<Time>,
+    /// Since when it is Terminating.
+    pub terminating: Option<Time>,
 }
 
 /// What a WorkspaceTemplate or federated object wishes.
@@ -199,6 +212,8 @@ pub enum Feed {
     Namespaces,
     /// KubeFed's Deployments.
     Controllers,
+    /// The definition of the kind FederatedWorkspace.
+    Definitions,
     /// One federated kind, FederatedWorkspaces included.
     Federated(Text),
 }
@@ -215,6 +230,7 @@ impl Feed {
             Self::Workspaces => "Workspaces",
             Self::Namespaces => "Namespaces",
             Self::Controllers => "Deployments",
+            Self::Definitions => "CustomResourceDefinitions",
             Self::Federated(kind) => kind,
         }
     }
@@ -264,14 +280,22 @@ pub enum Change {
     Template(Text, Option<Desired>),
     /// A federated object of this kind.
     Federated(Text, ObjectKey, Option<Desired>),
-    /// KubeFed says of a federated Workspace that this cluster, which its placement leaves out, still waits for removal.
-    Witness(Text, Text),
+    /// KubeFed says of a federated Workspace that these clusters, which its placement leaves out, still wait for its removal.
+    Witness(Text, Box<[Text]>),
     /// A Workspace.
     Workspace(Text, Option<Workspace>),
     /// A namespace; None when it is gone or belongs to no Workspace any more (`lost` tells the two apart).
     Namespace(Text, Option<Namespace>),
     /// The namespace lives, but belongs to no Workspace any more.
     NamespaceLeft(Text),
+    /// A namespace that belongs to no tenant appeared, changed or vanished.
+    Home(Text, Option<Home>),
+    /// KubeFed in this namespace wrote down a health check of this time.
+    LookedAt(Text, Time),
+    /// The definition of this federated kind: whether it is being deleted; none when it is gone.
+    Definition(Text, Option<bool>),
+    /// KubeFed's accounts in the cluster behind the registration with this UID.
+    Accounts(RegistrationKey, Uid, Box<[Text]>),
     /// UID of this server's own kube-system namespace.
     KubeSystem(Uid),
     /// A KubeFed controller manager by namespace and name.

@@ -10,16 +10,21 @@ use crate::{
     effect::{CauseKind, Effect, HoldImage, Rule},
     facts::{Change, Desired, Feed, Namespace, ObjectKey},
     feeds::FeedHealth,
+    fights::Fights,
     hold::{Hold, HoldPolicy},
     id::{Text, Uid},
     ledger::{Ledger, Restored},
     losses::{Excuse, Loss},
-    objects::{FEDERATED_NAMESPACE, FEDERATED_WORKSPACE, Objects, Row, cluster_key},
+    objects::{
+        FEDERATED_NAMESPACE, FEDERATED_WORKSPACE, Objects, Row, SYSTEM_WORKSPACE, cluster_key,
+    },
     registry::{Danger, Registry},
     remedy::{Remedy, RemedyPolicy},
     table::Put,
     tenants::Tenants,
     time::Time,
+    view,
+    witnesses::Witnesses,
 };
 
 /// What the owner asks for, validated.
@@ -100,8 +105,21 @@ pub struct Federation {
     pub(crate) excuses: BTreeMap<Text, Excuse>,
     /// Live reads that came back before the registrations were read.
     pub(crate) undecided: BTreeMap<Text, LiveWish>,
+    /// What was in the namespaces at risk.
+    pub(crate) count: Option<view::Count>,
+    /// When each fault that can be seen was seen first, told or not yet.
     pub(crate) since: BTreeMap<(&'static str, String), Time>,
     pub(crate) remedy: Remedy,
+    /// FederatedWorkspaces without a template.
+    pub(crate) leftovers: BTreeSet<Text>,
+    /// FederatedWorkspaces that are being deleted while their templates stand.
+    pub(crate) bereft: BTreeSet<Text>,
+    pub(crate) fights: Fights,
+    /// Namespaces that left their Workspace during its incident: the Workspace, and when.
+    pub(crate) unbound: BTreeMap<Text, (Text, Time)>,
+    pub(crate) witnesses: Witnesses,
+    /// Namespaces of control planes that remediation stopped.
+    pub(crate) frozen: BTreeSet<Text>,
 }
 
 impl Federation {
@@ -120,7 +138,7 @@ impl Federation {
             Change::Federated(kind, key, desired) => {
                 return self.federated(&kind, key, desired, now);
             }
-            Change::Witness(workspace, party) => self.ledger.witness(&workspace, party),
+            Change::Witness(workspace, waiting) => self.witness(&workspace, waiting, now),
             Change::Malformed(feed, name) => self.malformed(&feed, &name),
             Change::Feed(feed, state) => return self.feed_state(&feed, state, now),
             structural => {
@@ -154,6 +172,22 @@ impl Federation {
             Change::Controller(namespace, name, None) => {
                 registry.controllers.remove(&(namespace, name)).is_some()
             }
+            Change::Home(name, home) => {
+                registry.put_home(name, home);
+                false
+            }
+            Change::LookedAt(plane, at) => {
+                registry.look(plane, at);
+                false
+            }
+            Change::Definition(kind, terminating) => {
+                registry.definition(kind, terminating);
+                false
+            }
+            Change::Accounts(key, uid, accounts) => {
+                registry.accounts(&key, uid, accounts.into());
+                false
+            }
             Change::KubeSystem(uid) => registry.kube_system.replace(uid) != Some(uid),
             Change::Probed(key, uid, probe) => registry.probed(&key, uid, probe, now),
             _ => false,
@@ -181,8 +215,11 @@ impl Federation {
         let was = self.objects.danger_of(kind, &key).is_some();
         let decides = &**kind == FEDERATED_NAMESPACE;
         let contents = decides && self.objects.any_danger();
-        if !self.objects.apply(kind, &key, desired, &self.registry) {
+        if !self.objects.apply(kind, &key, desired, &self.registry, now) {
             return Vec::new();
+        }
+        if &**kind == FEDERATED_WORKSPACE {
+            self.file_wish(&key.name);
         }
         let danger = self.objects.danger_of(kind, &key);
         if was || danger.is_some() {
@@ -225,6 +262,7 @@ impl Federation {
         if let Some(old) = before {
             self.objects.release(&old.placement);
         }
+        self.file_wish(name);
     }
 
     /// Takes the owner's wishes.
@@ -334,6 +372,27 @@ impl Federation {
         &self.hold
     }
 
+    /// Whether a FederatedWorkspace and its template fit together: one without the other is a leftover, one that goes
+    /// without the other is told.
+    fn file_wish(&mut self, name: &Text) {
+        let name = &self.shared_name(name);
+        let federated = self.objects.workspace(name).map(|row| row.deleting);
+        let template = self.tenants.templates.get(name).map(|row| row.deleting);
+        let leftover =
+            federated == Some(false) && template.is_none() && &**name != SYSTEM_WORKSPACE;
+        let bereft = federated == Some(true) && template == Some(false);
+        set(&mut self.leftovers, name, leftover);
+        set(&mut self.bereft, name, bereft);
+        if federated.is_none() {
+            self.witnesses.forget(name);
+        }
+    }
+
+    /// Control planes in these namespaces were stopped by remediation: that they stand still is expected.
+    pub fn set_frozen(&mut self, namespaces: BTreeSet<Text>) {
+        self.frozen = namespaces;
+    }
+
     /// A kind is no longer federated: its objects are no longer simulated.
     pub fn forget_kind(&mut self, kind: &Text, now: Time) -> Vec<Effect> {
         let keys = self.objects.keys(kind);
@@ -344,5 +403,13 @@ impl Federation {
         self.drop_feed(&Feed::Federated(kind.clone()));
         effects.extend(self.diagnose(now));
         effects
+    }
+}
+
+fn set(names: &mut BTreeSet<Text>, name: &Text, is: bool) {
+    if is {
+        names.insert(name.clone());
+    } else {
+        names.remove(name);
     }
 }

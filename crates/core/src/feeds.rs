@@ -127,10 +127,7 @@ impl Federation {
             .filter(|(feed, _)| matches!(feed, Feed::Clusters | Feed::Types | Feed::Federated(_)))
             .filter(|(feed, _)| !needed.contains(feed))
             .all(|(_, health)| health.is_fresh(now) || health.state == FeedState::NotInstalled);
-        let readable = self
-            .feeds
-            .get(&Feed::Registrations)
-            .is_none_or(|health| health.malformed.is_empty());
+        let readable = self.no_malformed(&Feed::Registrations);
         let dialled = !self.policy.probing || self.registry.entries.iter().all(|(_, e)| e.probed());
         in_order && others && readable && dialled && !self.regroup_due
     }
@@ -143,9 +140,13 @@ impl Federation {
             Feed::Types => self.registry.types.begin(),
             Feed::Clusters => self.registry.clusters.begin(),
             Feed::Controllers => self.registry.controllers.begin(),
+            Feed::Definitions => self.registry.definitions.begin(),
             Feed::Templates => self.tenants.templates.begin(),
             Feed::Workspaces => self.tenants.workspaces.begin(),
-            Feed::Namespaces => self.tenants.namespaces.begin(),
+            Feed::Namespaces => {
+                self.tenants.namespaces.begin();
+                self.registry.homes.begin();
+            }
             Feed::Federated(kind) => self.objects.table(kind).begin(),
         }
         self.feeds.entry(feed.clone()).or_default().listing = Some(BTreeSet::new());
@@ -189,6 +190,9 @@ impl Federation {
             Feed::Clusters => changes(registry.clusters.missing(), |name| {
                 Change::Cluster(name, None)
             }),
+            Feed::Definitions => changes(registry.definitions.missing(), |kind| {
+                Change::Definition(kind, None)
+            }),
             Feed::Controllers => changes(registry.controllers.missing(), |(ns, name)| {
                 Change::Controller(ns, name, None)
             }),
@@ -198,9 +202,15 @@ impl Federation {
             Feed::Workspaces => changes(tenants.workspaces.missing(), |name| {
                 Change::Workspace(name, None)
             }),
-            Feed::Namespaces => changes(tenants.namespaces.missing(), |name| {
-                Change::Namespace(name, None)
-            }),
+            Feed::Namespaces => {
+                let mut gone = changes(tenants.namespaces.missing(), |name| {
+                    Change::Namespace(name, None)
+                });
+                gone.extend(changes(registry.homes.missing(), |name| {
+                    Change::Home(name, None)
+                }));
+                gone
+            }
             Feed::Federated(kind) => changes(self.objects.missing(kind), |key| {
                 Change::Federated(kind.clone(), key, None)
             }),
@@ -213,12 +223,17 @@ impl Federation {
         let registry = &mut self.registry;
         match feed {
             Feed::Workspaces => self.tenants.workspaces.touch(name),
-            Feed::Namespaces => self.tenants.namespaces.touch(name),
+            Feed::Namespaces => {
+                self.tenants.namespaces.touch(name);
+                registry.homes.touch(name);
+            }
             Feed::Templates => self.tenants.templates.touch(name),
             Feed::Clusters => registry.clusters.touch(name),
             Feed::Registrations => registry.entries.touch_where(|key| key.name == *name),
             Feed::Types => registry.types.touch_where(|key| key.1 == *name),
             Feed::Controllers => registry.controllers.touch_where(|key| key.1 == *name),
+            // There is one, and it is known by its kind.
+            Feed::Definitions => registry.definitions.touch_where(|_| true),
             // Any unreadable KubeFedConfig may be any namespace's: all are named alike.
             Feed::Configs => registry.configs.touch_where(|_| true),
             Feed::Federated(kind) => {
@@ -238,6 +253,20 @@ impl Federation {
         }
     }
 
+    /// An object of this name exists perhaps, and cannot be read; where more names are unreadable than are kept, any may be.
+    pub(crate) fn may_be_malformed(&self, feed: &Feed, name: &Text) -> bool {
+        self.feeds.get(feed).is_some_and(|health| {
+            health.malformed.len() >= MAX_MALFORMED || health.malformed.contains(name)
+        })
+    }
+
+    /// Every object of this feed could be read.
+    pub(crate) fn no_malformed(&self, feed: &Feed) -> bool {
+        self.feeds
+            .get(feed)
+            .is_none_or(|health| health.malformed.is_empty())
+    }
+
     /// A change that could be read ends what was said about the unreadable object of its name.
     pub(crate) fn readable_again(&mut self, change: &Change) {
         let (feed, name) = match change {
@@ -251,6 +280,10 @@ impl Federation {
             Change::Federated(kind, key, _) => (Feed::Federated(kind.clone()), &key.name),
             Change::Config(..)
             | Change::Witness(..)
+            | Change::Home(..)
+            | Change::LookedAt(..)
+            | Change::Definition(..)
+            | Change::Accounts(..)
             | Change::KubeSystem(_)
             | Change::Probed(..)
             | Change::Malformed(..)

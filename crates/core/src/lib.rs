@@ -8,6 +8,7 @@
 //!            Federation::assess ──► Assessment (conditions, findings, counts, next instant)
 //! ```
 
+pub mod access;
 pub mod assess;
 pub mod churn;
 mod diagnosis;
@@ -15,6 +16,7 @@ pub mod effect;
 pub mod facts;
 pub mod federation;
 mod feeds;
+mod fights;
 pub mod findings;
 pub mod hold;
 pub mod id;
@@ -26,10 +28,12 @@ pub mod objects;
 pub mod placement;
 pub mod registry;
 pub mod remedy;
+pub mod staleness;
 mod table;
 mod tenants;
 mod text;
 pub mod time;
 mod tripwire;
 pub mod view;
+mod witnesses;
 pub mod words;

@@ -11,6 +11,9 @@ pub(crate) const MAX_EXCUSES: usize = 65_536;
 /// Deleted namespaces that wait for a verdict. Beyond this they are judged by what is known.
 const MAX_UNDECIDED: usize = 4096;
 
+/// Namespaces listed that left their Workspace during an incident; more are one and the same story.
+const MAX_UNBOUND: usize = 1024;
+
 /// The deletion of a Workspace was wished.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Excuse {
@@ -65,6 +68,7 @@ impl Federation {
         {
             self.dead_namespace(name, new, now);
         }
+        self.follow_owner(name, before.as_ref(), facts.as_ref(), gone, now);
         self.rearm(name, now);
         let touched = [before.as_ref(), facts.as_ref()].into_iter().flatten();
         if touched
@@ -72,6 +76,44 @@ impl Federation {
             .any(|ws| self.risk.workspaces.contains(ws))
         {
             self.risk_stale = true;
+        }
+    }
+
+    /// What a namespace's owner and Workspace do while the namespace lives.
+    fn follow_owner(
+        &mut self,
+        name: &Text,
+        before: Option<&Namespace>,
+        after: Option<&Namespace>,
+        gone: bool,
+        now: Time,
+    ) {
+        match (before, after) {
+            (Some(old), Some(new)) => {
+                let moved = old.uid == new.uid && old.owner.is_some() != new.owner.is_some();
+                // In an incident the binder follows the Workspace's death and birth: that is no fight.
+                if moved && !self.ledger.open_incident(&new.workspace, now) {
+                    self.fights.changed(name, now);
+                }
+            }
+            (Some(old), None)
+                if !gone
+                    && self.unbound.len() < MAX_UNBOUND
+                    && self.ledger.open_incident(&old.workspace, now) =>
+            {
+                let ledger = &self.ledger;
+                self.unbound
+                    .retain(|_, (workspace, _)| ledger.open_incident(workspace, now));
+                self.unbound
+                    .insert(name.clone(), (old.workspace.clone(), now));
+            }
+            _ => {}
+        }
+        if after.is_some() || gone {
+            self.unbound.remove(name);
+        }
+        if gone && after.is_none() {
+            self.fights.forget(name);
         }
     }
 

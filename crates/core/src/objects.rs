@@ -9,19 +9,27 @@ use std::{
 use crate::{
     facts::{Desired, ObjectKey},
     id::{Text, Uid},
-    placement::Placement,
+    placement::{Labels, Placement},
     registry::{Danger, Registry},
     table::{Put, Table},
+    time::Time,
 };
 
 mod buckets;
+mod counts;
 
-use buckets::judge;
+use buckets::{is_misnamed, judge};
+use counts::Counts;
 
 /// The federated kind that makes Workspaces.
 pub const FEDERATED_WORKSPACE: &str = "FederatedWorkspace";
+/// KubeSphere's own Workspace, which owns the control planes' namespaces.
+pub const SYSTEM_WORKSPACE: &str = "system-workspace";
 /// The federated kind whose placement cuts that of everything in the namespace.
 pub const FEDERATED_NAMESPACE: &str = "FederatedNamespace";
+
+/// Deaths watched at once: more than this many that hang have one cause.
+const MAX_DYING: usize = 4096;
 
 /// An interned placement: equal placements share one allocation and compare by address.
 #[derive(Clone, Debug)]
@@ -67,6 +75,8 @@ struct BucketKey {
 struct Bucket {
     members: BTreeSet<ObjectKey>,
     danger: Option<Danger>,
+    /// Its placement names clusters that nobody registered.
+    misnamed: bool,
 }
 
 /// All federated objects.
@@ -77,6 +87,12 @@ pub(crate) struct Objects {
     placements: HashSet<Arc<Placement>>,
     kinds: BTreeMap<Text, Table<ObjectKey, Row>>,
     buckets: HashMap<BucketKey, Bucket>,
+    /// How often objects are placed on each name, and by each selector.
+    counts: Counts,
+    /// Objects that are being deleted, and since when that is known.
+    dying: BTreeMap<(Text, ObjectKey), Time>,
+    /// Buckets of FederatedWorkspaces whose placement names clusters that nobody registered.
+    misnamed: HashSet<BucketKey>,
     /// Buckets with a danger: few, whatever the number of placements.
     dangerous: HashSet<BucketKey>,
     /// Namespaced objects by namespace, for the day its FederatedNamespace changes: kind and name.
@@ -90,6 +106,9 @@ impl Default for Objects {
             placements: HashSet::new(),
             kinds: BTreeMap::new(),
             buckets: HashMap::new(),
+            counts: Counts::default(),
+            dying: BTreeMap::new(),
+            misnamed: HashSet::new(),
             dangerous: HashSet::new(),
             contents: HashMap::new(),
         }
@@ -145,6 +164,7 @@ impl Objects {
         key: &ObjectKey,
         desired: Option<Desired>,
         registry: &Registry,
+        now: Time,
     ) -> bool {
         let row = desired.map(|d| Row {
             uid: d.uid,
@@ -164,6 +184,7 @@ impl Objects {
                 Some(old) => (Some(old), None),
             },
         };
+        self.note_death(kind, key, after.as_ref(), now);
         self.rebucket(kind, key, before.as_ref(), after.as_ref(), registry);
         self.file(kind, key, before.is_some(), after.is_some());
         if &**kind == FEDERATED_NAMESPACE {
@@ -178,10 +199,15 @@ impl Objects {
     /// Works out every bucket afresh: after a change of registrations or control planes.
     pub(crate) fn rejudge(&mut self, registry: &Registry) {
         self.dangerous.clear();
+        self.misnamed.clear();
         for (key, bucket) in &mut self.buckets {
             bucket.danger = judge(key, registry);
             if bucket.danger.is_some() {
                 self.dangerous.insert(key.clone());
+            }
+            bucket.misnamed = is_misnamed(key, registry);
+            if bucket.misnamed {
+                self.misnamed.insert(key.clone());
             }
         }
     }
@@ -234,6 +260,50 @@ impl Objects {
             return None;
         }
         self.danger_of(&self.workspace_kind, &cluster_key(name))
+    }
+
+    /// How many objects are placed on a registration of this name and these labels. Selectors that select everything say
+    /// nothing about it and do not count.
+    pub(crate) fn placed_on(&self, name: &Text, labels: &Labels) -> usize {
+        self.counts.placed_on(name, labels)
+    }
+
+    /// Objects of a kind.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        self.kinds.get(kind).map_or(0, Table::len)
+    }
+
+    fn note_death(&mut self, kind: &Text, key: &ObjectKey, row: Option<&Row>, now: Time) {
+        let entry = (kind.clone(), key.clone());
+        if row.is_some_and(|row| row.deleting) {
+            if self.dying.len() < MAX_DYING {
+                self.dying.entry(entry).or_insert(now);
+            }
+        } else {
+            self.dying.remove(&entry);
+        }
+    }
+
+    /// Objects that are being deleted, in order, and since when that is known.
+    pub(crate) fn dying(&self) -> impl Iterator<Item = (&(Text, ObjectKey), Time)> {
+        self.dying.iter().map(|(key, at)| (key, *at))
+    }
+
+    /// How many FederatedWorkspaces name clusters that nobody registered, and the first few such names.
+    pub(crate) fn misnamed(&self, registry: &Registry, max: usize) -> (usize, BTreeSet<Text>) {
+        let mut names = BTreeSet::new();
+        let mut objects = 0;
+        for key in &self.misnamed {
+            objects += self.buckets.get(key).map_or(0, |b| b.members.len());
+            if let Placement::Names(listed) = key.own.placement() {
+                let unknown = listed.iter().filter(|name| !registry.is_registered(name));
+                names.extend(unknown.cloned());
+            }
+            while names.len() > max {
+                names.pop_last();
+            }
+        }
+        (objects, names)
     }
 
     /// Any object is in danger.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
-    facts::{Controller, FederatedKind, KubeSphereCluster, Probe, Registration},
+    facts::{Controller, FederatedKind, Home, KubeSphereCluster, Probe, Registration},
     id::{RegistrationKey, Text, Uid},
     identity::{self, Certainty, Group, Probed, Subject},
     placement::Fate,
@@ -15,6 +15,7 @@ mod entry;
 mod simulation;
 
 pub use entry::{Connection, Entry};
+pub(crate) use entry::{FLAP_WINDOW_MS, FLAPS};
 
 /// Probes that must fail in a row before a cluster counts as unreachable: one lost packet is no finding.
 pub const UNREACHABLE_AFTER: u32 = 3;
@@ -68,6 +69,12 @@ pub struct Registry {
     pub(crate) configs: Table<Text, ()>,
     pub(crate) types: Table<(Text, Text), FederatedKind>,
     pub(crate) controllers: Table<(Text, Text), Controller>,
+    /// Namespaces that belong to no tenant; few, beside the tenants'.
+    pub(crate) homes: Table<Text, Home>,
+    /// When KubeFed in each namespace last wrote down a health check, by its own clock.
+    looked_at: BTreeMap<Text, Time>,
+    /// Definitions of federated kinds, and whether each is being deleted.
+    pub(crate) definitions: Table<Text, bool>,
     pub(crate) kube_system: Option<Uid>,
     real: Vec<RealCluster>,
     weak: Vec<Group>,
@@ -256,6 +263,98 @@ impl Registry {
     /// UID of this server's own kube-system namespace, once it was read.
     pub fn host_uid(&self) -> Option<Uid> {
         self.kube_system
+    }
+
+    /// By how many seconds a registration is older than the namespace that it lies in, if it is.
+    ///
+    /// Nothing can be created in a namespace before the namespace is: such an object stayed in the store when its namespace
+    /// was force-finalized, and came back with the next one of that name.
+    pub fn resurrected(&self, key: &RegistrationKey) -> Option<i64> {
+        let born = self.homes.get(&key.namespace)?.created?;
+        let registered = self.entries.get(key)?.facts.created?;
+        let seconds = born.since_ms(registered) / 1000;
+        (seconds > 0).then_some(seconds)
+    }
+
+    /// The other names that this control plane has for the same cluster.
+    pub(crate) fn names_beside(
+        &self,
+        key: &RegistrationKey,
+    ) -> impl Iterator<Item = &RegistrationKey> {
+        self.real
+            .iter()
+            .filter(|real| real.doubled())
+            .find(|real| real.members.contains(key))
+            .into_iter()
+            .flat_map(|real| &real.members)
+            .filter(move |other| *other != key && other.namespace == key.namespace)
+    }
+
+    /// A health check of this time was written down by KubeFed in this namespace.
+    pub(crate) fn look(&mut self, plane: Text, at: Time) {
+        let last = self.looked_at.entry(plane).or_insert(at);
+        *last = at.max(*last);
+    }
+
+    /// When each plane last wrote down a health check.
+    pub(crate) fn looked_at(&self) -> impl Iterator<Item = (&Text, Time)> {
+        self.looked_at.iter().map(|(plane, at)| (plane, *at))
+    }
+
+    /// The definition of a kind was seen.
+    pub(crate) fn definition(&mut self, kind: Text, terminating: Option<bool>) {
+        match terminating {
+            Some(terminating) => {
+                self.definitions.put(kind, terminating);
+            }
+            None => {
+                self.definitions.remove(&kind);
+            }
+        }
+    }
+
+    /// The definition of this kind is being deleted.
+    pub(crate) fn kind_dies(&self, kind: &Text) -> bool {
+        self.definitions.get(kind) == Some(&true)
+    }
+
+    /// A registration of this name exists in some plane.
+    pub(crate) fn is_registered(&self, name: &Text) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Namespaces of control planes that are being deleted, and since when, in order.
+    pub(crate) fn terminating_planes(&self) -> Vec<(Text, Time)> {
+        let planes = self.planes().into_iter();
+        let types = self
+            .types
+            .iter()
+            .map(|((namespace, _), _)| namespace.clone());
+        let names: BTreeSet<Text> = planes.chain(types).collect();
+        names
+            .into_iter()
+            .filter_map(|name| {
+                let since = self.homes.get(&name)?.terminating?;
+                Some((name, since))
+            })
+            .collect()
+    }
+
+    /// Takes the accounts that a probe read.
+    pub(crate) fn accounts(&mut self, key: &RegistrationKey, uid: Uid, mut accounts: Vec<Text>) {
+        accounts.truncate(crate::access::MAX_ACCOUNTS);
+        if let Some(entry) = self.entries.get_mut(key)
+            && entry.facts.uid == uid
+        {
+            entry.accounts = accounts.into();
+        }
+    }
+
+    pub(crate) fn put_home(&mut self, name: Text, home: Option<Home>) -> bool {
+        match home {
+            Some(home) => self.homes.put(name, home) != Put::Same,
+            None => self.homes.remove(&name).is_some(),
+        }
     }
 
     /// No registration is known to be this server.

@@ -13,14 +13,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
-    assess::{ConditionState, Truth},
     federation::Federation,
     id::{Text, Uid},
     time::Time,
-    words::{ConditionType, Reason},
 };
 
 pub mod brake;
+mod conditions;
 mod cure;
 mod fleet;
 mod follow;
@@ -28,6 +27,7 @@ mod gate;
 pub mod journal;
 mod ladder;
 pub mod plan;
+mod planning;
 mod policy;
 mod release;
 pub mod rung;
@@ -42,7 +42,7 @@ pub use settle::Loaded;
 use brake::Brake;
 use fleet::Fleet;
 use journal::{Journal, Record, State};
-use plan::{MAX_TARGETS, Order, Plan, Seen, Step, Wish};
+use plan::{Order, Plan, Seen};
 use rung::{Rung, Target, Value};
 
 /// A waiting plan's targets are read again after this: sixteen reads a minute during an incident, none at rest.
@@ -125,6 +125,12 @@ impl Federation {
     pub fn remedy_next(&mut self, around: &Around, now: Time) -> Ask {
         let mut remedy = std::mem::take(&mut self.remedy);
         let ask = remedy.next(self, around, now);
+        // A plane that we stopped is silent on purpose.
+        let stopped = remedy
+            .journal
+            .standing()
+            .filter(|r| r.rung == Rung::FreezeControllers);
+        self.frozen = stopped.map(|r| r.target.namespace.clone()).collect();
         self.remedy = remedy;
         ask
     }
@@ -224,143 +230,6 @@ impl Remedy {
         }
     }
 
-    /// Makes the plan, and begins it if nothing stands against it.
-    fn consider(&mut self, federation: &Federation, around: &Around, now: Time) -> Option<Ask> {
-        self.brake = self.forward(federation, around, now);
-        let wishes = self.wishes(federation, around);
-        let keys: BTreeSet<(Rung, Target)> =
-            wishes.iter().map(|w| (w.rung, w.target.clone())).collect();
-        self.seen.retain(|key, _| keys.contains(key));
-        let unread: Vec<_> = keys
-            .into_iter()
-            .filter(|key| {
-                self.seen
-                    .get(key)
-                    .is_none_or(|(_, at)| now.since_ms(*at) >= RESURVEY_MS)
-            })
-            .collect();
-        if !unread.is_empty() && self.due(now) {
-            return Some(Ask::Survey(unread));
-        }
-        self.make_plan(wishes, now);
-        self.latch_approval(now);
-        self.apply_brakes(now);
-        if self.policy.mode == Mode::DryRun {
-            return self.rehearse();
-        }
-        self.begin(now)
-    }
-
-    fn make_plan(&mut self, wishes: Vec<Wish>, now: Time) {
-        let steps: Vec<Step> = wishes
-            .into_iter()
-            .filter_map(|wish| self.step(wish, now))
-            .collect();
-        let before = self.plan.take();
-        if steps.is_empty() {
-            return;
-        }
-        let mut plan = Plan::new(steps, now);
-        if let Some(before) = before.filter(|before| before.id == plan.id) {
-            plan.since = before.since;
-            for (step, old) in plan.steps.iter_mut().zip(before.steps) {
-                step.tried = old.tried;
-                step.version = old.version;
-            }
-        }
-        self.plan = Some(plan);
-    }
-
-    /// A wish whose object was read and is still what the caches say; others wait for the caches to catch up.
-    fn step(&self, wish: Wish, now: Time) -> Option<Step> {
-        let (seen, _) = self.seen.get(&(wish.rung, wish.target.clone()))?;
-        let seen = seen.as_ref()?;
-        if seen.uid != wish.target.uid || seen.deleting || seen.value == wish.to {
-            return None;
-        }
-        Some(Step {
-            brake: self.against(&wish, seen, now),
-            rung: wish.rung,
-            target: wish.target,
-            version: seen.version.clone(),
-            generation: seen.generation,
-            from: seen.value.clone(),
-            to: wish.to,
-            why: wish.why,
-            evidence: wish.evidence,
-            tried: None,
-        })
-    }
-
-    fn apply_brakes(&mut self, now: Time) {
-        let Some(mut plan) = self.plan.take() else {
-            return;
-        };
-        plan.brake = self.brake.clone().or_else(|| self.budget(now));
-        for step in &mut plan.steps {
-            let approved = self
-                .approved
-                .contains(&(step.rung, step.target.uid, step.to.clone()));
-            let never = self.policy.allowed(step.rung) == Allowed::Never;
-            if never || (step.brake.is_none() && !approved) {
-                step.brake = self.switch(step.rung, &plan.id, now);
-            }
-        }
-        if self.policy.mode == Mode::DryRun && plan.brake.is_none() {
-            plan.brake = Some(Brake::DryRun);
-        }
-        self.plan = Some(plan);
-    }
-
-    /// The next write that was not tried yet. What the switches do not allow is tried all the same: that is what a dry run is
-    /// for.
-    fn rehearse(&mut self) -> Option<Ask> {
-        let plan = self
-            .plan
-            .as_ref()
-            .filter(|plan| plan.brake == Some(Brake::DryRun))?;
-        let step = plan
-            .steps
-            .iter()
-            .find(|s| s.tried.is_none() && s.may_be_tried())?;
-        Some(Ask::Perform(Order {
-            record: None,
-            rung: step.rung,
-            target: step.target.clone(),
-            generation: Some(step.generation),
-            from: step.from.clone(),
-            to: step.to.clone(),
-            dry_run: true,
-        }))
-    }
-
-    /// Writes down the first rung of the plan that may act, with all its objects: that is one act.
-    fn begin(&mut self, now: Time) -> Option<Ask> {
-        if !self.loaded || self.journal.dirty() || !self.batch.is_empty() {
-            return None;
-        }
-        let plan = self.plan.as_ref().filter(|plan| plan.brake.is_none())?;
-        let rung = plan.steps.iter().find(|s| s.brake.is_none())?.rung;
-        let steps: Vec<&Step> = plan
-            .steps
-            .iter()
-            .filter(|s| s.rung == rung && s.brake.is_none())
-            .take(MAX_TARGETS)
-            .collect();
-        let writes = steps
-            .iter()
-            .map(|s| (s.rung, s.target.clone(), s.from.clone(), s.to.clone()));
-        let ids = self.journal.intend(&plan.id, writes, now);
-        self.generations = ids
-            .iter()
-            .copied()
-            .zip(steps.iter().map(|s| s.generation))
-            .collect();
-        self.batch = ids.into();
-        self.seen.retain(|(seen, _), _| *seen != rung);
-        Some(Ask::Record(self.journal.records().to_vec()))
-    }
-
     /// The write that a record stands for, or the way back.
     fn order(&self, record: &Record) -> Order {
         let back = record.state == State::Undoing;
@@ -405,60 +274,5 @@ impl Remedy {
             Some(plan) => plan.refusal(),
             None => self.brake.as_ref(),
         }
-    }
-
-    pub(crate) fn conditions(&self) -> Vec<ConditionState> {
-        let mut conditions = Vec::new();
-        let mut push = |type_, status, reason, message: String| {
-            conditions.push(ConditionState {
-                type_,
-                status,
-                reason,
-                message,
-            });
-        };
-        let wanted = self.policy.mode != Mode::Observe;
-        if wanted {
-            match self.refusal() {
-                Some(brake) => push(
-                    ConditionType::RemediationAllowed,
-                    Truth::False,
-                    brake.reason(),
-                    brake.message(),
-                ),
-                None => push(
-                    ConditionType::RemediationAllowed,
-                    Truth::True,
-                    Reason::AsExpected,
-                    String::new(),
-                ),
-            }
-            if !self.policy.pauses.is_empty() {
-                let brake = Brake::Paused(self.policy.pauses.clone());
-                push(
-                    ConditionType::Paused,
-                    Truth::True,
-                    brake.reason(),
-                    brake.message(),
-                );
-            }
-        }
-        let standing: Vec<String> = self
-            .journal
-            .records()
-            .iter()
-            .filter(|r| r.unsettled() || (r.stands() && r.rung.released()))
-            .take(MAX_TARGETS)
-            .map(|r| format!("{} on {}", r.rung.as_str(), r.target))
-            .collect();
-        if !standing.is_empty() {
-            push(
-                ConditionType::Remediating,
-                Truth::True,
-                Reason::ActsInForce,
-                format!("In force: {}.", standing.join(", ")),
-            );
-        }
-        conditions
     }
 }

@@ -170,7 +170,7 @@ impl Federation {
     }
 
     /// Identity of the desired objects, to tell a fight from a person's own recreation.
-    fn wish(&self, name: &Text) -> u64 {
+    pub(crate) fn wish(&self, name: &Text) -> u64 {
         use std::hash::{DefaultHasher, Hash as _, Hasher as _};
         let mut hasher = DefaultHasher::new();
         for row in [

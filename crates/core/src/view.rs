@@ -1,7 +1,7 @@
 //! What status shows of clusters and of what is at risk.
 
 use crate::{
-    facts::{Feed, Readiness},
+    facts::Readiness,
     federation::Federation,
     findings,
     id::{RegistrationKey, Text, Uid},
@@ -16,6 +16,10 @@ const MAX_GROUPS: usize = 20;
 const MAX_MEMBERS: usize = 16;
 /// Names shown of each sort at risk.
 const MAX_RISK: usize = 50;
+/// Namespaces whose contents are counted: six lists each, one after the other, are a few seconds of one connection.
+const MAX_COUNTED: usize = 200;
+/// A count is taken anew after this long.
+const RECOUNT_MS: i64 = 600_000;
 /// Bytes of names of each sort at risk, of all groups, and of one group's members beyond the first two and its evidence:
 /// with findings, incidents and losses the object stays under 128 KiB, however long the names are.
 const MAX_RISK_BYTES: usize = 4096;
@@ -51,6 +55,23 @@ pub struct GroupView {
     pub host: bool,
 }
 
+/// What is in the namespaces at risk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Deployments, StatefulSets, DaemonSets, Jobs and CronJobs.
+    pub workloads: u64,
+    /// Bound PersistentVolumeClaims.
+    pub bound_claims: u64,
+}
+
+/// A count, of these namespaces, at this time.
+#[derive(Clone, Debug)]
+pub(crate) struct Count {
+    namespaces: Vec<Text>,
+    contents: Contents,
+    at: Time,
+}
+
 /// What is at risk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Radius {
@@ -66,6 +87,45 @@ pub struct Radius {
     pub namespace_names: Vec<Text>,
     /// Other objects.
     pub object_names: Vec<String>,
+    /// What is in the namespaces; None while it is not counted.
+    pub contents: Option<Contents>,
+}
+
+impl Federation {
+    /// Namespaces at risk whose contents are to be counted now; None if there is nothing to count, or too much.
+    pub fn uncounted(&self, now: Time) -> Option<Vec<Text>> {
+        let at_risk = self.namespaces_at_risk()?;
+        let counted = self.count.as_ref().is_some_and(|count| {
+            count.namespaces == at_risk && now.since_ms(count.at) < RECOUNT_MS
+        });
+        (!counted && !at_risk.is_empty()).then_some(at_risk)
+    }
+
+    /// Takes what is in these namespaces.
+    pub fn counted(&mut self, namespaces: Vec<Text>, contents: Contents, now: Time) {
+        self.count = Some(Count {
+            namespaces,
+            contents,
+            at: now,
+        });
+    }
+
+    /// Sorted; None if they are too many to be counted.
+    fn namespaces_at_risk(&self) -> Option<Vec<Text>> {
+        if self.risk.namespaces > MAX_COUNTED {
+            return None;
+        }
+        let members = |workspace| self.tenants.members(workspace);
+        let mut names: Vec<Text> = self
+            .risk
+            .workspaces
+            .iter()
+            .flat_map(members)
+            .cloned()
+            .collect();
+        names.sort();
+        Some(names)
+    }
 }
 
 pub(crate) fn groups(federation: &Federation) -> Vec<GroupView> {
@@ -148,32 +208,13 @@ fn members(federation: &Federation, keys: &[RegistrationKey]) -> Vec<MemberView>
         .collect()
 }
 
-/// Signs, not proof: which name is the leftover is decided by a person, or by remediation with proof of its own.
+/// What it amounts to, then the signs, proof first.
 fn staleness(federation: &Federation, key: &RegistrationKey) -> Vec<String> {
-    let mut signs = Vec::new();
-    let entry = federation.registry.entry(key);
-    let cluster = federation.registry.cluster(&key.name);
-    if federation.known(&Feed::Clusters) {
-        match cluster {
-            None => signs.push("For: KubeSphere has no Cluster of this name.".to_owned()),
-            Some(c) if c.joins => signs.push(
-                "Against: KubeSphere's Cluster of this name joins the federation.".to_owned(),
-            ),
-            Some(_) => signs.push(
-                "For: KubeSphere's Cluster of this name does not join the federation.".to_owned(),
-            ),
-        }
-    }
-    if entry.is_some_and(|e| e.facts.host_label) {
-        signs.push("Against: carries KubeSphere's host label.".to_owned());
-    }
-    if *key.namespace != *federation.policy.namespace {
-        signs.push(format!(
-            "For: belongs to namespace {}, not to the guarded federation.",
-            key.namespace
-        ));
-    }
-    signs
+    let staleness = federation.staleness(key);
+    let signs = staleness.signs().iter().map(ToString::to_string);
+    std::iter::once(staleness.as_str().to_owned())
+        .chain(signs)
+        .collect()
 }
 
 pub(crate) fn radius(federation: &Federation) -> Radius {
@@ -197,5 +238,10 @@ pub(crate) fn radius(federation: &Federation) -> Radius {
                 .iter()
                 .map(|(kind, key)| format!("{kind} {}", findings::object_name(key))),
         ),
+        contents: federation
+            .count
+            .as_ref()
+            .filter(|count| federation.namespaces_at_risk().as_ref() == Some(&count.namespaces))
+            .map(|count| count.contents),
     }
 }

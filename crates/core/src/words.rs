@@ -31,6 +31,8 @@ words! {
         ControlPlaneUnique,
         /// Registrations are what their identity was proven with.
         RegistrationsCurrent,
+        /// KubeFed runs, finishes what it is asked to, and nothing of an earlier installation is in its way.
+        ControlPlaneHealthy,
         /// Registered clusters answer.
         ClustersReachable,
         /// Workspaces are not deleted against their desired state.
@@ -85,6 +87,40 @@ words! {
         SecondControlPlane,
         /// A registration changed under its name.
         Drifted,
+        /// A registration is older than its own namespace.
+        Resurrected,
+        /// A registration is proven to be a leftover.
+        StaleRegistration,
+        /// A registration looks stale and in use at once.
+        ConflictingStaleness,
+        /// Objects of an earlier installation.
+        LeftoverObjects,
+        /// Rights that an unjoined registration left behind.
+        LeftoverAccess,
+        /// KubeFed of another host manages a member too.
+        SharedMember,
+        /// The kind FederatedWorkspace is being deleted.
+        FederatedKindDeleted,
+        /// Deletions wait for clusters that do not answer.
+        DeletionsBlocked,
+        /// KubeFed does not run.
+        ControllerStopped,
+        /// A registration's readiness comes and goes.
+        ReadinessFlapping,
+        /// Two of KubeSphere's Clusters are one cluster.
+        TwinClusters,
+        /// A namespace's owner comes and goes.
+        OwnerFight,
+        /// Namespaces survived outside their Workspace.
+        NamespacesUnbound,
+        /// KubeSphere's own Workspace is in KubeFed's care.
+        SystemWorkspaceExposed,
+        /// A control plane's namespace hangs in Terminating.
+        NamespaceStuck,
+        /// A member's kubeconfig expires.
+        CertificateExpiring,
+        /// A cluster does not join.
+        JoinFailed,
         /// An object that cannot be read.
         MalformedObject,
         /// A registered cluster does not answer.

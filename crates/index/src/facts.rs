@@ -3,7 +3,7 @@
 use federation_health_api::{foreign, names};
 use federation_health_core::{
     facts::{
-        Controller, Desired, FederatedKind, KubeSphereCluster, Managed, Namespace, ObjectKey,
+        Controller, Desired, FederatedKind, Home, KubeSphereCluster, Managed, Namespace, ObjectKey,
         Readiness, Registration, Workspace,
     },
     id::{RegistrationKey, Text, Uid},
@@ -76,12 +76,31 @@ fn readiness(conditions: &[foreign::StatusCondition]) -> Readiness {
 
 /// KubeSphere's Cluster.
 pub fn cluster(object: &foreign::Cluster) -> (Text, KubeSphereCluster) {
+    let says = |type_: &str| {
+        let conditions = &object.status.conditions;
+        let said = conditions.iter().find(|c| c.type_ == type_)?;
+        match said.status.as_str() {
+            "True" => Some(true),
+            "False" => Some(false),
+            _ => None,
+        }
+    };
     let facts = KubeSphereCluster {
         reported_uid: Uid::parse(&object.status.uid),
         joins: object.spec.join_federation,
         host: object.metadata.labels.contains_key(names::HOST_LABEL),
+        expiring: says("KubeConfigCertExpiresInSevenDays") == Some(true),
+        federated: says("Federated"),
     };
     (text(&object.metadata.name), facts)
+}
+
+/// When KubeFed last looked at a registered cluster, by its own clock.
+pub fn looked_at(object: &foreign::KubeFedCluster) -> Option<Time> {
+    let conditions = object.status.conditions.iter();
+    conditions
+        .filter_map(|c| time(c.last_probe_time.as_deref()?))
+        .max()
 }
 
 /// A FederatedTypeConfig by namespace and name; no kind while its propagation is not enabled.
@@ -173,8 +192,11 @@ pub fn selector(selector: &LabelSelector) -> Result<Selector, SelectorError> {
     )?)
 }
 
+/// What KubeFed says of an object that it removes from a cluster, or tries to in vain.
+const REMOVAL: [&str; 3] = ["WaitingForRemoval", "DeletionFailed", "DeletionTimedOut"];
+
 /// Clusters that a federated object's status still holds although its placement leaves them out.
-pub fn waiting(object: &foreign::FederatedObject) -> impl Iterator<Item = Text> + '_ {
+pub fn waiting(object: &foreign::FederatedObject) -> Box<[Text]> {
     let placed = object
         .spec
         .placement
@@ -185,8 +207,11 @@ pub fn waiting(object: &foreign::FederatedObject) -> impl Iterator<Item = Text> 
         .status
         .clusters
         .iter()
-        .filter(|c| c.status == "WaitingForRemoval" && !placed.iter().any(|p| p.name == c.name))
+        .filter(|c| {
+            REMOVAL.contains(&c.status.as_str()) && !placed.iter().any(|p| p.name == c.name)
+        })
         .map(|c| text(&c.name))
+        .collect()
 }
 
 /// A Workspace.
@@ -234,6 +259,23 @@ pub fn namespace(object: &foreign::Object) -> Option<Namespace> {
         workspace: text(name),
         owner: owner.and_then(|o| Uid::parse(&o.uid)),
         other_owner: meta.owner_references.len() > usize::from(owner.is_some()),
+    })
+}
+
+/// KubeSphere's own Workspace: its namespaces are no tenant's, `kube-federation-system` among them.
+const SYSTEM_WORKSPACE: &str = "system-workspace";
+
+/// A namespace as the possible home of a control plane; None if it is a tenant's.
+pub fn home(object: &foreign::Object) -> Option<Home> {
+    let meta = &object.metadata;
+    let tenant = meta
+        .labels
+        .get(names::WORKSPACE_LABEL)
+        .is_some_and(|workspace| workspace != SYSTEM_WORKSPACE);
+    let at = |stamp: &Option<String>| stamp.as_deref().and_then(time);
+    (!tenant).then(|| Home {
+        created: at(&meta.creation_timestamp),
+        terminating: at(&meta.deletion_timestamp),
     })
 }
 

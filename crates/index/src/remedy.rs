@@ -23,10 +23,10 @@ use crate::{
     status::{instant, wire_time},
 };
 
-/// Steps shown: the bound of the CRD.
-const MAX_STEPS: usize = 32;
-/// Records shown in status: the bound of the CRD. The ConfigMap has all.
-const MAX_ACTIONS: usize = 32;
+/// Steps shown: with their reasons 26 KiB of the 128 that status may have.
+const MAX_STEPS: usize = 24;
+/// Records shown in status, 16 KiB; the ConfigMap has all.
+const MAX_ACTIONS: usize = 24;
 /// Bytes of a sentence.
 const MAX_TEXT: usize = 512;
 /// Bytes of a step's evidence, all lines: two lines of names are enough to recognise a cause.

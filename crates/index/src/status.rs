@@ -10,7 +10,7 @@ use federation_health_core::{
     assess::{Assessment, ConditionState, Since},
     effect::Rule,
     federation::Federation,
-    findings::Finding,
+    findings::{self, Finding},
     id::{Text, Uid},
     ledger::{self, Lost, Restored},
     time::Time,
@@ -135,6 +135,7 @@ fn finding((finding, since): &(Finding, Time)) -> FindingStatus {
             .take(MAX_EVIDENCE)
             .map(|e| clip(e, MAX_LINE).to_owned())
             .collect(),
+        next: Some(clip(&finding.next, MAX_MESSAGE).to_owned()),
     }
 }
 
@@ -174,8 +175,8 @@ fn radius(assessment: &Assessment) -> Option<BlastRadius> {
         workspace_names: names(&radius.workspace_names),
         namespace_names: names(&radius.namespace_names),
         object_names: radius.object_names.clone(),
-        workloads: None,
-        bound_claims: None,
+        workloads: radius.contents.map(|c| c.workloads as i64),
+        bound_claims: radius.contents.map(|c| c.bound_claims as i64),
     })
 }
 
@@ -235,11 +236,11 @@ pub fn restored(status: &FederationHealthStatus) -> (Restored, Since) {
 fn since(status: &FederationHealthStatus) -> Since {
     let mut since = BTreeMap::new();
     for finding in &status.findings {
-        if let Some(code) = federation_health_core::findings::CODES
-            .iter()
-            .find(|code| **code == finding.code)
-        {
-            since.insert((*code, finding.subject.clone()), instant(&finding.since));
+        if let Some(about) = findings::about(&finding.code) {
+            since.insert(
+                (about.code, finding.subject.clone()),
+                instant(&finding.since),
+            );
         }
     }
     since

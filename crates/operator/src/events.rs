@@ -59,7 +59,10 @@ impl Events {
 }
 
 /// A plan that something stands against, told once for each plan and brake.
-fn skipped(before: Option<&FederationHealthStatus>, after: &FederationHealthStatus) -> Option<Event> {
+fn skipped(
+    before: Option<&FederationHealthStatus>,
+    after: &FederationHealthStatus,
+) -> Option<Event> {
     let plan = after.plan.as_ref()?;
     let brake = plan.blocked_by.as_ref()?;
     let told = before.and_then(|status| status.plan.as_ref());

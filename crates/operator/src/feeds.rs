@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use federation_health_api::foreign;
+use federation_health_api::{foreign, names::FEDERATED_WORKSPACES};
 use federation_health_cluster::watch::{self, Resource};
 use federation_health_core::{facts::Feed, id::Text};
 use kube::Client;
@@ -21,8 +21,8 @@ use crate::{
     kinds::SharedKinds,
     prober::Sites,
     readers::{
-        Clusters, Configs, Controllers, Federated, Namespaces, Registrations, Templates, Types,
-        Workspaces,
+        Clusters, Configs, Controllers, Definitions, Federated, Namespaces, Registrations,
+        Templates, Types, Workspaces,
     },
     sinks::{FeedSink, Reader},
 };
@@ -86,6 +86,11 @@ impl Feeds {
             all("/apis/cluster.kubesphere.io/v1alpha1/clusters"),
             Clusters,
         );
+        let definition = Resource {
+            field_selector: Some(format!("metadata.name={FEDERATED_WORKSPACES}")),
+            ..all("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        };
+        self.watch::<foreign::Object, _>(tasks, Feed::Definitions, definition, Definitions);
         let planes = Resource {
             label_selector: Some("kubefed-control-plane=controller-manager".to_owned()),
             ..all("/apis/apps/v1/deployments")

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod args;
 pub mod bindings;
 pub mod clock;
+pub mod contents;
 pub mod engine;
 pub mod events;
 pub mod executor;

@@ -29,6 +29,9 @@ const CONCURRENT: usize = 64;
 /// Leases are renewed every 2 to 10 s; one that is this far behind the newest is nobody's any more, and a dead Lease is
 /// alike in a cluster and in its clone.
 const LIVE_US: i64 = 60_000_000;
+/// KubeFed's accounts in a cluster are read this seldom: rights change with joins, and their list is some hundred times as
+/// large as the rest of a probe.
+const ACCOUNTS_EVERY_MS: i64 = 600_000;
 /// A probe that failed is tried again this soon, so that a cluster that was only slow is identified in time.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -101,6 +104,8 @@ struct Due {
     uid: Uid,
     spec: KubeFedClusterSpec,
     at: Time,
+    /// When KubeFed's accounts there are read again.
+    accounts_at: Time,
 }
 
 impl Prober {
@@ -154,6 +159,7 @@ impl Prober {
                         uid,
                         spec,
                         at: Time(0),
+                        accounts_at: Time(0),
                     },
                 );
             }
@@ -192,7 +198,11 @@ impl Prober {
                 key: key.clone(),
                 uid: entry.uid,
                 spec: entry.spec.clone(),
+                accounts: entry.accounts_at <= now,
             };
+            if job.accounts {
+                entry.accounts_at = now.plus_ms(ACCOUNTS_EVERY_MS);
+            }
             let slots = slots.clone();
             entry.at = now;
             running.spawn(async move {
@@ -225,6 +235,7 @@ struct Job {
     key: RegistrationKey,
     uid: Uid,
     spec: KubeFedClusterSpec,
+    accounts: bool,
 }
 
 impl Job {
@@ -272,6 +283,7 @@ impl Job {
             },
             policy: self.plan.policy.clone(),
             timeout: self.plan.timeout,
+            accounts: self.accounts,
         };
         let outcome = self.dialer.dial(request).await;
         self.bindings
@@ -279,7 +291,17 @@ impl Job {
             .unwrap_or_else(PoisonError::into_inner)
             .record(self.uid, &site, &credentials.secret, &outcome);
         match outcome {
-            Ok(probed) => answered(&probed),
+            Ok(probed) => {
+                if let Some(accounts) = &probed.accounts {
+                    let names = accounts.iter().map(|name| Text::from(name.as_str()));
+                    self.engine.apply(Change::Accounts(
+                        self.key.clone(),
+                        self.uid,
+                        names.collect(),
+                    ));
+                }
+                answered(&probed)
+            }
             Err(error) => Probe::Failed(error.as_str()),
         }
     }

@@ -25,9 +25,15 @@ pub struct Registrations(pub Arc<Sites>);
 impl Reader<foreign::KubeFedCluster> for Registrations {
     fn upsert(&mut self, object: foreign::KubeFedCluster, engine: &Engine) -> Changes {
         let (key, registration) = facts::registration(&object);
+        let looked = facts::looked_at(&object);
+        let mut changes: Vec<Change> = looked
+            .map(|at| Change::LookedAt(key.namespace.clone(), at))
+            .into_iter()
+            .collect();
         self.0.put(key.clone(), registration.uid, object.spec);
+        changes.push(Change::Registration(key, Some(registration)));
         engine.registrations.notify_one();
-        Ok(vec![Change::Registration(key, Some(registration))])
+        Ok(changes)
     }
 
     fn remove(&mut self, object: foreign::KubeFedCluster) -> Vec<Change> {
@@ -121,11 +127,14 @@ impl Reader<foreign::FederatedObject> for Federated {
         let (key, desired) = facts::desired(&object).map_err(|error| unusable(&object, &error))?;
         let mut changes = Vec::new();
         if &*self.0 == FEDERATED_WORKSPACE {
-            changes.extend(
-                facts::waiting(&object).map(|party| Change::Witness(key.name.clone(), party)),
-            );
+            // After the wish: it is the new placement that the status is compared with.
+            let waiting = facts::waiting(&object);
+            let name = key.name.clone();
+            changes.push(Change::Federated(self.0.clone(), key, Some(desired)));
+            changes.push(Change::Witness(name, waiting));
+        } else {
+            changes.push(Change::Federated(self.0.clone(), key, Some(desired)));
         }
-        changes.push(Change::Federated(self.0.clone(), key, Some(desired)));
         Ok(changes)
     }
 
@@ -161,6 +170,7 @@ impl Reader<foreign::Object> for Namespaces {
         {
             changes.push(Change::KubeSystem(uid));
         }
+        changes.push(Change::Home(name.clone(), facts::home(&object)));
         changes.push(match facts::namespace(&object) {
             Some(namespace) => Change::Namespace(name, Some(namespace)),
             None => Change::NamespaceLeft(name),
@@ -169,7 +179,28 @@ impl Reader<foreign::Object> for Namespaces {
     }
 
     fn remove(&mut self, object: foreign::Object) -> Vec<Change> {
-        vec![Change::Namespace(Text::from(object.metadata.name), None)]
+        let name = Text::from(object.metadata.name);
+        vec![
+            Change::Home(name.clone(), None),
+            Change::Namespace(name, None),
+        ]
+    }
+}
+
+/// The definition of the kind FederatedWorkspace; no other is listed.
+pub struct Definitions;
+
+impl Reader<foreign::Object> for Definitions {
+    fn upsert(&mut self, object: foreign::Object, _: &Engine) -> Changes {
+        let terminating = object.metadata.deletion_timestamp.is_some();
+        Ok(vec![Change::Definition(
+            Text::from(FEDERATED_WORKSPACE),
+            Some(terminating),
+        )])
+    }
+
+    fn remove(&mut self, _: foreign::Object) -> Vec<Change> {
+        vec![Change::Definition(Text::from(FEDERATED_WORKSPACE), None)]
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     admin::Admin,
     bindings::BindingSink,
     clock::Clock,
+    contents,
     engine::Engine,
     events::Events,
     executor::Executor,
@@ -84,7 +85,7 @@ pub struct Parts {
     pub engine: Arc<Engine>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
-    tasks: JoinSet<&'static str>,
+    tasks: Tasks,
 }
 
 /// Starts every part.
@@ -135,29 +136,13 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     };
     feeds.start(&mut tasks);
     tasks.spawn(feeds.follow_kinds(all_kinds));
-    tasks.spawn(watch_ours(
-        around.watch_client.clone(),
-        "federationhealths",
-        object,
-    ));
-    tasks.spawn(watch_ours(
-        around.watch_client.clone(),
-        "federationholds",
-        switch,
-    ));
+    watch_own(&mut tasks, &around.watch_client, (object, switch));
     let host = Host::new(around.client.clone(), &around.object);
     tasks.spawn(named(
         "keep the switch",
         switch::keep(host, known.clone(), policies.clone()),
     ));
-
-    for (path, switches) in [
-        ("validatingadmissionpolicybindings", true),
-        ("validatingadmissionpolicies", false),
-    ] {
-        let sink = BindingSink::new(engine.clone(), policies.clone(), switches);
-        tasks.spawn(watch_bindings(around.watch_client.clone(), path, sink));
-    }
+    watch_policies(&mut tasks, &around.watch_client, &engine, &policies);
     let rehearsal = Rehearsal {
         engine: engine.clone(),
         known: known.clone(),
@@ -193,6 +178,11 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     };
     tasks.spawn(named("lease", keeper.run()));
     tasks.spawn(named("remediation", remediator.run()));
+    let host = Host::new(around.client.clone(), &around.object);
+    tasks.spawn(named(
+        "count",
+        contents::run(engine.clone(), host, metrics.clone()),
+    ));
 
     let reconciler = Reconciler {
         engine: engine.clone(),
@@ -250,20 +240,36 @@ async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static s
     name
 }
 
-async fn watch_ours<K: DeserializeOwned>(
-    client: Client,
-    plural: &str,
-    mut sink: impl Sink<K>,
-) -> &'static str {
-    let resource = Resource::all(format!("/apis/federationhealth.io/v1alpha1/{plural}"));
-    watch::run(client, resource, &mut sink, pending::<()>()).await;
-    "own objects"
+type Tasks = JoinSet<&'static str>;
+
+fn watch_own(tasks: &mut Tasks, client: &Client, (object, switch): (ObjectSink, SwitchSink)) {
+    const GROUP: &str = "/apis/federationhealth.io/v1alpha1";
+    let resource = Resource::all(format!("{GROUP}/federationhealths"));
+    tasks.spawn(feed("objects", client.clone(), resource, object));
+    let resource = Resource::all(format!("{GROUP}/federationholds"));
+    tasks.spawn(feed("switches", client.clone(), resource, switch));
 }
 
-async fn watch_bindings(client: Client, plural: &str, mut sink: BindingSink) -> &'static str {
-    let resource = Resource::all(format!("/apis/admissionregistration.k8s.io/v1/{plural}"));
+fn watch_policies(tasks: &mut Tasks, client: &Client, engine: &Arc<Engine>, changed: &Arc<Notify>) {
+    const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
+    for (plural, switches) in [
+        ("validatingadmissionpolicybindings", true),
+        ("validatingadmissionpolicies", false),
+    ] {
+        let sink = BindingSink::new(engine.clone(), changed.clone(), switches);
+        let resource = Resource::all(format!("{GROUP}/{plural}"));
+        tasks.spawn(feed("policies", client.clone(), resource, sink));
+    }
+}
+
+async fn feed<K: DeserializeOwned>(
+    name: &'static str,
+    client: Client,
+    resource: Resource,
+    mut sink: impl Sink<K>,
+) -> &'static str {
     watch::run(client, resource, &mut sink, pending::<()>()).await;
-    "bindings"
+    name
 }
 
 /// Creates the object once its kind is served and none is there. Never again: a deleted object was deleted by somebody.

@@ -179,6 +179,8 @@ const BUILT_INS: &[BuiltIn] = &[
         &[("Ready", ".status.readyReplicas"), ("Desired", ".spec.replicas")]),
     row("apps", "StatefulSet", "statefulsets", "sts", true, Extra::StatusScale, &[("Desired", ".spec.replicas")]),
     row("apps", "ReplicaSet", "replicasets", "rs", true, Extra::StatusScale, &[("Desired", ".spec.replicas")]),
+    row("apps", "DaemonSet", "daemonsets", "ds", true, Extra::Status, &[]),
+    row("batch", "CronJob", "cronjobs", "cj", true, Extra::Status, &[]),
     row("batch", "Job", "jobs", "", true, Extra::Status, &[]),
     row("coordination.k8s.io", "Lease", "leases", "", true, Extra::Plain, &[("Holder", ".spec.holderIdentity")]),
     row("discovery.k8s.io", "EndpointSlice", "endpointslices", "", true, Extra::Plain,

@@ -176,6 +176,13 @@ pub async fn kept(contents: &Contents<'_>) -> Result<Figures> {
     bed.guard
         .wait("both holds", SOON, |h| holds(h) == (true, true))
         .await?;
+    let counted = Some(contents.projects.len() as i64);
+    bed.guard
+        .wait("what is at risk to be counted", LATE, |h| {
+            let radius = h.status.as_ref().and_then(|s| s.blast_radius.as_ref());
+            radius.is_some_and(|r| r.workloads == counted && r.bound_claims == counted)
+        })
+        .await?;
     let mut figures = vec![("registration to verdict [ms]", verdict.named_after)];
     for (resource, figure) in [
         ("workspaces", "deletions of Workspaces refused"),

@@ -34,6 +34,8 @@ use crate::guarded::{self, Guarded, Options, condition, holding, observing};
 const LIMIT: Duration = Duration::from_secs(60);
 /// The collector comes 14 to 42 ms after the deletion; a machine that also compiles gets more.
 const COLLECTOR_LIMIT: Duration = Duration::from_secs(5);
+/// Milliseconds that the collector leaves at least.
+const BAR: f64 = 10.0;
 /// Namespaces of each Workspace.
 const NAMESPACES: usize = 3;
 
@@ -103,8 +105,8 @@ impl Tripwire {
         let name = spec.name.clone();
         let before = self.bed.snapshot().await?;
         let workspaces = kinds::all(&self.script, &kinds::workspace());
-        wait_allowed(&workspaces, &name).await?;
         let mut log = self.bed.audit().reader_from_now();
+        wait_allowed(&workspaces, &name).await?;
         workspaces
             .delete(&name, &DeleteParams::default())
             .await
@@ -129,8 +131,8 @@ impl Tripwire {
         let lost = self.bed.snapshot().await?.lost_since(&before);
         events.extend(log.read_new()?);
         let run = judge(&events, &name, lost)?;
-        if !run.lost.is_empty() {
-            println!("{name}: {run:?}");
+        if !run.lost.is_empty() || run.held_after.is_none_or(|after| after >= BAR) {
+            println!("{name}: {run:?}{}", around(&events, &name));
         }
         self.reset(&name).await?;
         Ok(run)
@@ -240,14 +242,40 @@ pub fn hold_of(event: &AuditEvent) -> Option<&Value> {
     event.request.as_ref()?.pointer("/status/hold")
 }
 
-fn judge(events: &[AuditEvent], name: &str, lost: Vec<String>) -> Result<Run> {
-    let deletion = events.iter().find(|event| {
+/// What the API server did just before and after the deletion, to tell why a hold was late.
+fn around(events: &[AuditEvent], name: &str) -> String {
+    const BEFORE_MS: f64 = -30.0;
+    const AFTER_MS: f64 = 60.0;
+    let Some(deletion) = deletion(events, name) else {
+        return String::new();
+    };
+    let since = |event: &AuditEvent| {
+        let begun = milliseconds(deletion.reached, event.received);
+        (begun, milliseconds(deletion.reached, event.reached))
+    };
+    let near = events.iter().map(|event| (since(event), event));
+    let near = near.filter(|((begun, ended), _)| *ended > BEFORE_MS && *begun < AFTER_MS);
+    near.fold(String::new(), |text, ((begun, ended), event)| {
+        let who = event.user.rsplit(':').next().unwrap_or_default();
+        let (verb, object) = (&event.verb, &event.object);
+        format!(
+            "{text}\n  {begun:6.1} to {ended:6.1} ms  {who} {verb} {} {} {} {:?}",
+            object.resource, object.subresource, object.name, event.code
+        )
+    })
+}
+
+fn deletion<'a>(events: &'a [AuditEvent], name: &str) -> Option<&'a AuditEvent> {
+    events.iter().find(|event| {
         event.verb == "delete"
             && event.object.resource == "workspaces"
             && event.object.name == name
             && !event.dry_run
-    });
-    let Some(deletion) = deletion else {
+    })
+}
+
+fn judge(events: &[AuditEvent], name: &str, lost: Vec<String>) -> Result<Run> {
+    let Some(deletion) = deletion(events, name) else {
         return Err(Error::refused(
             "the audit log has no DELETE of the Workspace",
         ));
@@ -362,8 +390,6 @@ pub async fn soak(runs: usize) -> Result<()> {
 }
 
 fn print(what: &str, runs: &[Run]) -> bool {
-    /// What the collector leaves at least.
-    const BAR: f64 = 10.0;
     let held = Spread::of(runs.iter().filter_map(|run| run.held_after));
     let whole = runs.iter().filter(|run| run.lost.is_empty()).count();
     println!(

@@ -3,8 +3,11 @@
 use federation_health_cluster::probe::{Dial, DialRequest, LeaseRead, ProbeError, Probed};
 use federation_health_sim::Sim;
 use futures::{FutureExt as _, future::BoxFuture};
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace};
-use kube::{Api, Client, api::ListParams};
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace, rbac::v1::ClusterRole};
+use kube::{
+    Api, Client,
+    api::{ListParams, ObjectList},
+};
 
 use crate::guarded::USER;
 
@@ -29,7 +32,7 @@ impl Dial for SimDialer {
                 .0
                 .dial_as(&endpoint, USER)
                 .ok_or(ProbeError::Unreachable)?;
-            tokio::time::timeout(request.timeout, read(client))
+            tokio::time::timeout(request.timeout, read(client, request.accounts))
                 .await
                 .unwrap_or(Err(ProbeError::Timeout))
         }
@@ -37,19 +40,36 @@ impl Dial for SimDialer {
     }
 }
 
-async fn read(client: Client) -> Result<Probed, ProbeError> {
+async fn read(client: Client, accounts: bool) -> Result<Probed, ProbeError> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let namespace = namespaces.get("kube-system").await.map_err(class)?;
+    let roles: Api<ClusterRole> = Api::all(client.clone());
     let leases: Api<Lease> = Api::namespaced(client, "kube-system");
     let (leases, leases_error) = match leases.list(&ListParams::default().limit(MAX_LEASES)).await {
         Ok(list) => (list.items.into_iter().map(lease).collect(), None),
         Err(error) => (Vec::new(), Some(class(error))),
     };
+    let accounts = match accounts {
+        true => roles
+            .list(&ListParams::default())
+            .await
+            .ok()
+            .map(account_names),
+        false => None,
+    };
     Ok(Probed {
         kube_system_uid: namespace.metadata.uid.unwrap_or_default(),
         leases,
         leases_error,
+        accounts,
     })
+}
+
+fn account_names(list: ObjectList<ClusterRole>) -> Vec<String> {
+    let names = list.items.into_iter().filter_map(|role| role.metadata.name);
+    names
+        .filter_map(|name| Some(name.strip_prefix("kubefed-controller-manager:")?.to_owned()))
+        .collect()
 }
 
 fn lease(lease: Lease) -> LeaseRead {

@@ -70,6 +70,9 @@ pub struct StatusCondition {
     /// `True`, `False` or `Unknown`.
     #[serde(default)]
     pub status: String,
+    /// RFC 3339 time of the last look; `KubeFed` writes it at every health check, changed or not.
+    #[serde(default)]
+    pub last_probe_time: Option<String>,
 }
 
 /// A control plane's configuration; its mere presence in a namespace names a control plane.

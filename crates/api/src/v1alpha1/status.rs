@@ -183,6 +183,10 @@ pub struct FindingStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub evidence: Vec<String>,
+    /// The next command to type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub next: Option<String>,
 }
 
 /// What the open findings put at risk.

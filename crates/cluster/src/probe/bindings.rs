@@ -95,6 +95,7 @@ mod tests {
             kube_system_uid: "u".into(),
             leases: Vec::new(),
             leases_error: None,
+            accounts: None,
         }
     }
 

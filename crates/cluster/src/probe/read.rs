@@ -26,6 +26,27 @@ const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases
 /// Every cluster has them and renews them every two seconds: the best to recognize one by.
 const BEST_LEASES: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
 
+/// KubeSphere has some three hundred.
+const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles?limit=1000";
+/// Without their rules, of a few hundred bytes each.
+const NAMES_ONLY: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+/// How KubeFed names the ClusterRole of an account.
+const ROLE_OF: &str = "kubefed-controller-manager:";
+/// Accounts taken from one cluster, which must not fill our memory with them.
+const MAX_ACCOUNTS: usize = 16;
+
+#[derive(Deserialize)]
+struct RoleList {
+    items: Option<Vec<Role>>,
+}
+
+#[derive(Deserialize)]
+struct Role {
+    #[serde(default)]
+    metadata: Meta,
+}
+
 #[derive(Deserialize)]
 struct Namespace {
     kind: String,
@@ -64,6 +85,7 @@ struct LeaseSpec {
 pub(super) async fn cluster(
     sender: &mut SendRequest<Empty<Bytes>>,
     target: &Target,
+    accounts: bool,
     deadline: Instant,
 ) -> Result<Probed, ProbeError> {
     let namespace: Namespace = in_time(deadline, get(sender, target, NAMESPACE)).await?;
@@ -79,10 +101,19 @@ pub(super) async fn cluster(
         Ok(list) => (leases(list), None),
         Err(error) => (Vec::new(), Some(error)),
     };
+    // The last read, so that a list that is too large or too slow costs no identity.
+    let accounts = match accounts {
+        true => in_time(deadline, get(sender, target, ROLES))
+            .await
+            .ok()
+            .map(accounts_of),
+        false => None,
+    };
     Ok(Probed {
         kube_system_uid: uid,
         leases,
         leases_error,
+        accounts,
     })
 }
 
@@ -126,7 +157,14 @@ fn request(target: &Target, path: &str) -> Option<Request<Empty<Bytes>>> {
     Request::get(format!("{}{path}", endpoint.path()))
         .header(HOST, format!("{}:{}", endpoint.host(), endpoint.port()))
         .header(AUTHORIZATION, authorization)
-        .header(ACCEPT, "application/json")
+        .header(
+            ACCEPT,
+            if path == ROLES {
+                NAMES_ONLY
+            } else {
+                "application/json"
+            },
+        )
         .header(
             USER_AGENT,
             concat!("federation-health/", env!("CARGO_PKG_VERSION")),
@@ -180,15 +218,31 @@ fn rank(name: &str) -> usize {
         .unwrap_or(BEST_LEASES.len())
 }
 
+/// Names of ServiceAccounts, and nothing that is spelled otherwise.
+fn accounts_of(list: RoleList) -> Vec<String> {
+    let names = list.items.unwrap_or_default().into_iter();
+    names
+        .filter_map(|role| {
+            let account = role.metadata.name.strip_prefix(ROLE_OF)?;
+            (!account.is_empty() && is_name(account)).then(|| account.to_owned())
+        })
+        .take(MAX_ACCOUNTS)
+        .collect()
+}
+
+fn is_name(text: &str) -> bool {
+    text.len() <= MAX_IDENTIFIER
+        && text.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
+        })
+}
+
 /// Leaves out what is not spelled as the API spells it: it would be foreign text in our evidence.
 fn lease(lease: Lease) -> Option<LeaseRead> {
     let spec = lease.spec.unwrap_or_default();
     let holder = spec.holder_identity.unwrap_or_default();
     let name = lease.metadata.name;
-    let named = name.bytes().all(|byte| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
-    });
-    if name.is_empty() || name.len() > MAX_IDENTIFIER || !named {
+    if name.is_empty() || !is_name(&name) {
         return None;
     }
     if holder.len() > MAX_IDENTIFIER || !holder.bytes().all(|byte| byte.is_ascii_graphic()) {

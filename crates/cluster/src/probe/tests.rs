@@ -288,6 +288,7 @@ async fn the_dialer_can_be_replaced() {
         target: target(&server.endpoint(), &authority),
         policy: Arc::new(local()),
         timeout: SECOND,
+        accounts: false,
     };
     assert!(!format!("{request:?}").contains(TOKEN));
     assert!(dialer.dial(request).await.is_ok());

@@ -48,19 +48,30 @@ pub struct TlsDialer {
 impl Dial for TlsDialer {
     fn dial(&self, request: DialRequest) -> BoxFuture<'_, Result<Probed, ProbeError>> {
         Box::pin(async move {
-            self.probe(&request.target, &request.policy, request.timeout)
+            let accounts = request.accounts;
+            self.read(&request.target, &request.policy, request.timeout, accounts)
                 .await
         })
     }
 }
 
 impl TlsDialer {
-    /// Probes `target` within `timeout` for everything together.
+    /// Probes `target` within `timeout` for everything together, accounts left out.
     pub async fn probe(
         &self,
         target: &Target,
         policy: &EndpointPolicy,
         timeout: Duration,
+    ) -> Result<Probed, ProbeError> {
+        self.read(target, policy, timeout, false).await
+    }
+
+    async fn read(
+        &self,
+        target: &Target,
+        policy: &EndpointPolicy,
+        timeout: Duration,
+        accounts: bool,
     ) -> Result<Probed, ProbeError> {
         let deadline = Instant::now() + timeout.min(MAX_TIMEOUT);
         let stream = timeout_at(deadline, self.connect(&target.site, policy))
@@ -78,7 +89,7 @@ impl TlsDialer {
             // How the connection ended shows in the answers.
             let _ = connection.await;
         });
-        read::cluster(&mut sender, target, deadline).await
+        read::cluster(&mut sender, target, accounts, deadline).await
     }
 
     async fn connect(

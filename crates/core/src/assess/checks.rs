@@ -5,7 +5,7 @@ use crate::{
     facts::{Feed, FeedState},
     federation::Federation,
     feeds::{STALE_MS, federated_workspaces},
-    findings::{self, Finding},
+    findings::{self, Finding, Severity},
     registry::UNREACHABLE_AFTER,
     text::shorten,
     time::Time,
@@ -22,6 +22,15 @@ impl Federation {
                 vec![Feed::Configs, Feed::Controllers],
             ),
             (C::RegistrationsCurrent, vec![Feed::Registrations]),
+            (
+                C::ControlPlaneHealthy,
+                vec![
+                    Feed::Registrations,
+                    Feed::Controllers,
+                    Feed::Definitions,
+                    federated_workspaces(),
+                ],
+            ),
             (
                 C::WorkspacesStable,
                 vec![Feed::Workspaces, federated_workspaces(), Feed::Templates],
@@ -55,7 +64,10 @@ impl Federation {
         {
             return state(Truth::False, Reason::Unreachable, message);
         }
-        let mine: Vec<&Finding> = all.iter().filter(|f| f.condition == type_).collect();
+        let mine: Vec<&Finding> = all
+            .iter()
+            .filter(|f| f.condition == type_ && f.severity != Severity::Low)
+            .collect();
         if let Some(worst) = mine.iter().find(|f| !f.suspicion) {
             return state(Truth::False, worst.reason, summary(&mine));
         }

@@ -1,14 +1,65 @@
 //! FH004: one real cluster is registered under several names of one control plane (F4).
-//!
-//! False alarm: none known on strong evidence. Next: `kubectl get kubefedclusters -A`, then remove the name that no
-//! placement needs; placements that name only the stale one come first.
 
-use super::{Finding, Severity, count};
+use super::{About, Finding, Place, Scenario, Severity, count};
 use crate::{
     federation::{Federation, RiskLine},
+    id::RegistrationKey,
     placement::Fate,
+    staleness::Staleness,
     time::Time,
     words::{ConditionType, Reason},
+};
+
+pub(super) const ABOUT: About = About {
+    code: "FH004",
+    title: "One cluster is registered under several names",
+    severity: "Critical if a placement names only some of them, else High",
+    condition: ConditionType::ClustersUnique,
+    reason: Reason::DoubledRegistration,
+    meaning: "Two or more KubeFedClusters of one control plane lead to one real cluster. KubeFed works on each name by \
+              itself, so an object that is placed on one name only is created through it and deleted through the others.",
+    evidence: "Strong: one reading of one live Lease of kube-system through both names; the same probed UID of \
+               kube-system; the UID that KubeSphere reports; or the same endpoint together with the same CA. Each group \
+               in `status.clusterGroups` lists what joined it.",
+    risk: "Every Workspace whose placement names only some of the names, with its namespaces, from 10 to 21 s after the \
+           second name was registered; other federated objects as well.",
+    action: "See which name is stale (`status.clusterGroups[].members[].staleness`). Correct placements that name it \
+             first, then delete that KubeFedCluster.",
+    next: "kubectl get kubefedclusters -A",
+    false_alarm: "None known on strong evidence. A clone restored from the same etcd is FH025, a shared CA or load balancer \
+                  FH024; neither is held.",
+    raised: &[
+        Scenario(
+            Place::Core,
+            "an_alias_behind_another_door_is_found_by_the_uid_that_both_lead_to",
+        ),
+        Scenario(
+            Place::Simulated,
+            "a_second_registration_is_named_with_all_that_it_endangers_and_held_before_the_first_deletion",
+        ),
+        Scenario(
+            Place::Real,
+            "a_doubled_registration_is_named_and_held_before_the_first_deletion",
+        ),
+    ],
+    spared: &[
+        Scenario(
+            Place::Core,
+            "a_load_balancer_in_front_of_several_clusters_joins_none_of_them",
+        ),
+        Scenario(
+            Place::Simulated,
+            "a_clone_is_a_finding_and_not_the_same_cluster",
+        ),
+        Scenario(
+            Place::Simulated,
+            "adding_renaming_and_removing_a_member_raises_nothing",
+        ),
+        Scenario(
+            Place::Real,
+            "a_quiet_federation_is_left_alone_and_no_restart_makes_a_condition_flicker",
+        ),
+    ],
 };
 
 pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
@@ -51,18 +102,26 @@ fn finding(federation: &Federation, cluster: usize) -> Finding {
             count(endangered, "object")
         )
     };
+    let severity = if endangered > 0 {
+        Severity::Critical
+    } else {
+        Severity::High
+    };
     Finding {
-        severity: if endangered > 0 {
-            Severity::Critical
-        } else {
-            Severity::High
-        },
-        code: "FH004",
-        subject,
-        message,
         evidence,
-        condition: ConditionType::ClustersUnique,
-        reason: Reason::DoubledRegistration,
-        suspicion: false,
+        next: next(federation, &real.members),
+        ..ABOUT.finding(severity, subject, message)
+    }
+}
+
+/// The name that is proven stale, if there is one; else all of them.
+fn next(federation: &Federation, members: &[RegistrationKey]) -> String {
+    let stale = |key: &&RegistrationKey| matches!(federation.staleness(key), Staleness::Proven(_));
+    match members.iter().find(stale) {
+        Some(key) => format!(
+            "kubectl delete kubefedcluster -n {} {} --dry-run=server",
+            key.namespace, key.name
+        ),
+        None => ABOUT.next.to_owned(),
     }
 }

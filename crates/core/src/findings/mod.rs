@@ -1,19 +1,44 @@
 //! What is wrong, one file for each fault.
 //!
-//! A code never changes its meaning. The numbers up to FH023 follow the project's list of failure modes F1 to F23.
+//! A code never changes its meaning. FH001 to FH023 are the project's failure modes F1 to F23, the later ones were added.
 
+mod about;
+mod certificate_expiring;
+mod cloned_identity;
+mod conflicting_staleness;
+mod controller_stopped;
+mod deletion_stuck;
 mod doubled_registration;
+mod federated_kind_deleted;
+mod join_failed;
+mod leftover_access;
+mod leftover_federated_workspace;
 mod namespace_armed;
 mod namespace_lost;
+mod namespace_stuck;
+mod namespace_unbound;
+mod owner_fight;
+mod readiness_flapping;
 mod registration_drift;
+mod registration_resurrected;
+mod registration_stale;
 mod second_control_plane;
 mod selected_nowhere;
+mod shared_member;
 mod suspected_duplicate;
+mod system_workspace_exposed;
+mod twin_clusters;
 mod workspace_churn;
+
+pub use about::{About, Place, Scenario};
+
+pub(crate) use controller_stopped::SILENT_MS;
+pub(crate) use deletion_stuck::STUCK_MS as BLOCKED_MS;
+pub(crate) use namespace_stuck::STUCK_MS as HANGING_MS;
 
 use crate::{
     federation::Federation,
-    id::Text,
+    id::{RegistrationKey, Text},
     text::{shorten, within},
     time::Time,
     words::{ConditionType, Reason},
@@ -32,14 +57,14 @@ pub(crate) const MAX_EVIDENCE: usize = 768;
 pub(crate) const MAX_MESSAGE: usize = 512;
 /// Bytes of a finding's subject.
 pub(crate) const MAX_SUBJECT: usize = 256;
+/// Bytes of a finding's command: two of the longest names, and the words around them.
+pub(crate) const MAX_NEXT: usize = 640;
 /// A namespace is armed for this long before it is told: a recreated Workspace takes its namespaces back within
 /// milliseconds, and an honest deletion's are collected as fast.
 pub(crate) const ARMED_GRACE_MS: i64 = 2000;
-
-/// Every code that this version can report.
-pub const CODES: [&str; 9] = [
-    "FH001", "FH002", "FH003", "FH004", "FH005", "FH009", "FH023", "FH024", "FH025",
-];
+/// Facts of several kinds come through several watches, in any order: what two of them contradict each other in must stand
+/// for this long. Several times the longest retry of a watch's connection.
+pub(crate) const SETTLE_MS: i64 = 60_000;
 
 /// How bad it is, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,8 +73,10 @@ pub enum Severity {
     Critical,
     /// One more step leads to loss.
     High,
-    /// Something to look at.
+    /// Something is broken.
     Medium,
+    /// Something to look at one day. It makes no condition False.
+    Low,
 }
 
 impl Severity {
@@ -59,6 +86,7 @@ impl Severity {
             Self::Critical => "Critical",
             Self::High => "High",
             Self::Medium => "Medium",
+            Self::Low => "Low",
         }
     }
 }
@@ -76,32 +104,76 @@ pub struct Finding {
     pub message: String,
     /// What it rests on.
     pub evidence: Vec<String>,
+    /// The next command to type.
+    pub next: String,
     /// Condition that it makes False, or Unknown when it is a suspicion.
     pub condition: ConditionType,
     /// Reason of that condition.
     pub reason: Reason,
     /// A suspicion makes its condition Unknown and never holds anything.
     pub suspicion: bool,
+    /// For how long it must have been seen before it is told, in milliseconds.
+    pub(crate) after_ms: i64,
 }
 
 type Check = fn(&Federation, Time) -> Vec<Finding>;
 
-const CHECKS: [Check; 8] = [
-    doubled_registration::check,
-    second_control_plane::check,
-    selected_nowhere::check,
-    workspace_churn::check,
-    namespace_lost::check,
-    namespace_armed::check,
-    registration_drift::check,
-    suspected_duplicate::check,
+const FAULTS: [(&About, Check); 26] = [
+    (&workspace_churn::ABOUT, workspace_churn::check),
+    (&namespace_lost::ABOUT, namespace_lost::check),
+    (&namespace_armed::ABOUT, namespace_armed::check),
+    (&doubled_registration::ABOUT, doubled_registration::check),
+    (&selected_nowhere::ABOUT, selected_nowhere::check),
+    (
+        &registration_resurrected::ABOUT,
+        registration_resurrected::check,
+    ),
+    (&registration_stale::ABOUT, registration_stale::check),
+    (
+        &leftover_federated_workspace::ABOUT,
+        leftover_federated_workspace::check,
+    ),
+    (&second_control_plane::ABOUT, second_control_plane::check),
+    (&shared_member::ABOUT, shared_member::check),
+    (
+        &federated_kind_deleted::ABOUT,
+        federated_kind_deleted::check,
+    ),
+    (&deletion_stuck::ABOUT, deletion_stuck::check),
+    (&controller_stopped::ABOUT, controller_stopped::check),
+    (&readiness_flapping::ABOUT, readiness_flapping::check),
+    (&twin_clusters::ABOUT, twin_clusters::check),
+    (&owner_fight::ABOUT, owner_fight::check),
+    (&namespace_unbound::ABOUT, namespace_unbound::check),
+    (
+        &system_workspace_exposed::ABOUT,
+        system_workspace_exposed::check,
+    ),
+    (&namespace_stuck::ABOUT, namespace_stuck::check),
+    (&leftover_access::ABOUT, leftover_access::check),
+    (&certificate_expiring::ABOUT, certificate_expiring::check),
+    (&join_failed::ABOUT, join_failed::check),
+    (&registration_drift::ABOUT, registration_drift::check),
+    (&suspected_duplicate::ABOUT, suspected_duplicate::check),
+    (&cloned_identity::ABOUT, cloned_identity::check),
+    (&conflicting_staleness::ABOUT, conflicting_staleness::check),
 ];
 
-/// All findings, worst first, in a stable order.
+/// Everything that can be found, in order of the codes.
+pub fn catalogue() -> impl Iterator<Item = &'static About> {
+    FAULTS.iter().map(|(about, _)| *about)
+}
+
+/// What a code means; None for a code that this version does not know.
+pub fn about(code: &str) -> Option<&'static About> {
+    catalogue().find(|about| about.code == code)
+}
+
+/// Every fault that can be seen, worst first, in a stable order; also those that are too young to be told.
 pub(crate) fn all(federation: &Federation, now: Time) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = CHECKS
+    let mut findings: Vec<Finding> = FAULTS
         .iter()
-        .flat_map(|check| check(federation, now))
+        .flat_map(|(_, check)| check(federation, now))
         .map(bounded)
         .collect();
     findings
@@ -114,6 +186,7 @@ fn bounded(mut finding: Finding) -> Finding {
     finding.subject = shorten(finding.subject, MAX_SUBJECT);
     finding.message = shorten(finding.message, MAX_MESSAGE);
     finding.evidence = within(finding.evidence, MAX_EVIDENCE);
+    finding.next = shorten(finding.next, MAX_NEXT);
     finding
 }
 
@@ -138,11 +211,59 @@ pub(crate) fn count(n: usize, noun: &str) -> String {
     }
 }
 
+/// The command that shows a registration.
+pub(crate) fn show(key: &RegistrationKey) -> String {
+    format!(
+        "kubectl get kubefedcluster -n {} {} -o yaml",
+        key.namespace, key.name
+    )
+}
+
 /// An object as messages name it.
 pub(crate) fn object_name(key: &crate::facts::ObjectKey) -> String {
     if key.namespace.is_empty() {
         key.name.to_string()
     } else {
         format!("{}/{}", key.namespace, key.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_in_order_without_a_gap() {
+        for (n, about) in catalogue().enumerate() {
+            assert_eq!(about.code, format!("FH{:03}", n + 1));
+        }
+    }
+
+    #[test]
+    fn every_fault_says_all_there_is_to_say() {
+        for about in catalogue() {
+            for text in [
+                about.title,
+                about.severity,
+                about.meaning,
+                about.evidence,
+                about.risk,
+                about.action,
+                about.next,
+                about.false_alarm,
+            ] {
+                assert!(!text.is_empty(), "{}", about.code);
+            }
+            assert!(
+                !about.raised.is_empty(),
+                "{} is raised by no test",
+                about.code
+            );
+            assert!(
+                !about.spared.is_empty(),
+                "{} is spared by no test",
+                about.code
+            );
+        }
     }
 }

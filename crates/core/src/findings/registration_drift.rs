@@ -1,14 +1,46 @@
 //! FH023: a registration's endpoint, CA or TLS settings changed under its name, and its identity is not proven anew (F23).
-//!
-//! False alarm: a rotated CA or a moved endpoint of the same cluster; with probing on it clears itself. Next: check that the
-//! name still means the cluster it meant.
 
-use super::{Finding, Severity};
+use super::{About, Finding, Place, Scenario, Severity};
 use crate::{
     federation::Federation,
     registry::Entry,
     time::Time,
     words::{ConditionType, Reason},
+};
+
+pub(super) const ABOUT: About = About {
+    code: "FH023",
+    title: "A registration changed under its name",
+    severity: "High",
+    condition: ConditionType::RegistrationsCurrent,
+    reason: Reason::Drifted,
+    meaning: "Endpoint, CA bundle or TLS settings of a KubeFedCluster are not those that its identity was proven with, or \
+              another cluster answers under the name.",
+    evidence: "The connection data against those of the last proof, and the UID of kube-system against the proven one.",
+    risk: "KubeFed brings everything that is placed on the name to another cluster; if that one is registered already, the \
+           name is its second one (FH004).",
+    action: "Check that the name still means the cluster it meant. With probing on the finding ends by itself once the same \
+             cluster answers behind the new data.",
+    next: "kubectl get kubefedcluster -n NAMESPACE NAME -o yaml",
+    false_alarm: "A rotated CA or a moved endpoint of the same cluster, until it is proven anew. Exempt: rotated \
+                  credentials, and labels.",
+    raised: &[
+        Scenario(
+            Place::Core,
+            "drift_is_told_until_the_same_cluster_answers_behind_the_new_door",
+        ),
+        Scenario(
+            Place::Core,
+            "another_cluster_behind_unchanged_data_is_drift_as_well",
+        ),
+    ],
+    spared: &[
+        Scenario(Place::Core, "rotated_credentials_are_no_drift"),
+        Scenario(
+            Place::Simulated,
+            "rotated_credentials_and_certificates_raise_nothing_that_stays",
+        ),
+    ],
 };
 
 pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
@@ -21,15 +53,14 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
     drifted.sort_by(|a, b| a.0.cmp(b.0));
     drifted
         .into_iter()
-        .map(|(key, entry)| Finding {
-            severity: Severity::High,
-            code: "FH023",
-            subject: format!("KubeFedCluster {key}"),
-            message: format!("KubeFedCluster {key} was changed and may mean another cluster now."),
-            evidence: evidence(entry),
-            condition: ConditionType::RegistrationsCurrent,
-            reason: Reason::Drifted,
-            suspicion: false,
+        .map(|(key, entry)| {
+            let message =
+                format!("KubeFedCluster {key} was changed and may mean another cluster now.");
+            Finding {
+                evidence: evidence(entry),
+                next: super::show(key),
+                ..ABOUT.finding(Severity::High, format!("KubeFedCluster {key}"), message)
+            }
         })
         .collect()
 }

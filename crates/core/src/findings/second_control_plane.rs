@@ -1,14 +1,52 @@
 //! FH009: more than one KubeFed control plane works on this server, or one cluster belongs to several (F9).
-//!
-//! False alarm: a namespaced KubeFed that federates other namespaces; it still shares cluster-scoped kinds. Next: find out
-//! which Deployment is the leftover and scale it to zero.
 
-use super::{Finding, Severity, some_names};
+use super::{About, Finding, Place, Scenario, Severity, some_names};
 use crate::{
     federation::{Federation, RiskLine},
     placement::Fate,
     time::Time,
     words::{ConditionType, Reason},
+};
+
+pub(super) const ABOUT: About = About {
+    code: "FH009",
+    title: "Two KubeFed control planes work on one server",
+    severity: "Critical if one deletes what the other creates, else High",
+    condition: ConditionType::ControlPlaneUnique,
+    reason: Reason::SecondControlPlane,
+    meaning: "KubeFed runs or is configured in more than one namespace, or one cluster belongs to several planes. All \
+              planes of a server work on the same cluster-scoped federated objects.",
+    evidence: "Deployments labelled `kubefed-control-plane=controller-manager` that want replicas, KubeFedConfigs, and \
+               KubeFedClusters, in more than one namespace; the simulation of each plane's placements.",
+    risk: "Every object that one plane selects and the other does not: in the measured case all Workspaces, about 50 s \
+           after the second plane started.",
+    action: "Find out which Deployment is the leftover and scale it to zero; then remove its KubeFedConfig and its \
+             registrations.",
+    next: "kubectl get deployments -A -l kubefed-control-plane=controller-manager",
+    false_alarm: "A namespaced KubeFed that federates other namespaces; it still shares cluster-scoped kinds. The webhook's \
+                  Deployment has another label and is not counted.",
+    raised: &[
+        Scenario(
+            Place::Core,
+            "two_planes_on_one_server_are_named_and_covered_before_the_second_deletes",
+        ),
+        Scenario(
+            Place::Simulated,
+            "a_second_control_plane_is_named_before_its_first_deletion_and_its_accounts_are_held",
+        ),
+        Scenario(Place::Real, "a_second_control_plane_is_named_and_refused"),
+    ],
+    spared: &[
+        Scenario(
+            Place::Core,
+            "a_plane_that_does_not_federate_workspaces_loops_none",
+        ),
+        Scenario(Place::Simulated, "a_kubefed_upgrade_raises_nothing"),
+        Scenario(
+            Place::Real,
+            "a_quiet_federation_is_left_alone_and_no_restart_makes_a_condition_flicker",
+        ),
+    ],
 };
 
 pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
@@ -69,18 +107,13 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
     } else {
         format!("KubeFed works in namespaces {subject}; they share cluster-scoped objects.")
     };
+    let severity = if endangered > 0 {
+        Severity::Critical
+    } else {
+        Severity::High
+    };
     vec![Finding {
-        severity: if endangered > 0 {
-            Severity::Critical
-        } else {
-            Severity::High
-        },
-        code: "FH009",
-        subject,
-        message,
         evidence,
-        condition: ConditionType::ControlPlaneUnique,
-        reason: Reason::SecondControlPlane,
-        suspicion: false,
+        ..ABOUT.finding(severity, subject, message)
     }]
 }

@@ -1,16 +1,50 @@
 //! FH005: a placement names a cluster that is not registered, and no name of the cluster that holds the object (F5).
-//!
-//! False alarm: a placement that was meant to leave this cluster and still lists a removed one; the object then has been
-//! deleted already and nothing is managed here. Next: correct the placement on the WorkspaceTemplate.
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Severity, count};
+use super::{About, Finding, Place, Scenario, Severity, count};
 use crate::{
     federation::{Federation, RiskLine},
     placement::Fate,
     time::Time,
     words::{ConditionType, Reason},
+};
+
+pub(super) const ABOUT: About = About {
+    code: "FH005",
+    title: "A placement lost the cluster that holds its object",
+    severity: "Critical",
+    condition: ConditionType::WorkspacesStable,
+    reason: Reason::SelectedNowhere,
+    meaning: "A placement names a cluster that is not registered, and no name of the cluster on which the object lives: \
+              after a rename or a clean-up KubeFed deletes the object there, once and for all.",
+    evidence: "The simulation of KubeFed's placement rule over the registered names selects none of this server's names, \
+               for a Workspace that lives here in KubeFed's care.",
+    risk: "The Workspaces and their namespaces, at KubeFed's next look at them.",
+    action: "Correct the placement on the WorkspaceTemplate, or register the name again.",
+    next: "kubectl get workspacetemplates -o custom-columns=NAME:.metadata.name,CLUSTERS:.spec.placement.clusters",
+    false_alarm: "A placement that was meant to leave this cluster and still lists a removed one; the object then has been \
+                  deleted already and nothing is managed here. Exempt: `kubefed.io/managed: \"false\"`, and placements \
+                  that name registered clusters only (an honest edit).",
+    raised: &[Scenario(
+        Place::Core,
+        "a_renamed_registration_that_leaves_the_workspace_nowhere_is_held_before_kubefed_works",
+    )],
+    spared: &[
+        Scenario(
+            Place::Core,
+            "an_honest_placement_edit_selects_nobody_and_alarms_nobody",
+        ),
+        Scenario(
+            Place::Core,
+            "a_member_that_left_endangers_nothing_that_never_lived_here",
+        ),
+        Scenario(
+            Place::Simulated,
+            "a_placement_that_drops_this_cluster_deletes_as_its_owner_wished",
+        ),
+        Scenario(Place::Real, "honest_deletions_finish"),
+    ],
 };
 
 pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
@@ -32,17 +66,13 @@ fn finding(federation: &Federation, cluster: usize, lines: &[&RiskLine]) -> Find
         .iter()
         .take(super::MAX_LINES)
         .map(|line| format!("{}: {}", line.kind, line.names.join(", ")));
+    let message = format!(
+        "Placements of {} name a cluster that is not registered, and not {subject}, where the objects live: KubeFed deletes them there once and for all.",
+        count(objects, "object")
+    );
+    let subject = format!("KubeFedCluster {subject}");
     Finding {
-        severity: Severity::Critical,
-        code: "FH005",
-        subject: format!("KubeFedCluster {subject}"),
-        message: format!(
-            "Placements of {} name a cluster that is not registered, and not {subject}, where the objects live: KubeFed deletes them there once and for all.",
-            count(objects, "object")
-        ),
         evidence: evidence.collect(),
-        condition: ConditionType::WorkspacesStable,
-        reason: Reason::SelectedNowhere,
-        suspicion: false,
+        ..ABOUT.finding(Severity::Critical, subject, message)
     }
 }

@@ -1,9 +1,6 @@
-//! FH024: registrations that may be one cluster, on weak evidence; FH025: clones, equal by everything that is stored and
-//! different alive. Never held, never acted on.
-//!
-//! False alarm: companies share a CA, load balancers share an endpoint. Next: set `spec.probe.mode: Probe`, which decides it.
+//! FH024: registrations that may be one cluster, on weak evidence. Never held, never acted on.
 
-use super::{Finding, Severity};
+use super::{About, Finding, Place, Scenario, Severity};
 use crate::{
     federation::Federation,
     identity::{Certainty, Group},
@@ -11,38 +8,64 @@ use crate::{
     words::{ConditionType, Reason},
 };
 
+pub(super) const ABOUT: About = About {
+    code: "FH024",
+    title: "Two registrations may be one cluster",
+    severity: "Medium",
+    condition: ConditionType::ClustersUnique,
+    reason: Reason::SuspectedDuplicate,
+    meaning: "Registrations have a CA bundle or an endpoint in common, and nothing says for sure whether they lead to one \
+              cluster; or strong evidence that they do is contradicted.",
+    evidence: "The same CA alone, or the same endpoint alone, while at least one of them was not identified by a probe; \
+               or one live Lease read under two UIDs.",
+    risk: "What FH004 puts at risk, if they are one.",
+    action: "Switch probing on (`spec.probe.mode: Probe`), which decides it; or compare the UID of kube-system through \
+             both by hand.",
+    next: "kubectl get federationhealth -o jsonpath='{.items[*].status.clusterGroups}'",
+    false_alarm: "Companies share a CA, load balancers share an endpoint. It makes its condition Unknown, never False, and \
+                  holds nothing.",
+    raised: &[
+        Scenario(Place::Core, "weak_evidence_is_a_suspicion_and_never_a_hold"),
+        Scenario(
+            Place::Simulated,
+            "through_another_address_offline_only_suspects_and_holds_nothing_for_it",
+        ),
+    ],
+    spared: &[
+        Scenario(
+            Place::Core,
+            "a_load_balancer_in_front_of_several_clusters_joins_none_of_them",
+        ),
+        Scenario(
+            Place::Simulated,
+            "adding_renaming_and_removing_a_member_raises_nothing",
+        ),
+    ],
+};
+
 pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
-    federation.registry.weak().iter().map(finding).collect()
+    let weak = federation.registry.weak().iter();
+    weak.filter(|group| group.certainty != Certainty::Cloned)
+        .map(|group| {
+            let message = |subject: &str| {
+                format!("{subject} may be one cluster; the evidence is not enough to hold by.")
+            };
+            suspicion(&ABOUT, group, message)
+        })
+        .collect()
 }
 
-fn finding(group: &Group) -> Finding {
-    let members: Vec<String> = group
-        .members
-        .iter()
-        .take(super::MAX_NAMES)
+/// A finding about a group that nothing may act on.
+pub(super) fn suspicion(about: &About, group: &Group, message: impl Fn(&str) -> String) -> Finding {
+    let members = group.members.iter().take(super::MAX_NAMES);
+    let subject = members
         .map(ToString::to_string)
-        .collect();
-    let subject = members.join(" and ");
-    let cloned = group.certainty == Certainty::Cloned;
-    let message = if cloned {
-        format!(
-            "{subject} have one identity but are different clusters: a clone or a restored copy."
-        )
-    } else {
-        format!("{subject} may be one cluster; the evidence is not enough to hold by.")
-    };
+        .collect::<Vec<_>>()
+        .join(" and ");
+    let message = message(&subject);
     Finding {
-        severity: Severity::Medium,
-        code: if cloned { "FH025" } else { "FH024" },
-        subject,
-        message,
         evidence: group.evidence.iter().map(ToString::to_string).collect(),
-        condition: ConditionType::ClustersUnique,
-        reason: if cloned {
-            Reason::ClonedIdentity
-        } else {
-            Reason::SuspectedDuplicate
-        },
         suspicion: true,
+        ..about.finding(Severity::Medium, subject, message)
     }
 }

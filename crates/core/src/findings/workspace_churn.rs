@@ -1,46 +1,88 @@
 //! FH001: a Workspace was deleted, or is recreated again and again, although it is still wished for (F1).
-//!
-//! False alarm: a person who deletes the Workspace itself instead of its template. Next: `kubectl get events -n default
-//! --field-selector reason=DeleteInCluster` names the registration that deletes.
 
-use super::{Finding, Severity};
+use super::{About, Finding, Place, Scenario, Severity};
 use crate::{
     churn::Level,
     federation::Federation,
+    id::Text,
     ledger::Incident,
     time::Time,
     words::{ConditionType, Reason},
 };
 
+pub(super) const ABOUT: About = About {
+    code: "FH001",
+    title: "A Workspace is deleted against its owner's wish",
+    severity: "Critical",
+    condition: ConditionType::WorkspacesStable,
+    reason: Reason::UnexpectedDeletion,
+    meaning: "A Workspace was deleted, or is deleted and created again and again, although its WorkspaceTemplate and its \
+              placement still ask for it. KubeFed does that when one cluster bears two names and a placement names only \
+              one of them: it creates through that name and deletes through the other.",
+    evidence: "The Workspace's UID changed under its name, or it has a deletionTimestamp while its template and its \
+               FederatedWorkspace have none; live reads confirm the wish. In a member cluster, KubeFed's own \
+               `status.clusters[]`: `WaitingForRemoval` for a name that the placement leaves out, again and again.",
+    risk: "Every namespace of the Workspace, with all that is in it: the garbage collector deletes them some 27 ms after \
+           the Workspace.",
+    action: "Hold deletions if nothing holds them yet. The finding names who deletes where that is known; find the second \
+             name of the cluster (FH004, FH009) and remove it.",
+    next: "kubectl get events -n default --field-selector reason=DeleteInCluster",
+    false_alarm: "A person who deletes the Workspace itself instead of its template. Exempt: Workspaces labelled \
+                  `kubefed.io/managed: \"false\"`, those that the ignore selector matches, a deletion whose template or \
+                  FederatedWorkspace is deleted or placed elsewhere, and a restore, in which the templates change \
+                  together with the Workspaces.",
+    raised: &[
+        Scenario(
+            Place::Core,
+            "a_loop_is_churn_and_stays_one_until_it_has_been_quiet",
+        ),
+        Scenario(
+            Place::Core,
+            "a_loop_in_a_member_is_told_by_kubefeds_own_words_alone",
+        ),
+        Scenario(
+            Place::Simulated,
+            "without_a_hold_each_lost_namespace_is_named_by_its_uid_and_recreations_are_counted_right",
+        ),
+        Scenario(
+            Place::Real,
+            "an_unforeseen_deletion_is_held_before_the_collector_comes",
+        ),
+    ],
+    spared: &[
+        Scenario(
+            Place::Core,
+            "recreations_that_somebody_wished_are_no_incident",
+        ),
+        Scenario(Place::Core, "an_ignored_workspace_is_looked_away_from"),
+        Scenario(
+            Place::Core,
+            "a_cluster_that_is_taken_out_of_a_placement_is_one_removal_and_no_loop",
+        ),
+        Scenario(
+            Place::Simulated,
+            "a_template_that_is_deleted_takes_its_workspace_along_and_nothing_is_held",
+        ),
+        Scenario(Place::Real, "honest_deletions_finish"),
+    ],
+};
+
 pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
-    let open = federation.ledger.incidents().iter().filter(|(name, i)| {
-        let ledger = &federation.ledger;
+    let ledger = &federation.ledger;
+    let open = ledger.incidents().iter().filter(|(name, i)| {
         // What live reads may yet explain is held, and not told.
         let open_question =
             i.recreations == 0 && i.lost == 0 && federation.hold.verifying(name, now);
         ledger.is_open(name, now, &federation.policy.churn) && !open_question
     });
-    open.map(|(name, incident)| {
-        let level = federation.ledger.level(name, now, &federation.policy.churn);
-        finding(name, incident, matches!(level, Level::Churning { .. }))
-    })
-    .collect()
+    open.map(|(name, incident)| finding(federation, name, incident, now))
+        .collect()
 }
 
-fn finding(name: &str, incident: &Incident, churning: bool) -> Finding {
-    let seconds = incident.last.since_ms(incident.first) / 1000;
-    let mut evidence = Vec::new();
-    if incident.recreations > 0 {
-        evidence.push(format!(
-            "Recreated {} times in {seconds} s, each time with a new UID.",
-            incident.recreations
-        ));
-    }
-    for party in &incident.parties {
-        evidence.push(format!(
-            "KubeFed waits for its removal from cluster {party}, which its placement leaves out."
-        ));
-    }
+fn finding(federation: &Federation, name: &Text, incident: &Incident, now: Time) -> Finding {
+    let level = federation.ledger.level(name, now, &federation.policy.churn);
+    let removals = federation.witnesses.removals(name);
+    let churning = matches!(level, Level::Churning { .. }) || removals > 0;
     let message = if churning {
         format!(
             "Workspace {name} is deleted and created again and again; the collector deletes its namespaces."
@@ -50,18 +92,55 @@ fn finding(name: &str, incident: &Incident, churning: bool) -> Finding {
             "Workspace {name} was deleted although its template and its placement still ask for it."
         )
     };
-    Finding {
-        severity: Severity::Critical,
-        code: "FH001",
-        subject: format!("Workspace {name}"),
-        message,
-        evidence,
-        condition: ConditionType::WorkspacesStable,
-        reason: if churning {
-            Reason::Churning
-        } else {
-            Reason::UnexpectedDeletion
-        },
-        suspicion: false,
+    let mut found = ABOUT.finding(Severity::Critical, format!("Workspace {name}"), message);
+    if churning {
+        found.reason = Reason::Churning;
     }
+    found.evidence = evidence(federation, name, incident, removals);
+    found.next = format!(
+        "kubectl get events -n default --field-selector involvedObject.kind=FederatedWorkspace,involvedObject.name={name}"
+    );
+    found
+}
+
+fn evidence(
+    federation: &Federation,
+    name: &Text,
+    incident: &Incident,
+    removals: usize,
+) -> Vec<String> {
+    let seconds = incident.last.since_ms(incident.first) / 1000;
+    let mut lines = Vec::new();
+    if incident.recreations > 0 {
+        lines.push(format!(
+            "Recreated {} times in {seconds} s, each time with a new UID.",
+            incident.recreations
+        ));
+    }
+    if removals > 0 {
+        lines.push(format!(
+            "KubeFed removed it {removals} times within minutes under an unchanged placement, by its own status."
+        ));
+    }
+    for party in &incident.parties {
+        lines.push(format!(
+            "Deleted through {party} (sure, KubeFed's word): it waits for its removal there, and its placement leaves {party} out."
+        ));
+    }
+    let makers = federation.makers(name);
+    if !incident.parties.is_empty() && !makers.is_empty() {
+        lines.push(format!(
+            "Created through {} (by its placement).",
+            super::some_names(makers.iter())
+        ));
+    }
+    // Where nobody was seen, the diagnosis still knows who must be: a name of this cluster that the placement leaves out.
+    if incident.parties.is_empty()
+        && let Some((_, subject)) = federation.danger_here(name)
+    {
+        lines.push(format!(
+            "Deleted through one of {subject} (likely, by simulation): they are one cluster and its placement names only some."
+        ));
+    }
+    lines
 }

@@ -221,6 +221,13 @@ impl Hold {
         Rule::ALL.into_iter().any(|rule| self.asks(rule))
     }
 
+    /// A deletion that nobody wished was seen less than this many milliseconds ago.
+    pub fn deletion_within(&self, ms: i64, now: Time) -> bool {
+        self.causes
+            .of_kind(CauseKind::UnexpectedDeletion)
+            .any(|(_, cause)| now.since_ms(cause.since) < ms)
+    }
+
     /// Some cause stands, is verified, or is gone for too short a time.
     pub fn stands(&self) -> bool {
         !self.causes.is_empty()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Bucket, BucketKey, FEDERATED_NAMESPACE, Objects, Row, Shared};
+use super::{Bucket, BucketKey, FEDERATED_NAMESPACE, FEDERATED_WORKSPACE, Objects, Row, Shared};
 use crate::{
     facts::ObjectKey,
     id::Text,
@@ -37,6 +37,7 @@ impl Objects {
             return;
         }
         if let Some(own) = from {
+            self.counts.remove(&own);
             self.leave(
                 &BucketKey {
                     kind: kind.clone(),
@@ -47,6 +48,7 @@ impl Objects {
             );
         }
         if let Some(own) = to {
+            self.counts.add(&own);
             self.enter(
                 BucketKey {
                     kind: kind.clone(),
@@ -150,6 +152,7 @@ impl Objects {
         if found.members.is_empty() {
             self.buckets.remove(bucket);
             self.dangerous.remove(bucket);
+            self.misnamed.remove(bucket);
         }
     }
 
@@ -162,11 +165,16 @@ impl Objects {
         if danger.is_some() {
             self.dangerous.insert(key.clone());
         }
+        let misnamed = is_misnamed(&key, registry);
+        if misnamed {
+            self.misnamed.insert(key.clone());
+        }
         self.buckets.insert(
             key,
             Bucket {
                 members: BTreeSet::from([member]),
                 danger,
+                misnamed,
             },
         );
     }
@@ -178,4 +186,10 @@ pub(super) fn judge(bucket: &BucketKey, registry: &Registry) -> Option<Danger> {
         bucket.own.placement(),
         bucket.within.as_ref().map(Shared::placement),
     )
+}
+
+/// FederatedWorkspaces alone: those of other kinds are made from them, or are their owners' business.
+pub(super) fn is_misnamed(bucket: &BucketKey, registry: &Registry) -> bool {
+    matches!(bucket.own.placement(), Placement::Names(names)
+        if &*bucket.kind == FEDERATED_WORKSPACE && names.iter().any(|name| !registry.is_registered(name)))
 }

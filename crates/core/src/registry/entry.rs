@@ -1,11 +1,16 @@
 //! One registration and what was learned of it.
 
 use crate::{
-    facts::Registration,
+    facts::{Readiness, Registration},
     id::{Text, Uid},
     identity::Probed,
     time::Time,
 };
+
+/// Changes of readiness within [`FLAP_WINDOW_MS`] that make a flapping member: three outages, each with its end.
+pub(crate) const FLAPS: usize = 6;
+/// KubeFed needs 30 s to call a cluster offline; half an hour holds more outages than a day of honest work.
+pub(crate) const FLAP_WINDOW_MS: i64 = 1_800_000;
 
 /// Connection data, as far as identity hangs on them. Credentials rotated alone are normal and no part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +50,10 @@ pub struct Entry {
     pub proven: Option<Uid>,
     /// Since when connection data differ from the baseline without a new proof.
     pub drifted: Option<Time>,
+    /// KubeFed's accounts in the cluster, as the last probe that could read them found them.
+    pub accounts: Box<[Text]>,
+    /// The last changes between Ready and not Ready, newest last.
+    flaps: Vec<Time>,
 }
 
 impl Entry {
@@ -58,12 +67,15 @@ impl Entry {
             baseline,
             proven: None,
             drifted: None,
+            accounts: Box::default(),
+            flaps: Vec::new(),
         }
     }
 
     /// Takes new facts of the same object; connection data that moved make its identity unknown.
     pub(super) fn update(&mut self, facts: Registration, now: Time) {
         let moved = Connection::of(&facts) != Connection::of(&self.facts);
+        self.readiness(facts.ready, now);
         self.facts = facts;
         if moved {
             self.identity = None;
@@ -87,6 +99,32 @@ impl Entry {
             self.drifted.get_or_insert(now);
         }
         self.identity = Some(identity);
+    }
+
+    /// Counts a change of readiness. The first answer after a registration is none.
+    fn readiness(&mut self, to: Readiness, now: Time) {
+        let ready = |r| r == Readiness::True;
+        // KubeFed takes the condition off while a cluster is offline: absent is a state like any other once it was there.
+        let first = self.flaps.is_empty() && self.facts.ready == Readiness::Absent;
+        if first || ready(self.facts.ready) == ready(to) {
+            return;
+        }
+        if self.flaps.len() >= FLAPS {
+            self.flaps.remove(0);
+        }
+        self.flaps.push(now);
+    }
+
+    /// Readiness comes and goes.
+    pub(crate) fn flapping(&self, now: Time) -> bool {
+        self.rests_at().is_some_and(|at| at > now)
+    }
+
+    /// When it will have been at rest for long enough, if it flaps.
+    pub(crate) fn rests_at(&self) -> Option<Time> {
+        let (first, last) = (self.flaps.first()?, self.flaps.last()?);
+        (self.flaps.len() >= FLAPS && last.since_ms(*first) < FLAP_WINDOW_MS)
+            .then(|| last.plus_ms(FLAP_WINDOW_MS))
     }
 
     /// A probe answered or was given up at least once.

@@ -9,12 +9,12 @@ use super::{
     rung::{Kind, Rung, Target, Value},
 };
 use crate::{
-    facts::Feed,
     federation::Federation,
     id::{RegistrationKey, Text},
     objects::FEDERATED_WORKSPACE,
     placement::{Fate, Placement},
     registry::RealCluster,
+    staleness::{Sign, Staleness},
 };
 
 /// A registration that is proven to be a leftover, and the name that stays.
@@ -22,29 +22,6 @@ struct Stale {
     key: RegistrationKey,
     survivor: RegistrationKey,
     evidence: Vec<String>,
-}
-
-/// Signs of one registration: for its being a leftover, against it.
-fn signs(federation: &Federation, key: &RegistrationKey) -> (Vec<String>, Vec<String>) {
-    let (mut stale, mut used) = (Vec::new(), Vec::new());
-    if federation.known(&Feed::Clusters) {
-        match federation.registry.cluster(&key.name) {
-            None => stale.push(format!("KubeSphere has no Cluster {}.", key.name)),
-            Some(c) if c.joins => used.push(format!("Cluster {} joins the federation.", key.name)),
-            Some(_) => stale.push(format!(
-                "Cluster {} does not join the federation.",
-                key.name
-            )),
-        }
-    }
-    if federation
-        .registry
-        .entry(key)
-        .is_some_and(|e| e.facts.host_label)
-    {
-        used.push(format!("{} carries KubeSphere's host label.", key.name));
-    }
-    (stale, used)
 }
 
 /// The one leftover of a cluster that is registered twice in one control plane. Every sign must point the same way, for both
@@ -56,24 +33,22 @@ fn stale(federation: &Federation, real: &RealCluster) -> Option<Stale> {
     if a.namespace != b.namespace {
         return None;
     }
-    let (of_a, of_b) = (signs(federation, a), signs(federation, b));
-    let leftover =
-        |(stale, used): &(Vec<String>, Vec<String>)| !stale.is_empty() && used.is_empty();
-    let in_use = |(stale, used): &(Vec<String>, Vec<String>)| stale.is_empty() && !used.is_empty();
-    let (key, survivor) = if leftover(&of_a) && in_use(&of_b) {
-        (a, b)
-    } else if leftover(&of_b) && in_use(&of_a) {
-        (b, a)
-    } else {
-        return None;
+    let (key, survivor, signs) = match (federation.staleness(a), federation.staleness(b)) {
+        (Staleness::Proven(stale), Staleness::InUse(used)) => (a, b, [stale, used]),
+        (Staleness::InUse(used), Staleness::Proven(stale)) => (b, a, [stale, used]),
+        _ => return None,
     };
-    let evidence = [of_a, of_b]
-        .into_iter()
-        .flat_map(|(stale, used)| stale.into_iter().chain(used));
+    let [stale, used] = signs;
+    let told = |key: &RegistrationKey, signs: &[Sign]| -> Vec<String> {
+        signs
+            .iter()
+            .map(|sign| format!("{}: {sign}", key.name))
+            .collect()
+    };
     Some(Stale {
         key: key.clone(),
         survivor: survivor.clone(),
-        evidence: evidence.collect(),
+        evidence: [told(key, &stale), told(survivor, &used)].concat(),
     })
 }
 

@@ -29,7 +29,12 @@ fn target(name: &str, uid: u128) -> Target {
 
 fn intended(journal: &mut Journal, names: &[&str], now: Time) -> Vec<u64> {
     let steps = names.iter().map(|name| {
-        (Rung::ShieldWorkspaces, target(name, 1), Value::new("true"), Value::new("false"))
+        (
+            Rung::ShieldWorkspaces,
+            target(name, 1),
+            Value::new("true"),
+            Value::new("false"),
+        )
     });
     journal.intend(&Text::from("plan"), steps, now)
 }
@@ -69,13 +74,21 @@ fn a_journal_that_came_with_a_restore_is_told_and_not_acted_on() {
         (here, NOW.plus_ms(UNDO_WITHIN_MS + 1)),
     ] {
         let mut remedy = Remedy::default();
-        let found = Loaded { records: records.clone(), shown: Vec::new(), cluster };
+        let found = Loaded {
+            records: records.clone(),
+            shown: Vec::new(),
+            cluster,
+        };
         remedy.loaded(Ok(found), here, now);
         let states: Vec<State> = remedy.journal().records().iter().map(|r| r.state).collect();
         assert_eq!(states, [State::Expired, State::Expired]);
     }
     let mut remedy = Remedy::default();
-    let found = Loaded { records, shown: Vec::new(), cluster: here };
+    let found = Loaded {
+        records,
+        shown: Vec::new(),
+        cluster: here,
+    };
     remedy.loaded(Ok(found), here, NOW.plus_ms(1));
     assert!(remedy.journal().standing().next().is_some());
 }
@@ -113,11 +126,19 @@ fn a_plans_id_is_what_is_done_to_what_and_not_how_it_is_told() {
     let id = |step: Step| Plan::new(vec![step], NOW).id;
     let known = id(step(1, "false", "because", "5"));
     assert_eq!(known, id(step(1, "false", "in other words", "6")));
-    assert_ne!(known, id(step(2, "false", "because", "5")), "an edited object is another plan");
+    assert_ne!(
+        known,
+        id(step(2, "false", "because", "5")),
+        "an edited object is another plan"
+    );
     assert_ne!(known, id(step(1, "", "because", "5")));
     let mut other = step(1, "false", "because", "5");
     other.target.uid = Uid::from(2);
-    assert_ne!(known, id(other), "another object of the name is another plan");
+    assert_ne!(
+        known,
+        id(other),
+        "another object of the name is another plan"
+    );
 }
 
 fn order() -> Order {
@@ -146,11 +167,41 @@ fn an_order_is_carried_out_on_exactly_what_it_was_made_for() {
     assert_eq!(order().check(Some(&seen())), Ok(()));
     let differing: [(Option<Seen>, &str); 6] = [
         (None, "TargetGone"),
-        (Some(Seen { uid: Uid::from(2), ..seen() }), "TargetChanged"),
-        (Some(Seen { generation: 4, ..seen() }), "TargetChanged"),
-        (Some(Seen { deleting: true, ..seen() }), "TargetChanged"),
-        (Some(Seen { value: Value::none(), ..seen() }), "TargetChanged"),
-        (Some(Seen { opted_out: true, ..seen() }), "OptedOut"),
+        (
+            Some(Seen {
+                uid: Uid::from(2),
+                ..seen()
+            }),
+            "TargetChanged",
+        ),
+        (
+            Some(Seen {
+                generation: 4,
+                ..seen()
+            }),
+            "TargetChanged",
+        ),
+        (
+            Some(Seen {
+                deleting: true,
+                ..seen()
+            }),
+            "TargetChanged",
+        ),
+        (
+            Some(Seen {
+                value: Value::none(),
+                ..seen()
+            }),
+            "TargetChanged",
+        ),
+        (
+            Some(Seen {
+                opted_out: true,
+                ..seen()
+            }),
+            "OptedOut",
+        ),
     ];
     for (found, word) in differing {
         let brake = order().check(found.as_ref()).unwrap_err();
@@ -165,8 +216,14 @@ fn every_brake_has_a_line_in_the_table_and_every_line_a_reason() {
         assert!(words.contains(&word), "{word}");
         assert!(!meaning.is_empty() && !end.is_empty());
     }
-    let first = Reason::ALL.iter().position(|r| *r == Reason::Observing).unwrap();
-    let last = Reason::ALL.iter().position(|r| *r == Reason::WouldComeBack).unwrap();
+    let first = Reason::ALL
+        .iter()
+        .position(|r| *r == Reason::Observing)
+        .unwrap();
+    let last = Reason::ALL
+        .iter()
+        .position(|r| *r == Reason::WouldComeBack)
+        .unwrap();
     for reason in &Reason::ALL[first..=last] {
         let told = TABLE.iter().any(|(word, ..)| *word == reason.as_str());
         assert!(told, "{}", reason.as_str());
@@ -175,10 +232,17 @@ fn every_brake_has_a_line_in_the_table_and_every_line_a_reason() {
 
 #[test]
 fn clusters_that_turned_bad_together_are_counted_and_one_that_never_was_good_is_not() {
-    let key = |name: &str| RegistrationKey { namespace: Text::from("kube-federation-system"), name: Text::from(name) };
+    let key = |name: &str| RegistrationKey {
+        namespace: Text::from("kube-federation-system"),
+        name: Text::from(name),
+    };
     let mut registry = Registry::default();
     let mut fleet = Fleet::default();
-    let facts = |n: u128, ready| Registration { uid: Uid::from(n), ready, ..Registration::default() };
+    let facts = |n: u128, ready| Registration {
+        uid: Uid::from(n),
+        ready,
+        ..Registration::default()
+    };
     for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
         registry.put(key(name), facts(n as u128, Readiness::True), NOW);
     }
@@ -190,9 +254,16 @@ fn clusters_that_turned_bad_together_are_counted_and_one_that_never_was_good_is_
     assert_eq!(fleet.brake(4, 34, NOW), None, "one of four is a quarter");
     registry.put(key("b"), facts(1, Readiness::Unknown), NOW);
     fleet.observe(&registry, NOW);
-    let brake = Brake::FleetUnhealthy { bad: 2, of: 4, max_percent: 34 };
+    let brake = Brake::FleetUnhealthy {
+        bad: 2,
+        of: 4,
+        max_percent: 34,
+    };
     assert_eq!(fleet.brake(4, 34, NOW), Some(brake));
-    assert_eq!(fleet.brake(4, 34, NOW.plus_ms(super::brake::FLEET_WINDOW_MS)), None);
+    assert_eq!(
+        fleet.brake(4, 34, NOW.plus_ms(super::brake::FLEET_WINDOW_MS)),
+        None
+    );
 }
 
 fn any_record() -> impl Strategy<Value = Record> {

@@ -201,12 +201,8 @@ fn the_whole_assessment_fits_the_object_in_the_worst_case() {
             bed.workspace(&name, None);
             bed.workspace(&name, Some(workspace(200_000 + n + round * 1_000_000)));
         }
-        for party in 0..20 {
-            bed.apply(Change::Witness(
-                text(&name),
-                text(&format!("{long}-{party}")),
-            ));
-        }
+        let parties = (0..20).map(|party| text(&format!("{long}-{party}")));
+        bed.apply(Change::Witness(text(&name), parties.collect()));
         bed.dying_namespace(&format!("{name}-dev"), 300_000 + n, &name, 200_000 + n);
     }
     let judged = bed.assess();
@@ -233,7 +229,7 @@ fn wire_bytes(bed: &Bed, judged: &Assessment) -> usize {
     let findings: usize = judged
         .findings
         .iter()
-        .map(|(f, _)| 140 + f.subject.len() + f.message.len() + lines(&f.evidence))
+        .map(|(f, _)| 150 + f.subject.len() + f.message.len() + f.next.len() + lines(&f.evidence))
         .sum();
     let groups: usize = judged
         .groups

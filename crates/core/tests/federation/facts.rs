@@ -110,6 +110,7 @@ pub fn feeds() -> Vec<Feed> {
         Feed::Workspaces,
         Feed::Namespaces,
         Feed::Controllers,
+        Feed::Definitions,
         Feed::Federated(text(FW)),
     ]
 }

@@ -86,6 +86,7 @@ fn this_server_is_known_by_its_uid_before_any_label() {
         reported_uid: Some(uid(n)),
         joins: true,
         host: false,
+        ..KubeSphereCluster::default()
     };
     for name in ["labelled", "labelled-too"] {
         bed.apply(Change::Cluster(text(name), Some(cluster(0xdead))));
@@ -324,4 +325,57 @@ fn weak_evidence_is_a_suspicion_and_never_a_hold() {
     assert_eq!(bed.causes(), []);
     assert_eq!(bed.truth(ConditionType::ClustersUnique), Truth::Unknown);
     assert_eq!(bed.codes(), ["FH024"]);
+}
+
+#[test]
+fn a_load_balancer_in_front_of_several_clusters_joins_none_of_them() {
+    let mut bed = Bed::quiet_with(probing());
+    bed.probe("host", 1, HERE);
+    for (n, name) in [(2, "east"), (3, "west")] {
+        let facts = Registration {
+            ca: Some(n),
+            ..registration(n, "https://gateway:6443")
+        };
+        bed.register(PLANE, name, facts);
+    }
+    assert_eq!(bed.codes(), ["FH024"], "nobody has answered yet");
+    bed.probe("east", 2, 0xea);
+    bed.probe("west", 3, 0xe5);
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+    assert_eq!(bed.holds(), (false, false));
+}
+
+/// A reading of the controller manager's Lease, renewed at this second.
+fn read(bed: &mut Bed, name: &str, n: u128, holder: &str, version: u64, second: i64) {
+    let sample = federation_health_core::identity::LeaseSample {
+        name: text("kube-controller-manager"),
+        holder: text(holder),
+        version,
+        renewed_us: second * 1_000_000,
+    };
+    let answer = federation_health_core::facts::Probe::Answered {
+        uid: uid(HERE),
+        leases: Box::new([sample]),
+    };
+    bed.apply(Change::Probed(key(PLANE, name), uid(n), answer));
+}
+
+#[test]
+fn a_clone_is_told_apart_by_its_live_leases() {
+    let mut bed = Bed::quiet_with(probing());
+    read(&mut bed, "host", 1, "a_1", 100, 1000);
+    bed.register(PLANE, "restored", registration(2, "https://restored:6443"));
+    read(&mut bed, "restored", 2, "b_1", 90, 1001);
+    assert_eq!(bed.codes(), ["FH025"]);
+    assert_eq!(bed.truth(ConditionType::ClustersUnique), Truth::Unknown);
+    assert_eq!(bed.holds(), (false, false));
+}
+
+#[test]
+fn one_lease_read_at_two_moments_is_one_cluster() {
+    let mut bed = Bed::quiet_with(probing());
+    read(&mut bed, "host", 1, "a_1", 100, 1000);
+    bed.register(PLANE, "again", registration(2, "https://other-door"));
+    read(&mut bed, "again", 2, "a_1", 107, 1014);
+    assert_eq!(bed.codes(), ["FH004"]);
 }

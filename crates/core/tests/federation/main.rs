@@ -5,9 +5,12 @@
 mod bed;
 mod conditions;
 mod facts;
+mod faults;
 mod hold;
 mod identity;
 mod ledger;
 mod properties;
+mod staleness;
 mod tripwire;
+mod witnesses;
 mod writes;

@@ -1,0 +1,85 @@
+//! FH011: the kind FederatedWorkspace is being deleted, and every Workspace with it (F11).
+
+use super::{About, Finding, Place, Scenario, Severity, count};
+use crate::{
+    federation::Federation,
+    id::Text,
+    objects::FEDERATED_WORKSPACE,
+    time::Time,
+    words::{ConditionType, Reason},
+};
+
+/// FederatedWorkspaces that go although their templates stay, from which on it is the kind and not a few objects: fewer can
+/// be somebody's repair by hand.
+const BULK: usize = 3;
+
+pub(super) const ABOUT: About = About {
+    code: "FH011",
+    title: "The kind FederatedWorkspace is being deleted",
+    severity: "Critical",
+    condition: ConditionType::ControlPlaneHealthy,
+    reason: Reason::FederatedKindDeleted,
+    meaning: "Deleting the definition `federatedworkspaces.types.kubefed.io` deletes every FederatedWorkspace, KubeFed's \
+              finalizer deletes their Workspaces everywhere, and the collector their namespaces.",
+    evidence: "A deletionTimestamp on the definition; or most FederatedWorkspaces being deleted, three at least, while \
+               their WorkspaceTemplates stand.",
+    risk: "Every Workspace of the federation, in every member.",
+    action: "Stop KubeFed at once (scale its Deployment to zero): its finalizer then keeps the objects. Label the \
+             FederatedWorkspaces `kubefed.io/orphan: \"true\"` before it runs again.",
+    next: "kubectl scale deployment -n kube-federation-system kubefed-controller-manager --replicas=0",
+    false_alarm: "Offboarding of tenants: their templates are deleted first, and count as the reason.",
+    raised: &[
+        Scenario(
+            Place::Core,
+            "federated_workspaces_that_go_in_bulk_while_their_templates_stand_are_the_kinds_end",
+        ),
+        Scenario(
+            Place::Simulated,
+            "the_deletion_of_the_federated_kind_is_named",
+        ),
+    ],
+    spared: &[Scenario(
+        Place::Core,
+        "tenants_that_are_offboarded_in_bulk_are_no_end_of_the_kind",
+    )],
+};
+
+pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
+    let bereft = federation.bereft.len();
+    let all = federation.objects.count(FEDERATED_WORKSPACE);
+    let bulk = bereft >= BULK && bereft * 2 > all;
+    let definition = federation
+        .registry
+        .kind_dies(&Text::from(FEDERATED_WORKSPACE));
+    if !bulk && !definition {
+        return Vec::new();
+    }
+    let mut evidence = Vec::new();
+    if definition {
+        evidence.push(
+            "The definition federatedworkspaces.types.kubefed.io has a deletionTimestamp."
+                .to_owned(),
+        );
+    }
+    if bereft > 0 {
+        evidence.push(format!(
+            "{bereft} of {all} FederatedWorkspaces are being deleted while their templates stand."
+        ));
+    }
+    let message = format!(
+        "The kind FederatedWorkspace is being deleted, and KubeFed deletes {} with it.",
+        count(all, "Workspace")
+    );
+    vec![Finding {
+        evidence,
+        next: format!(
+            "kubectl scale deployment -n {} kubefed-controller-manager --replicas=0",
+            federation.policy.namespace
+        ),
+        ..ABOUT.finding(
+            Severity::Critical,
+            "federatedworkspaces.types.kubefed.io".to_owned(),
+            message,
+        )
+    }]
+}

@@ -1,0 +1,86 @@
+//! A loop in a member cluster, of which nothing but KubeFed's own words reaches us.
+
+use federation_health_core::{
+    facts::{Change, Readiness, Registration},
+    words::Reason,
+};
+
+use crate::bed::{Bed, PLANE, desired, registration, text};
+
+/// `shop` is placed on the member `east`, and lives there alone.
+fn member() -> Bed {
+    let mut bed = Bed::quiet();
+    let east = Registration {
+        ready: Readiness::True,
+        ..registration(3, "https://east:6443")
+    };
+    bed.register(PLANE, "east", east);
+    bed.template("shop", Some(desired(50, &["east"])));
+    bed.federated("shop", Some(desired(60, &["east"])));
+    bed
+}
+
+fn says(bed: &mut Bed, waiting: &[&str]) {
+    let waiting = waiting.iter().map(|name| text(name)).collect();
+    bed.apply(Change::Witness(text("shop"), waiting));
+}
+
+fn removed(bed: &mut Bed, through: &str) {
+    says(bed, &[through]);
+    bed.pass(200);
+    says(bed, &[]);
+    bed.pass(200);
+}
+
+#[test]
+fn a_loop_in_a_member_is_told_by_kubefeds_own_words_alone() {
+    let mut bed = member();
+    for _ in 0..2 {
+        removed(&mut bed, "east-old");
+        assert_eq!(bed.codes(), [] as [&str; 0]);
+    }
+    removed(&mut bed, "east-old");
+    let judged = bed.assess();
+    let (finding, _) = &judged.findings[0];
+    assert_eq!((finding.code, finding.reason), ("FH001", Reason::Churning));
+    let evidence = finding.evidence.join("\n");
+    assert!(
+        evidence.contains("Deleted through east-old (sure, KubeFed's word)"),
+        "{evidence}"
+    );
+    assert!(evidence.contains("Created through east "), "{evidence}");
+    assert_eq!(
+        bed.holds(),
+        (false, false),
+        "a hold here stops nothing there"
+    );
+}
+
+#[test]
+fn a_cluster_that_is_taken_out_of_a_placement_is_one_removal_and_no_loop() {
+    let mut bed = member();
+    for generation in 2..10 {
+        let edited = federation_health_core::facts::Desired {
+            generation,
+            ..desired(60, &["east"])
+        };
+        bed.federated("shop", Some(edited));
+        removed(&mut bed, "west");
+    }
+    // A deletion that cannot finish is one removal as well, however often KubeFed says so.
+    for _ in 0..10 {
+        says(&mut bed, &["west"]);
+        bed.pass(1000);
+    }
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+}
+
+#[test]
+fn removals_that_lie_far_apart_are_no_loop() {
+    let mut bed = member();
+    for _ in 0..10 {
+        removed(&mut bed, "east-old");
+        bed.pass(200_000);
+    }
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+}
