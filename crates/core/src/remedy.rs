@@ -122,7 +122,7 @@ pub struct Remedy {
 
 impl Federation {
     /// What remediation asks for next. Costs one pass over the registrations and over what is in danger.
-    pub fn remedy_next(&mut self, around: &Around, now: Time) -> Ask {
+    pub fn remedy_next(&mut self, around: Around, now: Time) -> Ask {
         let mut remedy = std::mem::take(&mut self.remedy);
         let ask = remedy.next(self, around, now);
         // A plane that we stopped is silent on purpose.
@@ -156,7 +156,7 @@ impl Remedy {
         self.policy.valid = false;
     }
 
-    fn next(&mut self, federation: &Federation, around: &Around, now: Time) -> Ask {
+    fn next(&mut self, federation: &Federation, around: Around, now: Time) -> Ask {
         if self.policy.mode == Mode::Observe {
             self.plan = None;
             self.brake = Some(Brake::Observing);
@@ -172,10 +172,11 @@ impl Remedy {
         if !self.loaded && self.due(now) && federation.registry.kube_system.is_some() {
             return Ask::Load;
         }
-        if self.loaded && around.leads {
-            if let Some(ask) = self.carry_on(federation, around, now) {
-                return ask;
-            }
+        if self.loaded
+            && around.leads
+            && let Some(ask) = self.carry_on(federation, around, now)
+        {
+            return ask;
         }
         if let Some(ask) = self.consider(federation, around, now) {
             return ask;
@@ -184,7 +185,7 @@ impl Remedy {
     }
 
     /// Finishes what was begun: the journal first, then writes under way, then what is not known to have happened.
-    fn carry_on(&mut self, federation: &Federation, around: &Around, now: Time) -> Option<Ask> {
+    fn carry_on(&mut self, federation: &Federation, around: Around, now: Time) -> Option<Ask> {
         if !self.journal.dirty() {
             while let Some(id) = self.batch.front().copied() {
                 let Some(record) = self.journal.get(id).filter(|r| r.unsettled()).cloned() else {

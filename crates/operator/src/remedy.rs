@@ -56,7 +56,7 @@ impl Remediator {
         loop {
             let now = self.engine.clock.now();
             let around = self.around();
-            let ask = self.engine.federation().remedy_next(&around, now);
+            let ask = self.engine.federation().remedy_next(around, now);
             self.tell(&mut shown);
             match ask {
                 Ask::Rest(at) => {

@@ -53,7 +53,7 @@ fn stale(federation: &Federation, real: &RealCluster) -> Option<Stale> {
 }
 
 impl Remedy {
-    pub(super) fn cures(&self, federation: &Federation, around: &Around) -> Vec<Wish> {
+    pub(super) fn cures(&self, federation: &Federation, around: Around) -> Vec<Wish> {
         let mut wishes = Vec::new();
         let doubled = federation
             .registry
@@ -72,7 +72,7 @@ impl Remedy {
         wishes
     }
 
-    fn fixes(&self, federation: &Federation, stale: &Stale, around: &Around) -> Vec<Wish> {
+    fn fixes(&self, federation: &Federation, stale: &Stale, around: Around) -> Vec<Wish> {
         let mut named: Vec<_> = federation
             .tenants
             .templates
@@ -80,13 +80,13 @@ impl Remedy {
             .filter(|(_, row)| !row.deleting)
             .filter_map(|(name, row)| match row.placement.placement() {
                 Placement::Names(names) if names.contains(&stale.key.name) => {
-                    Some((name, row.uid, names))
+                    Some((name, row.uid, &**names))
                 }
                 _ => None,
             })
             .collect();
         named.sort_by(|a, b| a.0.cmp(b.0));
-        let wish = |(name, uid, names): (&Text, _, &Box<[Text]>)| {
+        let wish = |(name, uid, names): (&Text, _, &[Text])| {
             let kept = names
                 .iter()
                 .filter(|n| **n != stale.key.name && **n != stale.survivor.name);
@@ -124,7 +124,7 @@ impl Remedy {
         named.into_iter().take(MAX_TARGETS).map(wish).collect()
     }
 
-    fn removal(&self, federation: &Federation, stale: &Stale, around: &Around) -> Wish {
+    fn removal(&self, federation: &Federation, stale: &Stale, around: Around) -> Wish {
         let entry = federation.registry.entry(&stale.key);
         let target = Target {
             kind: Kind::KubeFedCluster,
@@ -156,7 +156,7 @@ impl Remedy {
 
     /// By itself the operator mends a cause only under a durable hold that is proven: then nothing is urgent and nothing can
     /// fall. A person who approves has looked, and may do it under a freeze.
-    fn needs_hold(&self, rung: Rung, around: &Around) -> Option<Brake> {
+    fn needs_hold(&self, rung: Rung, around: Around) -> Option<Brake> {
         let frozen = self
             .journal
             .standing()

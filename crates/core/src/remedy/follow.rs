@@ -118,7 +118,6 @@ impl Remedy {
             }
             let age = now.since_ms(record.since);
             match sight(federation, record.rung, &record.target) {
-                Sight::Unknown => {}
                 Sight::Gone => {
                     let note = "The object is gone or another one bears its name.";
                     self.journal.set(record.id, State::Superseded, note, now);
@@ -145,7 +144,7 @@ impl Remedy {
                     let note = format!("Somebody else made {} {value}.", record.rung.field());
                     self.journal.set(record.id, State::Contested, note, now);
                 }
-                Sight::Has(..) => {}
+                Sight::Unknown | Sight::Has(..) => {}
             }
         }
     }

@@ -18,7 +18,7 @@ pub const MAX_APPROVAL_MS: i64 = 24 * HOUR_MS;
 
 impl Remedy {
     /// What stands against every act, the way back included.
-    pub(super) fn at_all(&self, around: &Around, now: Time) -> Option<Brake> {
+    pub(super) fn at_all(&self, around: Around, now: Time) -> Option<Brake> {
         if let Some(why) = &self.trouble {
             return Some(Brake::JournalUnavailable(why.clone()));
         }
@@ -44,7 +44,7 @@ impl Remedy {
     pub(super) fn forward(
         &self,
         federation: &Federation,
-        around: &Around,
+        around: Around,
         now: Time,
     ) -> Option<Brake> {
         if let Some(brake) = self.at_all(around, now) {

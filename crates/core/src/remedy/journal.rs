@@ -149,13 +149,13 @@ impl Journal {
                 .find(|r| r.id == other.id && r.target == other.target)
             {
                 Some(known) if (other.since, other.state) > (known.since, known.state) => {
-                    *known = other
+                    *known = other;
                 }
                 Some(_) => {}
                 None => records.push(other),
             }
         }
-        records.sort_by(|x, y| (x.id, x.at).cmp(&(y.id, y.at)));
+        records.sort_by_key(|r| (r.id, r.at));
         let mut journal = Self {
             records,
             dirty: differs,

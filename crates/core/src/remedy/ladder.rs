@@ -113,7 +113,7 @@ impl Peril<'_> {
 
 impl Remedy {
     /// What the ladder wishes now. A rung is wished only for what no lower one covers.
-    pub(super) fn wishes(&self, federation: &Federation, around: &Around) -> Vec<Wish> {
+    pub(super) fn wishes(&self, federation: &Federation, around: Around) -> Vec<Wish> {
         let perils = perils(federation);
         let mut wishes = Vec::new();
         let mut uncovered: Vec<&Peril<'_>> = Vec::new();

@@ -115,7 +115,7 @@ impl Plan {
                 hash.update(field.as_bytes());
             }
         }
-        let digits: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let digits = format!("{:x}", hash.finalize());
         Self {
             id: Text::from(&digits[..ID_DIGITS]),
             since: now,

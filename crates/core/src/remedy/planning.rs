@@ -16,7 +16,7 @@ impl Remedy {
     pub(super) fn consider(
         &mut self,
         federation: &Federation,
-        around: &Around,
+        around: Around,
         now: Time,
     ) -> Option<Ask> {
         self.brake = self.forward(federation, around, now);

@@ -26,7 +26,7 @@ impl Remedy {
     }
 
     /// Chooses what is taken back next, one rung at a time, and writes the intention down.
-    pub(super) fn choose_way_back(&mut self, federation: &Federation, around: &Around, now: Time) {
+    pub(super) fn choose_way_back(&mut self, federation: &Federation, around: Around, now: Time) {
         if self.policy.undo.is_some() {
             self.close_latches(now);
         }

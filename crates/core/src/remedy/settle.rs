@@ -184,7 +184,7 @@ impl Remedy {
     }
 
     /// Records of which it is not known whether their write happened: a live read decides.
-    pub(super) fn settle(&mut self, around: &Around, now: Time) -> Option<Ask> {
+    pub(super) fn settle(&mut self, around: Around, now: Time) -> Option<Ask> {
         let open: Vec<Record> = self
             .journal
             .records()
@@ -219,11 +219,11 @@ impl Remedy {
             (true, value) if *value == record.from => self.taken_back(record, now),
             (true, value) if *value == record.to => {
                 self.journal
-                    .set(id, State::Verified, record.note.clone(), now)
+                    .set(id, State::Verified, record.note.clone(), now);
             }
             (false, value) if *value == record.to => self.journal.set(id, State::Done, "", now),
             (false, value) if *value == record.from => {
-                self.journal.set(id, State::Failed, NOT_FOUND_DONE, now)
+                self.journal.set(id, State::Failed, NOT_FOUND_DONE, now);
             }
             (_, value) => {
                 let note = format!("Somebody else made {} {value}.", record.rung.field());

@@ -14,6 +14,7 @@ use crate::{
     facts::{Readiness, Registration},
     id::RegistrationKey,
     registry::Registry,
+    words::Reason,
 };
 
 const NOW: Time = Time(1_000_000_000);
