@@ -290,7 +290,8 @@ proptest! {
     #[test]
     fn merging_is_the_same_from_both_sides(a in prop::collection::btree_map(1_u64..4, any_record(), 0..4), b in prop::collection::btree_map(1_u64..4, any_record(), 0..4)) {
         let list = |map: &BTreeMap<u64, Record>| -> Vec<Record> {
-            map.iter().map(|(id, r)| Record { id: *id, ..r.clone() }).collect()
+            map.iter().map(|(id, r)| Record { id: *id,
+                act: *id, ..r.clone() }).collect()
         };
         let (a, b) = (list(&a), list(&b));
         let one = Journal::merged(a.clone(), b.clone());
