@@ -17,7 +17,7 @@ help: ## List the targets
 	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## Play the incident in memory, without and with the hold (Rust only)
-	@$(tests) --bin demo
+	@$(CARGO) run --locked --quiet -p federation-health-plugin --bin kubectl-federation_health -- demo
 
 demo-real: testbed ## Play it on real control planes with real KubeFed (builds them first)
 	@$(CARGO) build --locked --quiet -p federation-health-operator
@@ -37,11 +37,14 @@ test-unit: ## Everything that needs no control plane
 test-real: testbed ## End to end on real control planes
 	@scripts/cargo-test real
 
-testbed: ## Build etcd, Kubernetes and KubeFed from their Go modules into the cache
+testbed: ## Build etcd, Kubernetes, KubeFed and Helm from their Go modules into the cache
 	@tests/testbed/build
 
 rules-test: ## Check the alert rules and run their unit tests
 	@scripts/rules-test
+
+chart-test: ## Lint the chart, render it with every ci/ file, look what it refuses
+	@scripts/chart-test
 
 readme-commands: ## Run the commands that README.md and docs promise
 	@scripts/readme-commands
@@ -55,7 +58,18 @@ bench: ## Measure memory, time and the cost of one event at 100 to 10,000 Worksp
 	@$(tests) --release --bin bench
 	@$(tests) --release --bin bench -- instructions
 
+##@ Release it
+
+image: ## Assemble an OCI archive of the operator in dist/, without a container engine
+	@scripts/image
+
+dist: ## Write install.yaml and the packed chart to dist/
+	@scripts/dist
+
 ##@ Change it
+
+plugin: ## Put kubectl-federation_health and kubectl-fedhealth where cargo puts programs
+	@$(CARGO) install --locked --path crates/plugin
 
 build: ## Compile the workspace
 	@$(CARGO) build --locked --workspace
@@ -72,7 +86,7 @@ lint: ## Clippy on every target, warnings are errors
 doc: ## API documentation, warnings are errors
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
-generate: ## Write the generated manifests below config/
+generate: ## Write what is generated below config/ and charts/
 	@scripts/generate
 
 verify: ## Fail if a generated manifest differs from its source

@@ -5,10 +5,14 @@
     reason = "helpers of tests: a broken manifest fails the test that reads it"
 )]
 
+mod catalogue;
 mod clusters;
 mod disturbances;
 mod examples;
+mod findings;
+mod honest;
 mod incident;
+mod observability;
 mod quiet;
 mod readme;
 mod remedy;

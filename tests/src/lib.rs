@@ -8,7 +8,9 @@
 pub mod bench;
 pub mod conformance;
 pub mod guarded;
+pub mod helm;
 pub mod manifests;
+pub mod observed;
 pub mod scenarios;
 pub mod simulated;
 pub mod story;

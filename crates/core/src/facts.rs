@@ -62,6 +62,8 @@ pub struct Registration {
 pub struct KubeSphereCluster {
     /// UID of the cluster's kube-system namespace, as KubeSphere read it.
     pub reported_uid: Option<Uid>,
+    /// Normalized endpoint by which KubeSphere reaches it; none if it cannot be read.
+    pub endpoint: Option<Text>,
     /// A deleted registration of this name comes back.
     pub joins: bool,
     /// Carries the host label.

@@ -69,6 +69,8 @@ pub struct Ledger {
     lost: VecDeque<Lost>,
     lost_total: u64,
     recreations: u64,
+    /// Of both, what an earlier process counted.
+    inherited: (u64, u64),
     unexpected: u64,
 }
 
@@ -288,6 +290,17 @@ impl Ledger {
         self.lost = restored.lost.into_iter().take(MAX_LOST).collect();
         self.lost_total = restored.lost_total.max(self.lost.len() as u64);
         self.recreations = restored.recreations;
+        self.inherited = (self.lost_total, self.recreations);
+    }
+
+    /// Namespaces lost and recreations completed since this process started: a counter that took up an earlier process' sum
+    /// would look like a loss of them all at once.
+    pub fn since_start(&self) -> (u64, u64) {
+        let (lost, recreations) = self.inherited;
+        (
+            self.lost_total.saturating_sub(lost),
+            self.recreations.saturating_sub(recreations),
+        )
     }
 }
 

@@ -276,6 +276,23 @@ impl Registry {
         (seconds > 0).then_some(seconds)
     }
 
+    /// KubeSphere vouches for a registration whose CA alone changed: it reaches the cluster by the same endpoint, and finds
+    /// the UID there that was proven through the registration before.
+    pub(crate) fn vouched(&self, key: &RegistrationKey) -> bool {
+        let (Some(entry), Some(cluster)) = (self.entries.get(key), self.clusters.get(&key.name))
+        else {
+            return false;
+        };
+        let (now, before) = (&entry.facts, &entry.baseline);
+        let rotated = now.endpoint == before.endpoint && now.indirect == before.indirect;
+        rotated
+            && entry.identity.is_none()
+            && now.endpoint.is_some()
+            && cluster.endpoint == now.endpoint
+            && entry.proven.is_some()
+            && cluster.reported_uid == entry.proven
+    }
+
     /// The other names that this control plane has for the same cluster.
     pub(crate) fn names_beside(
         &self,

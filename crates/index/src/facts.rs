@@ -87,6 +87,9 @@ pub fn cluster(object: &foreign::Cluster) -> (Text, KubeSphereCluster) {
     };
     let facts = KubeSphereCluster {
         reported_uid: Uid::parse(&object.status.uid),
+        endpoint: normalize(&object.spec.connection.kubernetes_api_endpoint)
+            .ok()
+            .map(|e| text(&e.to_string())),
         joins: object.spec.join_federation,
         host: object.metadata.labels.contains_key(names::HOST_LABEL),
         expiring: says("KubeConfigCertExpiresInSevenDays") == Some(true),

@@ -3,13 +3,19 @@
 use federation_health_api::{
     FederationHealth, FederationHealthStatus, names::REPORTING_CONTROLLER,
 };
-use federation_health_core::words::ConditionType;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use federation_health_core::{
+    assess::Assessment,
+    findings::{Finding, Severity, Target},
+    words::ConditionType,
+};
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
     Client, Resource as _,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
+/// Events on other people's objects after one write of status: a storm is told once, by the FederationHealth's own.
+const MAX_TOLD: usize = 16;
 /// Length of a note in the API.
 const MAX_NOTE: usize = 1000;
 
@@ -56,6 +62,82 @@ impl Events {
             }
         }
     }
+
+    /// Tells of findings that `before` did not have, on the objects that they are about: whoever describes such an object
+    /// sees that it is at risk, and why.
+    pub async fn found(&self, before: Option<&FederationHealthStatus>, assessment: &Assessment) {
+        let Some(recorder) = &self.recorder else {
+            return;
+        };
+        for (event, object) in tidings(before, assessment) {
+            if let Err(error) = recorder.publish(&event, &object).await {
+                tracing::debug!(%error, code = event.action, "an event could not be written");
+            }
+        }
+    }
+}
+
+/// What [`Events::found`] tells, and of what.
+fn tidings(
+    before: Option<&FederationHealthStatus>,
+    assessment: &Assessment,
+) -> Vec<(Event, ObjectReference)> {
+    let known = before.map_or(&[][..], |status| &status.findings);
+    let is_new = |finding: &&Finding| {
+        !known
+            .iter()
+            .any(|f| f.code == finding.code && f.subject == finding.subject)
+    };
+    let new = assessment.findings.iter().map(|(f, _)| f).filter(is_new);
+    new.flat_map(|f| f.targets.iter().map(|target| (told(f), reference(target))))
+        .take(MAX_TOLD)
+        .collect()
+}
+
+/// An event of a finding on an object that it is about.
+fn told(finding: &Finding) -> Event {
+    Event {
+        type_: match finding.severity {
+            Severity::Low => EventType::Normal,
+            _ => EventType::Warning,
+        },
+        reason: finding.reason.as_str().to_owned(),
+        note: Some(note(&format!("{}: {}", finding.code, finding.message))),
+        action: finding.code.to_owned(),
+        secondary: None,
+    }
+}
+
+fn reference(target: &Target) -> ObjectReference {
+    let (api_version, kind, namespace, name, uid) = match target {
+        Target::Registration(key, uid) => (
+            "core.kubefed.io/v1beta1",
+            "KubeFedCluster",
+            Some(&key.namespace),
+            &key.name,
+            uid,
+        ),
+        Target::Template(name, uid) => (
+            "tenant.kubesphere.io/v1alpha2",
+            "WorkspaceTemplate",
+            None,
+            name,
+            uid,
+        ),
+        Target::Namespace(name, uid) => ("v1", "Namespace", None, name, uid),
+    };
+    ObjectReference {
+        api_version: Some(api_version.to_owned()),
+        kind: Some(kind.to_owned()),
+        namespace: namespace.map(ToString::to_string),
+        name: Some(name.to_string()),
+        uid: Some(uid.to_string()),
+        ..ObjectReference::default()
+    }
+}
+
+fn note(text: &str) -> String {
+    text.chars().take(MAX_NOTE).collect()
 }
 
 /// A plan that something stands against, told once for each plan and brake.
@@ -93,10 +175,6 @@ fn event(condition: &Condition, known: &[Condition]) -> Option<Event> {
         return None;
     }
     let bad = condition.status != "True" || condition.type_ == ConditionType::Holding.as_str();
-    let note: String = format!("{}: {}", condition.type_, condition.message)
-        .chars()
-        .take(MAX_NOTE)
-        .collect();
     Some(Event {
         type_: if bad {
             EventType::Warning
@@ -104,7 +182,7 @@ fn event(condition: &Condition, known: &[Condition]) -> Option<Event> {
             EventType::Normal
         },
         reason: condition.reason.clone(),
-        note: Some(note),
+        note: Some(note(&format!("{}: {}", condition.type_, condition.message))),
         action: format!("{}{}", condition.type_, condition.status),
         secondary: None,
     })

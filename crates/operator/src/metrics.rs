@@ -28,9 +28,38 @@ pub struct Metrics {
     write_failures: IntCounterVec,
     status_writes: IntCounter,
     feed_synced: IntGaugeVec,
+    remedy: Remedy,
+}
+
+/// What remediation does.
+struct Remedy {
     acts: IntCounterVec,
     refusals: IntCounterVec,
-    acts_standing: IntGauge,
+    standing: IntGauge,
+}
+
+impl Remedy {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            acts: counters(
+                r,
+                "remediation_writes_total",
+                "Writes of remediation by action and outcome.",
+                &["action", "outcome"],
+            )?,
+            refusals: counters(
+                r,
+                "remediation_refusals_total",
+                "Times at which a brake began to stand against acting.",
+                &["brake"],
+            )?,
+            standing: gauge(
+                r,
+                "remediation_acts_standing",
+                "Changes of remediation that are in force.",
+            )?,
+        })
+    }
 }
 
 impl Metrics {
@@ -113,23 +142,7 @@ impl Metrics {
                 "1 while the watch of the kind is in order.",
                 &["feed"],
             )?,
-            acts: counters(
-                r,
-                "remediation_writes_total",
-                "Writes of remediation by action and outcome.",
-                &["action", "outcome"],
-            )?,
-            refusals: counters(
-                r,
-                "remediation_refusals_total",
-                "Times at which a brake began to stand against acting.",
-                &["brake"],
-            )?,
-            acts_standing: gauge(
-                r,
-                "remediation_acts_standing",
-                "Changes of remediation that are in force.",
-            )?,
+            remedy: Remedy::new(r)?,
             registry,
         };
         let info = gauges(
@@ -171,8 +184,9 @@ impl Metrics {
         }
         let ledger = federation.ledger();
         raise_to(&self.unexpected, ledger.unexpected_total());
-        raise_to(&self.recreations, ledger.recreations());
-        raise_to(&self.lost, ledger.lost_total());
+        let (lost, recreations) = ledger.since_start();
+        raise_to(&self.recreations, recreations);
+        raise_to(&self.lost, lost);
         self.churning.set(assessment.churning as i64);
         self.at_risk.set(assessment.radius.namespaces as i64);
         self.findings.set(assessment.findings_total as i64);
@@ -190,7 +204,7 @@ impl Metrics {
             );
         }
         let standing = federation.remedy().journal().standing().count();
-        self.acts_standing.set(standing as i64);
+        self.remedy.standing.set(standing as i64);
         self.feed_synced.reset();
         for (feed, synced) in federation.feeds() {
             self.feed_synced
@@ -208,12 +222,12 @@ impl Metrics {
 
     /// An order of remediation was carried out, or was not.
     pub fn remedied(&self, action: &str, outcome: &str) {
-        self.acts.with_label_values(&[action, outcome]).inc();
+        self.remedy.acts.with_label_values(&[action, outcome]).inc();
     }
 
     /// A brake began to stand against acting.
     pub fn refused(&self, brake: &str) {
-        self.refusals.with_label_values(&[brake]).inc();
+        self.remedy.refusals.with_label_values(&[brake]).inc();
     }
 
     /// Status was written.

@@ -9,6 +9,7 @@ use federation_health_api::{FederationHealth, FederationHealthStatus};
 use federation_health_cluster::host::Host;
 use federation_health_core::{
     assess::{Assessment, ConditionState, Proof, Truth},
+    findings::Severity,
     words::{ConditionType, Reason},
 };
 use federation_health_index::status;
@@ -149,6 +150,7 @@ impl Reconciler {
             Ok(()) => {
                 self.metrics.status_written();
                 self.events.changes(&object, before, &next).await;
+                self.events.found(before, &assessment).await;
                 *written = Written {
                     status: Some(next),
                     at: Some(tokio::time::Instant::now()),
@@ -227,7 +229,7 @@ fn urgent(assessment: &Assessment) -> bool {
     assessment
         .findings
         .iter()
-        .any(|(finding, _)| !finding.suspicion)
+        .any(|(finding, _)| !finding.suspicion && finding.severity != Severity::Low)
 }
 
 /// Equal in everything that somebody could act on; counts and dates aside.

@@ -97,10 +97,7 @@ impl Remediator {
         let next = {
             let federation = self.engine.federation();
             let remedy = federation.remedy();
-            (
-                remedy.plan().cloned(),
-                remedy.refusal().map(|brake| brake.reason()),
-            )
+            (remedy.plan().cloned(), remedy.refusal().map(Brake::reason))
         };
         if next == *shown {
             return;
@@ -186,10 +183,9 @@ impl Remediator {
             .borrow()
             .map_or(Duration::ZERO, |until| self.engine.clock.until(until));
         let ours = view.is_some_and(|view| *view.holder == *self.instance);
-        if ours && left > SLACK {
-            Ok(left - SLACK)
-        } else {
-            Err(Outcome::Refused(Brake::NotLeading))
+        match left.checked_sub(SLACK) {
+            Some(left) if ours && !left.is_zero() => Ok(left),
+            _ => Err(Outcome::Refused(Brake::NotLeading)),
         }
     }
 

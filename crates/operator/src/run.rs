@@ -98,6 +98,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     let known = Arc::new(Mutex::new(Known::default()));
     let sites = Arc::new(Sites::default());
     let mut tasks = JoinSet::new();
+    remediate(&around, &engine, &metrics, &mut tasks);
 
     let policies = Arc::new(Notify::new());
     let object = ObjectSink::new(
@@ -160,24 +161,6 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     };
     tasks.spawn(named("prober", prober.run(probing)));
 
-    let keeper = Keeper {
-        engine: engine.clone(),
-        leases: Leases::new(around.client.clone(), &around.namespace),
-        metrics: metrics.clone(),
-        until: cell::Sender::new(None),
-        instance: around.instance.clone(),
-    };
-    let remediator = Remediator {
-        engine: engine.clone(),
-        hands: Hands::new(around.client.clone(), &around.object, &around.namespace),
-        metrics: metrics.clone(),
-        version: None,
-        until: keeper.until.subscribe(),
-        leases: keeper.leases.clone(),
-        instance: around.instance.clone(),
-    };
-    tasks.spawn(named("lease", keeper.run()));
-    tasks.spawn(named("remediation", remediator.run()));
     let host = Host::new(around.client.clone(), &around.object);
     tasks.spawn(named(
         "count",
@@ -214,6 +197,33 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         metrics,
         tasks,
     })
+}
+
+/// Starts what acts, and what says whether this process may.
+fn remediate(
+    around: &Surroundings,
+    engine: &Arc<Engine>,
+    metrics: &Arc<Metrics>,
+    tasks: &mut JoinSet<&'static str>,
+) {
+    let keeper = Keeper {
+        engine: engine.clone(),
+        leases: Leases::new(around.client.clone(), &around.namespace),
+        metrics: metrics.clone(),
+        until: cell::Sender::new(None),
+        instance: around.instance.clone(),
+    };
+    let remediator = Remediator {
+        engine: engine.clone(),
+        hands: Hands::new(around.client.clone(), &around.object, &around.namespace),
+        metrics: metrics.clone(),
+        version: None,
+        until: keeper.until.subscribe(),
+        leases: keeper.leases.clone(),
+        instance: around.instance.clone(),
+    };
+    tasks.spawn(named("lease", keeper.run()));
+    tasks.spawn(named("remediation", remediator.run()));
 }
 
 impl Parts {

@@ -67,7 +67,7 @@ async fn an_approval_counts_for_its_plan_until_it_expires() {
             "default",
             "federationhealth.io/approve",
             value,
-        )
+        );
     };
     let at = |seconds: i64| {
         (world.sim.clock().now() + Duration::from_secs(seconds.unsigned_abs())).to_string()
@@ -199,7 +199,7 @@ fn the_documented_brakes_are_those_of_the_code() {
     let (documented, _) = rest.split_once("<!-- /brakes -->").unwrap();
     let mut table = "| brake | it holds while | it ends |\n|---|---|---|\n".to_owned();
     for (brake, holds, ends) in TABLE {
-        table.push_str(&format!("| `{brake}` | {holds} | {ends} |\n"));
+        table += &["| `", brake, "` | ", holds, " | ", ends, " |\n"].concat();
     }
     assert_eq!(
         documented, table,

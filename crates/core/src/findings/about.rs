@@ -70,6 +70,7 @@ impl About {
             message,
             evidence: Vec::new(),
             next: self.next.to_owned(),
+            targets: Vec::new(),
             condition: self.condition,
             reason: self.reason,
             suspicion: false,

@@ -54,6 +54,7 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
             );
             Finding {
                 evidence: lines(&signs),
+                targets: super::registration(federation, key).into_iter().collect(),
                 next: super::show(key),
                 after_ms: SETTLE_MS,
                 ..ABOUT.finding(Severity::Medium, format!("KubeFedCluster {key}"), message)

@@ -42,7 +42,7 @@ pub(super) const ABOUT: About = About {
         ),
         Scenario(
             Place::Simulated,
-            "a_third_of_the_members_offline_for_days_raises_no_alarm_but_reachability",
+            "a_third_of_the_members_offline_for_hours_raises_no_alarm_but_reachability",
         ),
     ],
 };

@@ -110,6 +110,11 @@ fn finding(federation: &Federation, cluster: usize) -> Finding {
     Finding {
         evidence,
         next: next(federation, &real.members),
+        targets: real
+            .members
+            .iter()
+            .filter_map(|key| super::registration(federation, key))
+            .collect(),
         ..ABOUT.finding(severity, subject, message)
     }
 }

@@ -38,7 +38,7 @@ pub(crate) use namespace_stuck::STUCK_MS as HANGING_MS;
 
 use crate::{
     federation::Federation,
-    id::{RegistrationKey, Text},
+    id::{RegistrationKey, Text, Uid},
     text::{shorten, within},
     time::Time,
     words::{ConditionType, Reason},
@@ -48,6 +48,9 @@ use crate::{
 pub const MAX_FINDINGS: usize = 20;
 /// Names listed in one finding's evidence.
 pub(crate) const MAX_NAMES: usize = 16;
+
+/// Objects of one finding that are told by an event each: the first few are looked at, the rest are in status.
+pub const MAX_TARGETS: usize = 4;
 
 /// Lines of one finding's evidence.
 pub(crate) const MAX_LINES: usize = 16;
@@ -91,6 +94,17 @@ impl Severity {
     }
 }
 
+/// An object that a finding is about, for an event that shows where people look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A KubeFedCluster.
+    Registration(RegistrationKey, Uid),
+    /// A WorkspaceTemplate.
+    Template(Text, Uid),
+    /// A namespace.
+    Namespace(Text, Uid),
+}
+
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -106,6 +120,8 @@ pub struct Finding {
     pub evidence: Vec<String>,
     /// The next command to type.
     pub next: String,
+    /// Objects that it is about, at most [`MAX_TARGETS`].
+    pub targets: Vec<Target>,
     /// Condition that it makes False, or Unknown when it is a suspicion.
     pub condition: ConditionType,
     /// Reason of that condition.
@@ -187,6 +203,7 @@ fn bounded(mut finding: Finding) -> Finding {
     finding.message = shorten(finding.message, MAX_MESSAGE);
     finding.evidence = within(finding.evidence, MAX_EVIDENCE);
     finding.next = shorten(finding.next, MAX_NEXT);
+    finding.targets.truncate(MAX_TARGETS);
     finding
 }
 
@@ -209,6 +226,18 @@ pub(crate) fn count(n: usize, noun: &str) -> String {
     } else {
         format!("{n} {noun}s")
     }
+}
+
+/// A registration as the object of a finding.
+pub(crate) fn registration(federation: &Federation, key: &RegistrationKey) -> Option<Target> {
+    let entry = federation.registry.entry(key)?;
+    Some(Target::Registration(key.clone(), entry.facts.uid))
+}
+
+/// The template of a Workspace as the object of a finding.
+pub(crate) fn template(federation: &Federation, workspace: &Text) -> Option<Target> {
+    let row = federation.tenants.templates.get(workspace)?;
+    Some(Target::Template(workspace.clone(), row.uid))
 }
 
 /// The command that shows a registration.

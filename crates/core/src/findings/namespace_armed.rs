@@ -1,6 +1,9 @@
 //! FH003: namespaces whose owner does not exist: the garbage collector deletes them as soon as it may (F3).
 
-use super::{ARMED_GRACE_MS, About, Finding, Place, Scenario, Severity, count, some_names};
+use super::{
+    ARMED_GRACE_MS, About, Finding, MAX_TARGETS, Place, Scenario, Severity, Target, count,
+    some_names,
+};
 use crate::{
     facts::Feed,
     federation::Federation,
@@ -73,9 +76,18 @@ pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
     let next = armed.first().map(|name| {
         format!("kubectl get namespace {name} -o jsonpath='{{.metadata.ownerReferences}}'")
     });
+    let targets = armed
+        .iter()
+        .filter_map(|name| {
+            let namespace = federation.tenants.namespaces.get(*name)?;
+            Some(Target::Namespace((*name).clone(), namespace.uid))
+        })
+        .take(MAX_TARGETS)
+        .collect();
     vec![Finding {
         evidence: vec![some_names(armed.into_iter())],
         next: next.unwrap_or_default(),
+        targets,
         ..ABOUT.finding(Severity::Critical, "namespaces".to_owned(), message)
     }]
 }

@@ -70,6 +70,7 @@ pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
         );
         Finding {
             evidence: vec![names.join(", ")],
+            targets: super::template(federation, name).into_iter().collect(),
             ..ABOUT.finding(Severity::Critical, format!("Workspace {name}"), message)
         }
     })

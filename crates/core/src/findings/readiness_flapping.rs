@@ -36,7 +36,7 @@ pub(super) const ABOUT: About = About {
         ),
         Scenario(
             Place::Simulated,
-            "a_third_of_the_members_offline_for_days_raises_no_alarm_but_reachability",
+            "a_third_of_the_members_offline_for_hours_raises_no_alarm_but_reachability",
         ),
     ],
 };
@@ -54,6 +54,7 @@ pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
                     "At least {FLAPS} changes within {} min.",
                     FLAP_WINDOW_MS / 60_000
                 )],
+                targets: super::registration(federation, key).into_iter().collect(),
                 next: format!(
                     "kubectl get kubefedcluster -n {} {} -o jsonpath='{{.status.conditions}}'",
                     key.namespace, key.name

@@ -23,7 +23,8 @@ pub(super) const ABOUT: About = About {
              cluster answers behind the new data.",
     next: "kubectl get kubefedcluster -n NAMESPACE NAME -o yaml",
     false_alarm: "A rotated CA or a moved endpoint of the same cluster, until it is proven anew. Exempt: rotated \
-                  credentials, and labels.",
+                  credentials, labels, and a CA alone where KubeSphere's Cluster reaches the same endpoint and reports the \
+                  proven UID.",
     raised: &[
         Scenario(
             Place::Core,
@@ -37,6 +38,10 @@ pub(super) const ABOUT: About = About {
     spared: &[
         Scenario(Place::Core, "rotated_credentials_are_no_drift"),
         Scenario(
+            Place::Core,
+            "a_rotated_authority_that_kubesphere_vouches_for_is_no_drift",
+        ),
+        Scenario(
             Place::Simulated,
             "rotated_credentials_and_certificates_raise_nothing_that_stays",
         ),
@@ -48,7 +53,7 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
         .registry
         .entries
         .iter()
-        .filter(|(_, e)| e.drifted.is_some())
+        .filter(|(key, e)| e.drifted.is_some() && !federation.registry.vouched(key))
         .collect();
     drifted.sort_by(|a, b| a.0.cmp(b.0));
     drifted
@@ -58,6 +63,7 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
                 format!("KubeFedCluster {key} was changed and may mean another cluster now.");
             Finding {
                 evidence: evidence(entry),
+                targets: super::registration(federation, key).into_iter().collect(),
                 next: super::show(key),
                 ..ABOUT.finding(Severity::High, format!("KubeFedCluster {key}"), message)
             }

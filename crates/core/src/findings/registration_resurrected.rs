@@ -58,6 +58,7 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
             );
             Finding {
                 evidence: vec![format!("It is {seconds} s older than namespace {}.", key.namespace)],
+                targets: super::registration(federation, key).into_iter().collect(),
                 next: super::show(key),
                 after_ms: SETTLE_MS,
                 ..ABOUT.finding(Severity::High, format!("KubeFedCluster {key}"), message)

@@ -41,7 +41,7 @@ pub(super) const ABOUT: About = About {
         Scenario(Place::Core, "being_offline_or_refused_is_never_proof"),
         Scenario(
             Place::Simulated,
-            "a_third_of_the_members_offline_for_days_raises_no_alarm_but_reachability",
+            "a_third_of_the_members_offline_for_hours_raises_no_alarm_but_reachability",
         ),
     ],
 };
@@ -58,6 +58,7 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
                 format!("KubeFedCluster {key} is a leftover: nothing that is in use needs it.");
             Finding {
                 evidence: lines(&signs),
+                targets: super::registration(federation, key).into_iter().collect(),
                 next: format!(
                     "kubectl delete kubefedcluster -n {} {} --dry-run=server",
                     key.namespace, key.name

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::{About, Finding, Place, Scenario, Severity, count};
 use crate::{
     federation::{Federation, RiskLine},
+    id::Text,
+    objects::FEDERATED_WORKSPACE,
     placement::Fate,
     time::Time,
     words::{ConditionType, Reason},
@@ -66,6 +68,13 @@ fn finding(federation: &Federation, cluster: usize, lines: &[&RiskLine]) -> Find
         .iter()
         .take(super::MAX_LINES)
         .map(|line| format!("{}: {}", line.kind, line.names.join(", ")));
+    let named = lines
+        .iter()
+        .filter(|line| &*line.kind == FEDERATED_WORKSPACE);
+    let targets = named
+        .flat_map(|line| &line.names)
+        .filter_map(|name| super::template(federation, &Text::from(name.as_str())))
+        .collect();
     let message = format!(
         "Placements of {} name a cluster that is not registered, and not {subject}, where the objects live: KubeFed deletes them there once and for all.",
         count(objects, "object")
@@ -73,6 +82,7 @@ fn finding(federation: &Federation, cluster: usize, lines: &[&RiskLine]) -> Find
     let subject = format!("KubeFedCluster {subject}");
     Finding {
         evidence: evidence.collect(),
+        targets,
         ..ABOUT.finding(Severity::Critical, subject, message)
     }
 }

@@ -96,6 +96,7 @@ fn finding(federation: &Federation, name: &Text, incident: &Incident, now: Time)
     if churning {
         found.reason = Reason::Churning;
     }
+    found.targets = super::template(federation, name).into_iter().collect();
     found.evidence = evidence(federation, name, incident, removals);
     found.next = format!(
         "kubectl get events -n default --field-selector involvedObject.kind=FederatedWorkspace,involvedObject.name={name}"

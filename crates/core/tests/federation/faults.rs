@@ -501,3 +501,32 @@ fn rotated_credentials_are_no_drift() {
     bed.register(PLANE, "host", rotated);
     assert!(!told(&mut bed, "FH023"));
 }
+
+#[test]
+fn a_rotated_authority_that_kubesphere_vouches_for_is_no_drift() {
+    let mut bed = Bed::quiet();
+    bed.probe("host", 1, HERE);
+    let rotated = Registration {
+        ca: Some(0xca),
+        ..registration(1, "https://here:6443")
+    };
+    bed.register(PLANE, "host", rotated);
+    assert!(told(&mut bed, "FH023"));
+    let vouching = |endpoint: &str, n| KubeSphereCluster {
+        endpoint: Some(text(endpoint)),
+        reported_uid: Some(uid(n)),
+        joins: true,
+        ..KubeSphereCluster::default()
+    };
+    for (endpoint, n, drifts) in [
+        ("https://here:6443", 0xbad, true),
+        ("https://elsewhere:6443", HERE, true),
+        ("https://here:6443", HERE, false),
+    ] {
+        bed.apply(Change::Cluster(text("host"), Some(vouching(endpoint, n))));
+        assert_eq!(told(&mut bed, "FH023"), drifts, "{endpoint} {n:x}");
+    }
+    let moved = registration(1, "https://elsewhere:6443");
+    bed.register(PLANE, "host", moved);
+    assert!(told(&mut bed, "FH023"), "another endpoint is no rotation");
+}

@@ -255,6 +255,11 @@ fn a_restart_counts_nothing_twice() {
     bed.sync_rest();
     assert_eq!(bed.federation.ledger().lost_total(), 7);
     assert_eq!(recreations(&bed), 5);
+    assert_eq!(
+        bed.federation.ledger().since_start(),
+        (0, 0),
+        "a metric would show a loss that happened before this process"
+    );
     let _ = (PLANE, registration(9, "https://far"));
 }
 

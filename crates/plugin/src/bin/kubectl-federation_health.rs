@@ -1,0 +1,5 @@
+//! `kubectl federation-health`.
+
+fn main() -> std::process::ExitCode {
+    federation_health_plugin::main()
+}

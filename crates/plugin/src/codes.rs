@@ -1,0 +1,29 @@
+//! What each finding means: core's own words, in the order in which a person should read them.
+
+pub use federation_health_core::findings::About;
+use federation_health_core::findings::catalogue;
+
+/// Causes come before what they cause: whoever mends the first has mended the rest.
+const EFFECTS: [&str; 3] = ["FH001", "FH003", "FH002"];
+
+/// Place of a code in an explanation: causes by their code, then what they lead to.
+pub fn order(code: &str) -> (usize, &str) {
+    let effect = EFFECTS.iter().position(|c| *c == code);
+    (effect.map_or(0, |at| at + 1), code)
+}
+
+/// A code by its name, in any case.
+pub fn find(code: &str) -> Option<&'static About> {
+    catalogue().find(|about| about.code.eq_ignore_ascii_case(code))
+}
+
+/// Every code.
+pub fn known() -> String {
+    let codes: Vec<&str> = catalogue().map(|about| about.code).collect();
+    codes.join(", ")
+}
+
+/// The words for a report's heading.
+pub fn title(code: &str) -> &'static str {
+    find(code).map_or("", |about| about.title)
+}

@@ -1,0 +1,243 @@
+//! The story, from what the server's audit log and the object say.
+
+use federation_health_api::FederationHealth;
+use federation_health_sim::{AuditEntry, Sim, resources};
+use k8s_openapi::jiff::Timestamp;
+
+use super::{ALIAS, Scenario, Stage};
+use crate::{
+    Error,
+    args::{Global, Output, StatusArgs},
+    client::Cluster,
+    offline::audit,
+    table::wrap,
+};
+
+/// What somebody needs to know who has never seen KubeFed.
+pub const INTRODUCTION: &str = "\
+KubeFed copies Workspaces into clusters, and deletes them from every cluster
+that they are not placed on. A Workspace owns the namespaces of its tenant: when
+it is deleted, Kubernetes' garbage collector deletes those namespaces as well.
+
+Here is one cluster, registered as `host`, with two Workspaces of three
+namespaces each. Everything is in memory and in virtual time: the operator's own
+code, models of KubeFed, KubeSphere and the garbage collector.";
+
+/// Deeds of one sort within this time are one line.
+const TOGETHER_MS: i64 = 2000;
+/// Lines of deeds: the beginning tells the story.
+const LINES: usize = 8;
+
+/// One line.
+struct Line {
+    at: Timestamp,
+    who: String,
+    what: String,
+}
+
+/// Tells one part.
+pub struct Narrator {
+    start: Timestamp,
+    head: &'static str,
+    lines: Vec<Line>,
+    seen: String,
+}
+
+impl Narrator {
+    /// Begins a part.
+    pub fn new(start: Timestamp, hold: bool) -> Self {
+        Self {
+            start,
+            head: if hold {
+                "With the hold (spec.hold: OnDiagnosis)"
+            } else {
+                "Without a hold (spec.hold: Never, the default)"
+            },
+            lines: Vec::new(),
+            seen: String::new(),
+        }
+    }
+
+    fn line(&mut self, at: Timestamp, who: impl Into<String>, what: impl Into<String>) {
+        self.lines.push(Line {
+            at,
+            who: who.into(),
+            what: what.into(),
+        });
+    }
+
+    /// What happens.
+    pub fn strike(&mut self, scenario: Scenario) {
+        let at = self.start;
+        self.line(at, "somebody", announced(scenario).replace("somebody ", ""));
+    }
+
+    /// The first verdict.
+    pub fn verdict(&mut self, at: Timestamp, health: Option<&FederationHealth>) {
+        let status = health.and_then(|h| h.status.as_ref());
+        let finding = status.and_then(|s| s.findings.first());
+        if let Some(finding) = finding {
+            self.line(
+                at,
+                "federation-health",
+                format!("{} {}", finding.code, finding.message),
+            );
+        }
+        let hold = status
+            .and_then(|s| s.hold.as_ref())
+            .filter(|h| h.collection || h.federation);
+        if hold.is_some() {
+            let text =
+                "Holds: the API server refuses KubeFed and the garbage collector from now on.";
+            self.line(at, "federation-health", text);
+        }
+    }
+
+    /// The first deeds of each sort, and how often they came in all.
+    pub fn deeds(&mut self, sim: &Sim) {
+        let audit = sim.audit();
+        let told = audit.iter().filter(|e| e.at >= self.start && tells(e));
+        let mut groups: Vec<(&AuditEntry, Vec<&str>, usize)> = Vec::new();
+        for entry in told {
+            let same = |known: &AuditEntry| {
+                (&known.user, &known.resource, known.code == 403)
+                    == (&entry.user, &entry.resource, entry.code == 403)
+            };
+            match groups.iter_mut().find(|(known, _, _)| same(known)) {
+                Some((known, names, count)) => {
+                    let apart = entry.at.as_millisecond() - known.at.as_millisecond();
+                    if apart <= TOGETHER_MS && !names.contains(&entry.name.as_str()) {
+                        names.push(&entry.name);
+                    }
+                    *count += 1;
+                }
+                None => groups.push((entry, vec![&entry.name], 1)),
+            }
+        }
+        for (entry, names, count) in groups.into_iter().take(LINES) {
+            let refused = if entry.code == 403 {
+                ", and is refused"
+            } else {
+                ""
+            };
+            let again = if count > names.len() {
+                format!(" ({count} times by now)")
+            } else {
+                String::new()
+            };
+            let what = format!(
+                "deletes {} {}{refused}{again}",
+                entry.resource,
+                names.join(", ")
+            );
+            self.line(entry.at, audit::who(&entry.user), what);
+        }
+        self.lines.sort_by_key(|l| l.at);
+    }
+
+    /// What a person would see.
+    pub fn look(&mut self, seen: &str) {
+        seen.clone_into(&mut self.seen);
+    }
+
+    /// The cause goes.
+    pub fn cure(&mut self, at: Timestamp, scenario: Scenario) {
+        let what = match scenario {
+            Scenario::Doubled => format!("deletes the registration {ALIAS}"),
+            Scenario::TwoPlanes => {
+                "deletes the registration of the second control plane".to_owned()
+            }
+            Scenario::Nowhere => "puts the placement right".to_owned(),
+            Scenario::Healthy => return,
+        };
+        self.line(at, "somebody", what);
+    }
+
+    /// The hold ended.
+    pub fn released(&mut self, at: Timestamp) {
+        let text = "The cause is gone, and nothing would be deleted without the hold: ends it.";
+        self.line(at, "federation-health", text);
+    }
+
+    /// What is left.
+    pub fn survivors(&mut self, sim: &Sim) {
+        let admin = sim.admin();
+        let alive = admin
+            .list(&resources::NAMESPACES, "")
+            .iter()
+            .filter(|n| {
+                n["metadata"]["labels"]
+                    .get("kubesphere.io/workspace")
+                    .is_some()
+            })
+            .filter(|n| n["metadata"].get("deletionTimestamp").is_none())
+            .count();
+        let at = sim.clock().now();
+        self.line(at, "the cluster", format!("has {alive} of 6 namespaces."));
+    }
+
+    /// The part as text.
+    pub fn text(&self, width: usize) -> String {
+        let widest = self
+            .lines
+            .iter()
+            .map(|l| l.who.len())
+            .max()
+            .unwrap_or_default();
+        let mut out = format!("\n{}\n\n", self.head);
+        for line in &self.lines {
+            let ms = line.at.as_millisecond() - self.start.as_millisecond();
+            let head = format!(
+                "t+{:>2}.{:03} s  {:<widest$}  ",
+                ms / 1000,
+                ms % 1000,
+                line.who
+            );
+            let indent = " ".repeat(head.len());
+            let body = wrap(&line.what, width.max(head.len() + 30), &indent);
+            out.push_str(&body.replacen(&indent, &head, 1));
+        }
+        out.push_str("\nWhat kubectl federation-health status says 40 s later:\n\n");
+        out.push_str(&self.seen);
+        out
+    }
+}
+
+/// Deletions that tell the story.
+fn tells(entry: &AuditEntry) -> bool {
+    entry.verb == "delete"
+        && !entry.dry_run
+        && matches!(entry.resource.as_str(), "workspaces" | "namespaces")
+        && (entry.code < 300 || entry.code == 403)
+}
+
+/// What the scenario is about.
+pub fn announced(scenario: Scenario) -> String {
+    match scenario {
+        Scenario::Doubled => format!("somebody registers this cluster a second time, as {ALIAS}"),
+        Scenario::TwoPlanes => "somebody starts a second KubeFed in another namespace, which registers this cluster as well".to_owned(),
+        Scenario::Nowhere => "somebody places Workspace orders on a cluster that is not registered".to_owned(),
+        Scenario::Healthy => "somebody does nothing".to_owned(),
+    }
+}
+
+/// `status` on the simulated server.
+pub async fn look(
+    stage: &Stage,
+    object: &str,
+    colours: bool,
+    width: usize,
+) -> Result<String, Error> {
+    let cluster = Cluster::of(stage.sim.client_as("kubernetes-admin"));
+    let global = Global {
+        object: object.to_owned(),
+        ..Global::default()
+    };
+    let args = StatusArgs {
+        output: Output::default(),
+        watch: false,
+        no_grouping: false,
+    };
+    let now = stage.sim.clock().now();
+    crate::verbs::status::seen(&cluster, &global, &args, (now, colours, width)).await
+}

@@ -1,0 +1,246 @@
+//! What `status`, `report` and pictures show of a federation: the object's judgement beside what is registered now.
+//!
+//! Never a list of Workspaces: the object names those that matter, so that the first line comes as fast on 10,000 as on two.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use federation_health_api::{
+    FederationHealth, foreign,
+    names::{HOST_LABEL, KUBEFED_PLANE_LABEL, KUBEFED_PLANE_VALUE, WORKSPACE_LABEL},
+    v1alpha1::{ClusterGroup, FederationHealthStatus},
+};
+use k8s_openapi::jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Error, client::Cluster, kinds::KUBEFED};
+
+/// Workspaces whose namespaces are asked for: as many as status names at risk. Their names make the selector, which has to
+/// fit a URL.
+const MAX_WORKSPACES: usize = 50;
+
+/// One registration.
+#[derive(Clone, Debug, Default)]
+pub struct Registration {
+    /// Its name.
+    pub name: String,
+    /// Status of Ready, or `Absent`.
+    pub ready: String,
+    /// Its API server.
+    pub endpoint: String,
+    /// Carries KubeSphere's host label.
+    pub host: bool,
+    /// When it was registered.
+    pub created: Option<Timestamp>,
+    /// Index of its group in the object's status.
+    pub group: Option<usize>,
+}
+
+/// One control plane.
+#[derive(Clone, Debug, Default)]
+pub struct Plane {
+    /// Its namespace.
+    pub namespace: String,
+    /// Available and wished replicas; None without a Deployment.
+    pub replicas: Option<(i32, i32)>,
+    /// Its registrations.
+    pub registrations: Vec<Registration>,
+}
+
+/// A namespace that exists.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// It is being deleted.
+    pub terminating: bool,
+}
+
+/// The federation as it is now.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// The object.
+    pub health: FederationHealth,
+    /// Control planes, the guarded one first.
+    pub planes: Vec<Plane>,
+    /// Namespaces of the Workspaces that the object names.
+    pub namespaces: BTreeMap<String, Vec<Namespace>>,
+    /// What could not be read, and why.
+    pub gaps: Vec<String>,
+}
+
+impl Overview {
+    /// Reads it.
+    pub async fn read(cluster: &Cluster, health: FederationHealth) -> Result<Self, Error> {
+        let status = health.status.clone().unwrap_or_default();
+        let selector = format!("{KUBEFED_PLANE_LABEL}={KUBEFED_PLANE_VALUE}");
+        let named = workspaces(&status);
+        let members = (!named.is_empty()).then(|| {
+            let names: Vec<&str> = named.iter().take(MAX_WORKSPACES).map(|n| &**n).collect();
+            format!("{WORKSPACE_LABEL} in ({})", names.join(","))
+        });
+        let (clusters_path, configs_path) = (
+            format!("{KUBEFED}/kubefedclusters"),
+            format!("{KUBEFED}/kubefedconfigs"),
+        );
+        let (clusters, configs, deployments, namespaces) = futures::join!(
+            cluster.list(&clusters_path, None),
+            cluster.list(&configs_path, None),
+            cluster.list(
+                "/apis/apps/v1/deployments",
+                Some(("labelSelector", &selector))
+            ),
+            async {
+                match &members {
+                    Some(selector) => {
+                        cluster
+                            .list("/api/v1/namespaces", Some(("labelSelector", selector)))
+                            .await
+                    }
+                    None => Ok(Vec::new()),
+                }
+            }
+        );
+        let mut gaps = Vec::new();
+        let clusters: Vec<foreign::KubeFedCluster> = decode(clusters, "KubeFedClusters", &mut gaps);
+        let configs: Vec<foreign::KubeFedConfig> = decode(configs, "KubeFedConfigs", &mut gaps);
+        let deployments: Vec<foreign::DeploymentView> =
+            decode(deployments, "KubeFed's Deployments", &mut gaps);
+        let namespaces: Vec<foreign::Object> = decode(namespaces, "namespaces", &mut gaps);
+        Ok(Self {
+            planes: planes(&health, &clusters, &configs, &deployments),
+            namespaces: by_workspace(namespaces),
+            health,
+            gaps,
+        })
+    }
+
+    /// The object's status.
+    pub fn status(&self) -> FederationHealthStatus {
+        self.health.status.clone().unwrap_or_default()
+    }
+}
+
+/// Workspaces that the status names, sorted.
+pub fn workspaces(status: &FederationHealthStatus) -> BTreeSet<String> {
+    let risk = status.blast_radius.iter().flat_map(|r| &r.workspace_names);
+    let incidents = status.incidents.iter().map(|i| &i.workspace);
+    let lost = status.lost_namespaces.iter().map(|l| &l.workspace);
+    risk.chain(incidents).chain(lost).cloned().collect()
+}
+
+fn decode<T: DeserializeOwned>(
+    listed: Result<Vec<Value>, Error>,
+    what: &str,
+    gaps: &mut Vec<String>,
+) -> Vec<T> {
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) => {
+            gaps.push(format!(
+                "{what}: {}",
+                error.report().trim_start_matches("error: ")
+            ));
+            return Vec::new();
+        }
+    };
+    let known = listed.len();
+    let read: Vec<T> = listed
+        .iter()
+        .filter_map(|v| T::deserialize(v).ok())
+        .collect();
+    if read.len() < known {
+        gaps.push(format!(
+            "{what}: {} of {known} cannot be read",
+            known - read.len()
+        ));
+    }
+    read
+}
+
+fn planes(
+    health: &FederationHealth,
+    clusters: &[foreign::KubeFedCluster],
+    configs: &[foreign::KubeFedConfig],
+    deployments: &[foreign::DeploymentView],
+) -> Vec<Plane> {
+    let groups = health
+        .status
+        .as_ref()
+        .map_or(&[][..], |s| &s.cluster_groups);
+    let guarded = &health.spec.federation.namespace;
+    let mut put: Vec<Plane> = Vec::new();
+    let mut change = |meta: &foreign::Meta, with: &dyn Fn(&mut Plane)| {
+        let namespace = meta.namespace.clone().unwrap_or_default();
+        if let Some(known) = put.iter_mut().find(|p| p.namespace == namespace) {
+            return with(known);
+        }
+        let mut plane = Plane {
+            namespace,
+            ..Plane::default()
+        };
+        with(&mut plane);
+        put.push(plane);
+    };
+    for config in configs {
+        change(&config.metadata, &|_| {});
+    }
+    for deployment in deployments {
+        change(&deployment.metadata, &|plane| {
+            let (a, w) = plane.replicas.unwrap_or_default();
+            plane.replicas = Some((
+                a + deployment.status.available_replicas,
+                w + deployment.spec.replicas.unwrap_or(1),
+            ));
+        });
+    }
+    for cluster in clusters {
+        change(&cluster.metadata, &|plane| {
+            plane.registrations.push(registration(cluster, groups));
+        });
+    }
+    put.sort_by_key(|p| (p.namespace != *guarded, p.namespace.clone()));
+    for plane in &mut put {
+        plane
+            .registrations
+            .sort_by_key(|r| (r.group.is_none(), !r.host, r.name.clone()));
+    }
+    put
+}
+
+fn registration(cluster: &foreign::KubeFedCluster, groups: &[ClusterGroup]) -> Registration {
+    let meta = &cluster.metadata;
+    let ready = cluster
+        .status
+        .conditions
+        .iter()
+        .find(|c| c.type_ == "Ready");
+    let same = |m: &federation_health_api::v1alpha1::GroupMember| {
+        m.name == meta.name && Some(&m.namespace) == meta.namespace.as_ref()
+    };
+    Registration {
+        name: meta.name.clone(),
+        ready: ready.map_or_else(|| "Absent".to_owned(), |c| c.status.clone()),
+        endpoint: cluster.spec.api_endpoint.clone(),
+        host: meta.labels.contains_key(HOST_LABEL),
+        created: meta
+            .creation_timestamp
+            .as_deref()
+            .and_then(|t| t.parse().ok()),
+        group: groups.iter().position(|g| g.members.iter().any(same)),
+    }
+}
+
+fn by_workspace(namespaces: Vec<foreign::Object>) -> BTreeMap<String, Vec<Namespace>> {
+    let mut map: BTreeMap<String, Vec<Namespace>> = BTreeMap::new();
+    for object in namespaces {
+        let meta = object.metadata;
+        if let Some(workspace) = meta.labels.get(WORKSPACE_LABEL) {
+            map.entry(workspace.clone()).or_default().push(Namespace {
+                name: meta.name,
+                terminating: meta.deletion_timestamp.is_some(),
+            });
+        }
+    }
+    map
+}

@@ -1,0 +1,239 @@
+//! One self-contained page: no script, nothing fetched, light or dark as the reader's system is, and printable.
+
+use std::fmt::Write as _;
+
+use super::Report;
+use crate::{
+    codes,
+    picture::{STYLE, graph, timeline},
+};
+
+/// Findings and losses listed; the rest is counted, and -o json has all.
+const SHOWN: usize = 200;
+
+const PAGE: &str = "
+:root { --paper: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --bad: #b3261e; --good: #1a7f37; --warn: #8a6100; color-scheme: light dark; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14181d; --ink: #e6edf3; --soft: #9aa4ae; --line: #39424c; --bad: #ff8c7a; --good: #5fce7d; --warn: #e3b341; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.2rem; max-width: 62rem; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, 'DejaVu Sans', 'Noto Sans CJK SC', sans-serif; }
+h1 { font-size: 1.5rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; border-bottom: 1px solid var(--line); }
+h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; }
+.soft { color: var(--soft); } .bad { color: var(--bad); } .good { color: var(--good); } .warn { color: var(--warn); }
+.card { border: 2px solid currentColor; border-radius: 6px; padding: .7rem 1rem; margin: 1rem 0; } .card p { margin: .3rem 0 0; color: var(--ink); }
+.card strong { font-size: 1.2rem; }
+.wide { overflow-x: auto; } .wide svg { max-width: none; display: block; }
+table { border-collapse: collapse; font-size: .9rem; } th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+th { white-space: nowrap; } code, pre, .uid { font: .85rem ui-monospace, 'DejaVu Sans Mono', monospace; }
+pre { border: 1px solid var(--line); border-radius: 4px; padding: .6rem; overflow-x: auto; } li { overflow-wrap: anywhere; }
+ol.moments { padding-left: 1.6rem; }
+@media (max-width: 38rem) { th { white-space: normal; } .card { padding: .5rem .7rem; } }
+@media print { body { max-width: none; } .wide { overflow: visible; } .wide svg { width: 100%; height: auto; } }
+";
+
+/// Text for the page.
+fn e(text: &str) -> String {
+    crate::picture::escape(text)
+}
+
+/// Writes the page.
+pub fn write(report: &Report) -> String {
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>{}</title>\n<style>{PAGE}{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"soft\">as of {}</p>\n",
+        e(&report.title),
+        e(&report.title),
+        report.at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    );
+    card(&mut out, report);
+    facts(&mut out, report);
+    pictures(&mut out, report);
+    findings(&mut out, report);
+    risk(&mut out, report);
+    lost(&mut out, report);
+    conditions(&mut out, report);
+    for gap in &report.gaps {
+        let _ = writeln!(out, "<p class=\"warn\">Not read: {}</p>", e(gap));
+    }
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+fn card(out: &mut String, report: &Report) {
+    let (class, word) = match report.healthy.as_str() {
+        "True" => ("good", "✔ Healthy"),
+        "False" => ("bad", "✗ Not healthy"),
+        _ => ("warn", "? Unknown"),
+    };
+    let _ = write!(
+        out,
+        "<section class=\"card {class}\"><strong>{word}</strong><p>{}</p>",
+        e(&report.verdict)
+    );
+    if report.healthy != "True" {
+        let held = report.hold.as_ref().map_or_else(
+            || "Nothing is held.".to_owned(),
+            |why| format!("Deletions are held: {why}"),
+        );
+        let _ = write!(out, "<p>{}</p>", e(&held));
+    }
+    out.push_str("</section>\n");
+}
+
+fn facts(out: &mut String, report: &Report) {
+    out.push_str("<table>\n");
+    for (what, value) in &report.facts {
+        let _ = writeln!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",
+            e(what),
+            e(value)
+        );
+    }
+    out.push_str("</table>\n");
+}
+
+fn pictures(out: &mut String, report: &Report) {
+    if let Some(svg) = timeline::draw(&report.history) {
+        let _ = write!(
+            out,
+            "<h2>Timeline</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Timeline\">\n{svg}</div>\n<p class=\"soft\">Solid: it exists. Hatched: deleted and created again and again. Dotted: held. ▲ created, ▼ deleted, ✗ lost.</p>\n"
+        );
+        if !report.history.notes.is_empty() {
+            out.push_str("<ol class=\"moments\">\n");
+            for mark in &report.history.notes {
+                let _ = writeln!(
+                    out,
+                    "<li><code>{}</code> {}</li>",
+                    mark.at.strftime("%H:%M:%S%.3f"),
+                    e(&mark.text)
+                );
+            }
+            out.push_str("</ol>\n");
+        }
+    }
+    if let Some(svg) = graph::draw(&report.membership) {
+        let _ = write!(
+            out,
+            "<h2>Who is registered where</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Registrations\">\n{svg}</div>\n<ul>\n"
+        );
+        for line in report.membership.lines() {
+            let _ = writeln!(out, "<li>{}</li>", e(&line));
+        }
+        out.push_str("</ul>\n");
+    }
+}
+
+fn findings(out: &mut String, report: &Report) {
+    if report.findings.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Findings</h2>\n");
+    let shown = &report.findings[..report.findings.len().min(SHOWN)];
+    for same in shown.chunk_by(|a, b| a.code == b.code) {
+        let code = codes::find(&same[0].code);
+        let _ = writeln!(
+            out,
+            "<h3>{} {}: {}</h3>",
+            e(&same[0].code),
+            e(&same[0].severity),
+            codes::title(&same[0].code)
+        );
+        for finding in same {
+            let _ = writeln!(
+                out,
+                "<p>{} <span class=\"soft\">since {}</span></p>",
+                e(&finding.message),
+                finding.since.0
+            );
+            if !finding.evidence.is_empty() {
+                let items = finding.evidence.iter();
+                let items = items.fold(String::new(), |all, l| all + "<li>" + &e(l) + "</li>");
+                let _ = writeln!(out, "<ul>{items}</ul>");
+            }
+        }
+        if let Some(about) = code {
+            let _ = writeln!(
+                out,
+                "<p><b>What may be lost.</b> {}</p>\n<p><b>What to do.</b> {}</p>",
+                e(about.risk),
+                e(about.action)
+            );
+        }
+        let mut next: Vec<String> = same
+            .iter()
+            .filter_map(|f| f.next.as_deref())
+            .map(e)
+            .collect();
+        next.dedup();
+        if !next.is_empty() {
+            let _ = writeln!(out, "<pre>{}</pre>", next.join("\n"));
+        }
+    }
+    more(out, report.findings.len());
+}
+
+fn more(out: &mut String, total: usize) {
+    if total > SHOWN {
+        let _ = writeln!(out, "<p>and {} more</p>", total - SHOWN);
+    }
+}
+
+fn risk(out: &mut String, report: &Report) {
+    let Some(risk) = &report.risk else { return };
+    let _ = writeln!(
+        out,
+        "<h2>At risk</h2>\n<p>{} Workspaces: {}</p>\n<p>{} namespaces: {}</p>",
+        risk.workspaces,
+        e(&risk.workspace_names.join(", ")),
+        risk.namespaces,
+        e(&risk.namespace_names.join(", "))
+    );
+    for (count, noun) in [
+        (risk.workloads, "workloads"),
+        (risk.bound_claims, "bound volume claims"),
+    ] {
+        if let Some(count) = count {
+            let _ = writeln!(out, "<p>In them {count} {noun}.</p>");
+        }
+    }
+}
+
+fn lost(out: &mut String, report: &Report) {
+    if report.lost.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Lost namespaces</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Lost namespaces\"><table>\n<tr><th>Namespace</th><th>UID</th><th>Workspace</th><th>Deleted</th></tr>\n");
+    for lost in report.lost.iter().take(SHOWN) {
+        let _ = writeln!(
+            out,
+            "<tr><td>{}</td><td class=\"uid\">{}</td><td>{}</td><td>{}</td></tr>",
+            e(&lost.name),
+            e(&lost.uid),
+            e(&lost.workspace),
+            lost.time.0
+        );
+    }
+    out.push_str("</table></div>\n");
+    more(out, report.lost.len());
+}
+
+fn conditions(out: &mut String, report: &Report) {
+    if report.conditions.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Checks</h2>\n<table>\n");
+    for c in report.conditions.iter().filter(|c| c.type_ != "Healthy") {
+        let (class, sign) = match c.status.as_str() {
+            "True" => ("good", "✔ True"),
+            "False" => ("bad", "✗ False"),
+            _ => ("warn", "? Unknown"),
+        };
+        let _ = writeln!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td class=\"{class}\">{sign}</td><td>{}</td><td>{}</td></tr>",
+            e(&c.type_),
+            e(&c.reason),
+            e(&c.message)
+        );
+    }
+    out.push_str("</table>\n");
+}

@@ -1,0 +1,182 @@
+//! Aligned columns with kubectl's spacing, and kubectl's ages.
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::shell::Tone;
+
+/// kubectl sets columns apart by this much.
+const GAP: usize = 3;
+
+/// One cell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// The text, without colours.
+    pub text: String,
+    /// How it is meant.
+    pub tone: Tone,
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            tone: Tone::Plain,
+        }
+    }
+}
+
+impl Cell {
+    /// A cell with a meaning.
+    pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
+        Self {
+            text: text.into(),
+            tone,
+        }
+    }
+}
+
+/// Lines of cells, aligned. Empty columns stay, so that scripts find theirs.
+pub fn align(rows: &[Vec<Cell>], colours: bool) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns)
+        .map(|c| {
+            let cells = rows.iter().filter_map(|row| row.get(c));
+            cells.map(|c| columns_of(&c.text)).max().unwrap_or_default() + GAP
+        })
+        .collect();
+    let mut out = String::new();
+    for row in rows {
+        let last = row.iter().rposition(|c| !c.text.is_empty());
+        for (i, cell) in row.iter().enumerate().take(last.map_or(0, |l| l + 1)) {
+            out.push_str(&cell.tone.paint(&cell.text, colours));
+            if Some(i) != last {
+                out.extend(std::iter::repeat_n(' ', widths[i] - columns_of(&cell.text)));
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Columns that a text takes: one for each character, two for those of East Asia.
+pub fn columns_of(text: &str) -> usize {
+    text.chars()
+        .map(|c| match c as u32 {
+            0x1100..=0x115f
+            | 0x2e80..=0xa4cf
+            | 0xac00..=0xd7a3
+            | 0xf900..=0xfaff
+            | 0xfe30..=0xfe6f
+            | 0xff00..=0xff60
+            | 0xffe0..=0xffe6 => 2,
+            _ => 1,
+        })
+        .sum()
+}
+
+/// A time span as kubectl writes ages: two units at most, the coarser the longer.
+pub fn span(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..600 => with_rest(minutes, "m", seconds % 60, "s"),
+        600..10_800 => format!("{minutes}m"),
+        10_800..28_800 => with_rest(hours, "h", minutes % 60, "m"),
+        28_800..172_800 => format!("{hours}h"),
+        172_800..691_200 => with_rest(days, "d", hours % 24, "h"),
+        691_200..63_072_000 => format!("{days}d"),
+        _ => with_rest(days / 365, "y", days % 365, "d"),
+    }
+}
+
+fn with_rest(whole: i64, unit: &str, rest: i64, smaller: &str) -> String {
+    if rest == 0 {
+        format!("{whole}{unit}")
+    } else {
+        format!("{whole}{unit}{rest}{smaller}")
+    }
+}
+
+/// How long ago.
+pub fn age(then: Timestamp, now: Timestamp) -> String {
+    span(now.as_second() - then.as_second())
+}
+
+/// Breaks a text between words; what is wider than a line stays whole, so that it can be copied.
+pub fn wrap(text: &str, width: usize, indent: &str) -> String {
+    let mut out = String::new();
+    for paragraph in text.lines() {
+        let mut line = indent.to_owned();
+        for word in paragraph.split_whitespace() {
+            let empty = line.trim().is_empty();
+            if !empty && columns_of(&line) + 1 + columns_of(word) > width {
+                out.push_str(line.trim_end());
+                out.push('\n');
+                indent.clone_into(&mut line);
+            } else if !empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// One item of a list, its further lines below its text.
+pub fn item(text: &str, width: usize) -> String {
+    wrap(text, width, "    ").replacen("    ", "  - ", 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_written_as_kubectl_writes_them() {
+        // duration.HumanDuration of k8s.io/apimachinery, its own test's values.
+        for (seconds, said) in [
+            (1, "1s"),
+            (70, "70s"),
+            (190, "3m10s"),
+            (3600, "60m"),
+            (3 * 3600, "3h"),
+            (7 * 3600 + 60, "7h1m"),
+            (24 * 3600, "24h"),
+            (49 * 3600, "2d1h"),
+            (5 * 86_400 + 20 * 3600, "5d20h"),
+            (90 * 86_400, "90d"),
+        ] {
+            assert_eq!(span(seconds), said);
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned_whatever_their_script_and_colours_take_no_room() {
+        let rows = vec![
+            vec![Cell::from("名"), Cell::toned("OK", Tone::Good), "x".into()],
+            vec![Cell::from("name"), Cell::from("Bad"), Cell::default()],
+        ];
+        assert_eq!(align(&rows, false), "名     OK    x\nname   Bad\n");
+        assert_eq!(
+            align(&rows, true),
+            "名     \u{1b}[32mOK\u{1b}[0m    x\nname   Bad\n"
+        );
+    }
+
+    #[test]
+    fn a_word_wider_than_the_line_stays_whole() {
+        assert_eq!(
+            wrap("a kubectl-patch b", 6, "  "),
+            "  a\n  kubectl-patch\n  b\n"
+        );
+    }
+}

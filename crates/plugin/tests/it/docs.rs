@@ -1,0 +1,176 @@
+//! The documents promise only what there is: pages, links, commands, and what the commands print.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use crate::split;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .to_owned()
+}
+
+/// Every document of the book and the READMEs.
+fn documents() -> Vec<(PathBuf, String)> {
+    let mut paths = vec![root().join("README.md"), root().join("README.zh.md")];
+    for folder in ["docs", "docs/zh", "docs/runbooks"] {
+        let found = std::fs::read_dir(root().join(folder))
+            .unwrap()
+            .map(|e| e.unwrap().path());
+        paths.extend(found.filter(|p| p.extension().is_some_and(|e| e == "md")));
+    }
+    paths.sort();
+    let read = |p: PathBuf| {
+        let text = std::fs::read_to_string(&p).unwrap();
+        (p, text)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// Fenced blocks: the words after the fence, and the lines.
+fn blocks(text: &str) -> Vec<(&str, Vec<&str>)> {
+    let mut blocks: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        let bare = line.trim_start();
+        match (bare.strip_prefix("```"), inside) {
+            (Some(mark), false) => {
+                blocks.push((mark, Vec::new()));
+                inside = true;
+            }
+            (Some(_), true) => inside = false,
+            (None, true) => blocks.last_mut().unwrap().1.push(line),
+            (None, false) => {}
+        }
+    }
+    blocks
+}
+
+/// Targets of links, without anchors; those to other sites left out.
+fn links(text: &str) -> Vec<&str> {
+    let parts = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    let local =
+        parts.filter(|link| !link.contains("://") && !link.starts_with('#') && !link.contains(' '));
+    local
+        .map(|link| link.split('#').next().unwrap_or(link))
+        .collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for (path, text) in documents() {
+        for link in links(&text) {
+            let target = path.parent().unwrap().join(link);
+            assert!(target.exists(), "{} links to {link}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_page_is_in_the_table_of_contents() {
+    let summary = std::fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
+    let listed: BTreeSet<PathBuf> = links(&summary)
+        .iter()
+        .map(|l| root().join("docs").join(l))
+        .collect();
+    for (path, _) in documents() {
+        if path.starts_with(root().join("docs")) && !path.ends_with("SUMMARY.md") {
+            assert!(
+                listed.contains(&path),
+                "{} is not in docs/SUMMARY.md",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_command_of_the_plugin_is_one_that_it_understands() {
+    let mut seen = 0;
+    for (path, text) in documents() {
+        let shell = blocks(&text)
+            .into_iter()
+            .filter(|(mark, _)| mark.starts_with("sh") || mark.starts_with("console"));
+        for line in shell.flat_map(|(_, lines)| lines) {
+            let line = line.trim().trim_start_matches("$ ");
+            let Some(rest) = line.strip_prefix("kubectl federation-health") else {
+                continue;
+            };
+            let rest = rest.split("   #").next().unwrap().trim();
+            let words = std::iter::once("kubectl federation-health".to_owned()).chain(split(rest));
+            let parsed = federation_health_plugin::command().try_get_matches_from(words);
+            assert!(
+                parsed.is_ok(),
+                "{}: {line}\n{}",
+                path.display(),
+                parsed.unwrap_err()
+            );
+            seen += 1;
+        }
+    }
+    assert!(
+        seen > 30,
+        "only {seen} commands were found: is the form of the blocks another?"
+    );
+}
+
+#[test]
+fn what_a_console_block_shows_is_what_a_transcript_has() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let transcripts: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| std::fs::read_to_string(e.unwrap().path()).unwrap())
+        .collect();
+    let mut seen = 0;
+    for (path, text) in documents() {
+        for (mark, lines) in blocks(&text) {
+            if mark == "console" && lines[0].starts_with("$ kubectl federation-health") {
+                let shown = lines.join("\n");
+                let same = transcripts.iter().any(|t| t.contains(&shown));
+                assert!(
+                    same,
+                    "{} shows what no transcript has:\n{shown}",
+                    path.display()
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0);
+}
+
+/// Level of each heading, and every shell block.
+fn skeleton(text: &str) -> (Vec<usize>, Vec<Vec<&str>>) {
+    let (mut levels, mut inside) = (Vec::new(), false);
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = !inside;
+        } else if !inside && line.starts_with('#') {
+            levels.push(line.chars().take_while(|c| *c == '#').count());
+        }
+    }
+    (
+        levels,
+        blocks(text).into_iter().map(|(_, lines)| lines).collect(),
+    )
+}
+
+#[test]
+fn the_chinese_pages_have_the_headings_and_commands_of_the_english_ones() {
+    let folder = root().join("docs/zh");
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let chinese = std::fs::read_to_string(&path).unwrap();
+        let english =
+            std::fs::read_to_string(root().join("docs").join(path.file_name().unwrap())).unwrap();
+        assert_eq!(skeleton(&chinese), skeleton(&english), "{}", path.display());
+    }
+}

@@ -1,0 +1,202 @@
+//! What a person sees, word for word. Each transcript in `tests/transcripts` is a list of commands (`$ kubectl …`) with what
+//! they print and, where it is not 0, their exit code (`? 2`). The incident is played in virtual time, so that every UID and
+//! age is the same; then the server listens on a socket, and the commands reach it through a kubeconfig.
+//!
+//! `{tmp}` stands for a folder of the test's own. `TRANSCRIPTS=write cargo test -p federation-health-plugin` writes them anew: read the difference before you commit it.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use federation_health_plugin::{
+    Shell,
+    demo::{Scenario, Stage},
+    run,
+};
+use federation_health_sim::{Clock, Sim};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{Sink, split};
+
+/// Where the played federation is found when it stands still.
+pub struct Bed {
+    pub sim: Sim,
+    pub now: Timestamp,
+}
+
+/// Plays a scenario in virtual time for this long after it struck, and stops every program.
+fn played(scenario: Scenario, hold: bool, seconds: u64) -> Bed {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut stage = Stage::build(scenario, hold, Clock::simulated()).unwrap();
+        stage.start().unwrap();
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        stage.strike().unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        stage.freeze();
+        let (sim, now) = (stage.sim.clone(), stage.sim.clock().now());
+        // Tasks that were aborted end before the runtime is left.
+        tokio::task::yield_now().await;
+        Bed { sim, now }
+    })
+}
+
+pub async fn one(command: &str, kubeconfig: &Path, now: Timestamp) -> String {
+    let sink = Sink::default();
+    let mut shell = Shell {
+        out: Box::new(sink.clone()),
+        err: Box::new(sink.clone()),
+        clock: Some(now),
+        colours: false,
+        live: false,
+        width: 80,
+        kubeconfig: Some(kubeconfig.to_owned()),
+    };
+    let words = command
+        .strip_prefix("kubectl ")
+        .expect("every command is kubectl's");
+    let code = run(split(words), &mut shell).await;
+    let mut text = sink.text();
+    if code != 0 {
+        let _ = writeln!(text, "? {code}");
+    }
+    text
+}
+
+fn transcript(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    dir.join(format!("{name}.txt"))
+}
+
+/// Runs every command of a transcript and compares what is printed.
+fn check(name: &str, bed: &Bed) {
+    let path = transcript(name);
+    let expected = std::fs::read_to_string(&path).unwrap();
+    let kubeconfig = std::env::temp_dir().join(format!("fedhealth-{name}-{}", std::process::id()));
+    let scratch =
+        std::env::temp_dir().join(format!("fedhealth-{name}-{}-files", std::process::id()));
+    std::fs::create_dir(&scratch).unwrap();
+    let folder = scratch.display().to_string();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let found = runtime.block_on(async {
+        let listening = bed.sim.serve(([127, 0, 0, 1], 0).into()).await.unwrap();
+        std::fs::write(&kubeconfig, listening.kubeconfig()).unwrap();
+        let mut found = String::new();
+        for command in expected.lines().filter_map(|l| l.strip_prefix("$ ")) {
+            let _ = writeln!(found, "$ {command}");
+            let text = one(&command.replace("{tmp}", &folder), &kubeconfig, bed.now).await;
+            found.push_str(&text.replace(&folder, "{tmp}"));
+            found.push('\n');
+        }
+        found
+    });
+    std::fs::remove_file(&kubeconfig).unwrap();
+    std::fs::remove_dir_all(&scratch).unwrap();
+    if std::env::var_os("TRANSCRIPTS").is_some_and(|v| v == "write") {
+        return std::fs::write(&path, found).unwrap();
+    }
+    assert!(
+        found == expected,
+        "{}:\n{}",
+        path.display(),
+        difference(&expected, &found)
+    );
+}
+
+fn difference(expected: &str, found: &str) -> String {
+    let (mut a, mut b) = (expected.lines(), found.lines());
+    for line in 1.. {
+        match (a.next(), b.next()) {
+            (None, None) => break,
+            (a, b) if a == b => {}
+            (a, b) => return format!("line {line}\n  expected: {a:?}\n  found:    {b:?}"),
+        }
+    }
+    "they differ only in line ends".to_owned()
+}
+
+#[test]
+fn the_doubled_registration_without_a_hold() {
+    check("doubled", &played(Scenario::Doubled, false, 40));
+}
+
+#[test]
+fn the_doubled_registration_with_a_hold() {
+    check("held", &played(Scenario::Doubled, true, 40));
+}
+
+#[test]
+fn a_second_control_plane() {
+    check("two-planes", &played(Scenario::TwoPlanes, false, 8));
+}
+
+#[test]
+fn a_placement_on_a_cluster_that_is_not_registered() {
+    check("nowhere", &played(Scenario::Nowhere, true, 30));
+}
+
+#[test]
+fn a_healthy_federation() {
+    check("healthy", &played(Scenario::Healthy, true, 30));
+}
+
+#[test]
+fn a_leftover_registration_before_kubefed_runs_and_without_our_kinds() {
+    let sim = Sim::new(Clock::wall());
+    sim.install_kubesphere().unwrap();
+    sim.add_workspace("orders", &["host"], &["orders-db"])
+        .unwrap();
+    sim.join("produce-trt").unwrap();
+    let now = Timestamp::now();
+    check(
+        "leftover",
+        &Bed {
+            sim: sim.clone(),
+            now,
+        },
+    );
+    let admin = sim.admin();
+    let clusters = federation_health_sim::resources::KUBEFED_CLUSTERS;
+    admin
+        .delete(
+            &clusters,
+            "kube-federation-system",
+            "produce-trt",
+            serde_json::Value::Null,
+        )
+        .unwrap();
+    check("leftover-removed", &Bed { sim, now });
+}
+
+#[test]
+fn a_server_without_kubefed() {
+    let sim = Sim::new(Clock::wall());
+    check(
+        "bare",
+        &Bed {
+            sim,
+            now: Timestamp::now(),
+        },
+    );
+}
+
+#[test]
+fn the_demonstration_and_what_needs_no_cluster() {
+    let sim = Sim::new(Clock::wall());
+    check(
+        "demo",
+        &Bed {
+            sim,
+            now: Timestamp::UNIX_EPOCH,
+        },
+    );
+}

@@ -1,0 +1,136 @@
+//! A real Prometheus with the shipped alert rules.
+
+use std::{fmt::Write as _, process::Stdio, time::Duration};
+
+use federation_health_testbed::{
+    ControlPlane,
+    binaries::Binaries,
+    error::{Attempt as _, Error, Result},
+    kubeconfig::Credentials,
+    ports::free_port,
+    process::{Process, ProcessSpec},
+    run_dir::RunDir,
+    wait::{self, Look},
+};
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, process::Command};
+
+use crate::{guarded::root, scenarios::admin};
+
+/// Scrape and evaluation interval: the chart's own for its ServiceMonitor.
+const INTERVAL: &str = "5s";
+/// It replays an empty log and listens.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// Prometheus, scraping one operator and one API server.
+pub struct Prometheus {
+    address: String,
+    // Before the directory: it writes there.
+    _process: Process,
+    _dir: RunDir,
+}
+
+impl Prometheus {
+    /// Starts it with `config/prometheus/rules.yaml` and waits until it answers.
+    pub async fn start(operator: &str, plane: &ControlPlane) -> Result<Self> {
+        let program = Binaries::get().await?.path("prometheus")?;
+        let dir = RunDir::create("prometheus")?;
+        dir.mark_started(true);
+        let Credentials::Certificate(identity) = &plane.access().credentials else {
+            return Err(Error::refused("the administrator has no certificate"));
+        };
+        let tls = json!({
+            "ca_file": dir.write("ca.pem", &plane.access().ca)?,
+            "cert_file": dir.write("admin.pem", &identity.certificate)?,
+            "key_file": dir.write("admin.key", &identity.key)?,
+        });
+        let server = plane.access().server.trim_start_matches("https://");
+        let configuration = json!({
+            "global": {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL},
+            "rule_files": [root().join("config/prometheus/rules.yaml")],
+            "scrape_configs": [
+                {"job_name": "federation-health", "static_configs": [{"targets": [operator]}]},
+                {"job_name": "apiserver", "scheme": "https", "tls_config": tls,
+                 "static_configs": [{"targets": [server]}]},
+            ],
+        });
+        let file = dir.write("prometheus.yaml", configuration.to_string())?;
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let spec = ProcessSpec::new("prometheus", program, dir.join("prometheus.log")).args([
+            format!("--config.file={}", file.display()),
+            format!("--storage.tsdb.path={}", dir.join("data").display()),
+            format!("--web.listen-address={address}"),
+        ]);
+        let prometheus = Self {
+            address,
+            _process: Process::spawn(spec)?,
+            _dir: dir,
+        };
+        wait::until("Prometheus to be ready", START_LIMIT, || async {
+            Ok(match admin::get(&prometheus.address, "/-/ready").await {
+                Ok((200, _)) => Look::Done(()),
+                other => Look::Pending(format!("{other:?}")),
+            })
+        })
+        .await?;
+        Ok(prometheus)
+    }
+
+    /// The samples of an instant query.
+    pub async fn query(&self, expression: &str) -> Result<Vec<Value>> {
+        let mut encoded = String::new();
+        for byte in expression.bytes() {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        let path = format!("/api/v1/query?query={encoded}");
+        let (code, body) = admin::get(&self.address, &path).await?;
+        if code != 200 {
+            return Err(Error::refused(format!("query {expression}: {code} {body}")));
+        }
+        let answer: Value = serde_json::from_str(&body).attempt(|| format!("read {body}"))?;
+        Ok(answer["data"]["result"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default())
+    }
+
+    /// Waits until an alert fires, or no longer does.
+    pub async fn wait_alert(&self, name: &str, firing: bool, limit: Duration) -> Result<()> {
+        let expression = format!("ALERTS{{alertname=\"{name}\", alertstate=\"firing\"}}");
+        let what = format!(
+            "alert {name} to be {}",
+            if firing { "firing" } else { "over" }
+        );
+        wait::until(&what, limit, || async {
+            let found = self.query(&expression).await;
+            Ok(match &found {
+                Ok(samples) if samples.is_empty() != firing => Look::Done(()),
+                other => Look::Pending(format!("{other:?}")),
+            })
+        })
+        .await
+    }
+}
+
+/// Reads an operator's exposition with promtool's linter and counts its series.
+pub async fn lint(operator: &str) -> Result<usize> {
+    let (_, text) = admin::get(operator, "/metrics").await?;
+    let attempt = || "run promtool check metrics";
+    let mut promtool = Command::new(Binaries::get().await?.path("promtool")?)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .attempt(attempt)?;
+    if let Some(mut input) = promtool.stdin.take() {
+        input.write_all(text.as_bytes()).await.attempt(attempt)?;
+    }
+    let output = promtool.wait_with_output().await.attempt(attempt)?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(Error::refused(format!("promtool check metrics: {why}")));
+    }
+    Ok(text.lines().filter(|line| !line.starts_with('#')).count())
+}
