@@ -15,6 +15,7 @@ mod incident;
 mod observability;
 mod quiet;
 mod readme;
+mod remedy;
 mod rights;
 mod schedules;
 mod tripwire;

@@ -157,7 +157,7 @@ fn no_shipped_rule_has_a_wildcard_or_reads_collections_of_secrets() {
 }
 
 #[test]
-fn the_right_to_read_secrets_is_left_out_of_the_default_installation() {
+fn the_rights_to_read_secrets_and_to_cure_are_left_out_of_the_default_installation() {
     let of = |path: &str| -> Vec<String> {
         let text = std::fs::read_to_string(root().join(path).join("kustomization.yaml")).unwrap();
         let kustomization: Value = serde_saphyr::from_str(&text).unwrap();
@@ -169,7 +169,7 @@ fn the_right_to_read_secrets_is_left_out_of_the_default_installation() {
             .collect()
     };
     let mut listed = of("config/rbac");
-    listed.push("prober.yaml".to_owned());
+    listed.extend(["prober.yaml".to_owned(), "remediator.yaml".to_owned()]);
     listed.sort();
     let present: Vec<String> = files("config/rbac")
         .unwrap()
@@ -217,14 +217,16 @@ fn the_canaries_and_bindings_that_are_named_are_those_that_are_shipped() {
 }
 
 fn covered(verb: Verb, group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
-    let held = ROLES.iter().filter(|r| r.holder == Holder::Operator);
+    let held = ROLES
+        .iter()
+        .filter(|r| r.holder == Holder::Operator && r.file != "remediator");
     held.filter(|r| r.reach == Reach::Cluster || self::namespace(r) == namespace)
         .flat_map(|r| r.rights)
         .any(|right| right.covers(verb.as_str(), group, resource, name))
 }
 
 #[test]
-fn the_operator_may_hold_and_may_not_cure() {
+fn the_operator_may_hold_and_without_the_remediators_roles_may_not_cure() {
     let policies = "admissionregistration.k8s.io";
     let bindings = "validatingadmissionpolicybindings";
     assert!(covered(

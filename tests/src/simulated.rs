@@ -5,6 +5,7 @@ mod dialer;
 use std::{sync::Arc, time::Duration};
 
 use federation_health_api::{FederationHealth, FederationHealthSpec};
+use federation_health_cluster::rbac::OPERATOR_NAMESPACE;
 use federation_health_core::time::Time;
 use federation_health_operator::{
     clock::Clock,
@@ -90,6 +91,8 @@ impl Operator {
             events: Events::none(),
             listen: None,
             object: "default".to_owned(),
+            namespace: OPERATOR_NAMESPACE.to_owned(),
+            instance: "pod-1".to_owned(),
             create_default: false,
         };
         change(&mut around);

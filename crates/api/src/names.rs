@@ -9,6 +9,20 @@ pub const DEFAULT_OBJECT: &str = "default";
 pub const STATUS_MANAGER: &str = "federation-health";
 /// Field manager of the hold: the status of FederationHolds, and the durable bindings.
 pub const HOLD_MANAGER: &str = "federation-health-hold";
+/// Field manager of `status.actions` and of the journal's ConfigMap.
+pub const JOURNAL_MANAGER: &str = "federation-health-journal";
+/// Field manager of every write of remediation to other people's objects.
+pub const REMEDY_MANAGER: &str = "federation-health-remedy";
+/// ConfigMap in the operator's namespace that keeps the journal beside `status.actions`.
+pub const JOURNAL: &str = "federation-health-journal";
+/// Key of the journal in its ConfigMap.
+pub const JOURNAL_KEY: &str = "journal.json";
+/// Annotation on any object that remediation must leave alone; any value but `false`.
+pub const OPT_OUT_ANNOTATION: &str = "federationhealth.io/opt-out";
+/// Annotation on a FederationHealth that approves a plan: its id, `@`, and until when (RFC 3339).
+pub const APPROVE_ANNOTATION: &str = "federationhealth.io/approve";
+/// Annotation on a FederationHealth that asks acts back: `all` or the name of an action.
+pub const UNDO_ANNOTATION: &str = "federationhealth.io/undo";
 /// `reportingController` of our events, qualified as Kubernetes asks.
 pub const REPORTING_CONTROLLER: &str = "federationhealth.io/operator";
 

@@ -3,7 +3,9 @@
 pub mod call;
 pub mod endpoint;
 pub mod host;
+pub mod lease;
 pub mod probe;
 pub mod proof;
 pub mod rbac;
+pub mod remedy;
 pub mod watch;

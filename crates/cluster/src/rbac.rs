@@ -14,6 +14,10 @@ pub const KUBEFED_NAMESPACE: &str = "kube-federation-system";
 /// Namespace that events of cluster-scoped objects and the API server's own EndpointSlices live in.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
+mod remediator;
+
+pub use remediator::{CURE, FREEZE, JOURNAL, LEADER, SHIELD};
+
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
@@ -413,7 +417,8 @@ pub const ADMIN: Role = Role {
 
 /// Every role, in the order of the manifests.
 pub const ROLES: &[Role] = &[
-    OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER, VIEW, EDIT, ADMIN,
+    OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, SHIELD, FREEZE, CURE,
+    VIEW, EDIT, ADMIN,
 ];
 
 #[cfg(test)]

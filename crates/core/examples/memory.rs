@@ -38,6 +38,7 @@ fn changes(n: u128) -> [Change; 4] {
         deleting: false,
         managed: Managed::Yes,
         ignored: false,
+        orphan: false,
     };
     let namespace = Namespace {
         uid: Uid::from(n << 32),

@@ -120,14 +120,7 @@ impl Federation {
         let young = self.hold_back(&mut all, now);
         let mut conditions = self.checks(&all, now);
         conditions.extend(self.hold_conditions(proof));
-        if self.policy.remediating {
-            conditions.push(ConditionState {
-                type_: ConditionType::RemediationAllowed,
-                status: Truth::False,
-                reason: Reason::NoActionAvailable,
-                message: "This version holds deletions; it changes nothing else.".to_owned(),
-            });
-        }
+        conditions.extend(self.remedy.conditions());
         let healthy = healthy(&conditions);
         conditions.insert(0, healthy);
         conditions.insert(0, self.ready());
@@ -238,7 +231,10 @@ fn healthy(conditions: &[ConditionState]) -> ConditionState {
     let verdict = |c: &&ConditionState| {
         !matches!(
             c.type_,
-            ConditionType::Holding | ConditionType::RemediationAllowed
+            ConditionType::Holding
+                | ConditionType::RemediationAllowed
+                | ConditionType::Remediating
+                | ConditionType::Paused
         )
     };
     let worst = conditions

@@ -97,6 +97,8 @@ pub struct Workspace {
     pub managed: Managed,
     /// Matches the ignore selector.
     pub ignored: bool,
+    /// Carries the finalizer `orphan`.
+    pub orphan: bool,
 }
 
 /// A namespace that belongs to a Workspace by label or owner.

@@ -19,6 +19,7 @@ use crate::{
         FEDERATED_NAMESPACE, FEDERATED_WORKSPACE, Objects, Row, SYSTEM_WORKSPACE, cluster_key,
     },
     registry::{Danger, Registry},
+    remedy::{Remedy, RemedyPolicy},
     table::Put,
     tenants::Tenants,
     time::Time,
@@ -41,8 +42,8 @@ pub struct Policy {
     pub hold: HoldPolicy,
     /// Incidents shown.
     pub max_incidents: usize,
-    /// Remediation is asked for.
-    pub remediating: bool,
+    /// Remediation.
+    pub remedy: RemedyPolicy,
 }
 
 /// What open findings put at risk.
@@ -104,10 +105,11 @@ pub struct Federation {
     pub(crate) excuses: BTreeMap<Text, Excuse>,
     /// Live reads that came back before the registrations were read.
     pub(crate) undecided: BTreeMap<Text, LiveWish>,
-    /// When each fault that can be seen was seen first, told or not yet.
     /// What was in the namespaces at risk.
     pub(crate) count: Option<view::Count>,
+    /// When each fault that can be seen was seen first, told or not yet.
     pub(crate) since: BTreeMap<(&'static str, String), Time>,
+    pub(crate) remedy: Remedy,
     /// FederatedWorkspaces without a template.
     pub(crate) leftovers: BTreeSet<Text>,
     /// FederatedWorkspaces that are being deleted while their templates stand.
@@ -266,6 +268,7 @@ impl Federation {
     /// Takes the owner's wishes.
     pub fn set_policy(&mut self, policy: Policy, now: Time) -> Vec<Effect> {
         self.hold.set_policy(policy.hold.clone(), now);
+        self.remedy.set_policy(policy.remedy.clone());
         self.policy = policy;
         self.cover();
         self.diagnose(now)
@@ -295,6 +298,7 @@ impl Federation {
     /// The FederationHealth object is gone.
     pub fn object_vanished(&mut self) {
         self.hold.uninstructed();
+        self.remedy.set_policy(RemedyPolicy::default());
     }
 
     /// The FederationHold object is gone.

@@ -260,6 +260,11 @@ impl Registry {
         self.clusters.get(name)
     }
 
+    /// UID of this server's own kube-system namespace, once it was read.
+    pub fn host_uid(&self) -> Option<Uid> {
+        self.kube_system
+    }
+
     /// By how many seconds a registration is older than the namespace that it lies in, if it is.
     ///
     /// Nothing can be created in a namespace before the namespace is: such an object stayed in the store when its namespace

@@ -45,6 +45,10 @@ words! {
         RemediationAllowed,
         /// A hold stands.
         Holding,
+        /// An act of remediation is in force; present only while True.
+        Remediating,
+        /// Somebody asked for a pause; present only while True.
+        Paused,
     }
 }
 
@@ -151,7 +155,53 @@ words! {
         Unrecorded,
         /// The cause is gone but release would lose something.
         ReleaseBlocked,
-        /// This version has no action to take.
-        NoActionAvailable,
+        /// An act of remediation is in force.
+        ActsInForce,
+        /// Remediation: the mode is Observe.
+        Observing,
+        /// Remediation: the mode is DryRun.
+        DryRun,
+        /// Remediation: undo records cannot be kept.
+        JournalUnavailable,
+        /// Remediation: somebody asked for a pause.
+        Paused,
+        /// Remediation: another replica leads.
+        NotLeading,
+        /// Remediation: a deciding fact is not up to date.
+        FactsStale,
+        /// Remediation: evidence contradicts itself.
+        EvidenceConflicts,
+        /// Remediation: too many clusters turned bad at once.
+        FleetUnhealthy,
+        /// Remediation: a rung was without effect.
+        LadderStopped,
+        /// Remediation: a person asked to take acts back.
+        UndoRequested,
+        /// Remediation: the acts of the hour are used up.
+        BudgetSpent,
+        /// Remediation: the last request failed.
+        RequestFailed,
+        /// Remediation: the action's switch is Never.
+        ActionNever,
+        /// Remediation: the plan waits for a person.
+        NotApproved,
+        /// Remediation: the object opted out.
+        OptedOut,
+        /// Remediation: another program keeps the object.
+        KeptByAnother,
+        /// Remediation: the object was acted on a short while ago.
+        CoolingDown,
+        /// Remediation: another writer reverted an act.
+        Contested,
+        /// Remediation: the object is not there any more.
+        TargetGone,
+        /// Remediation: the object is not what was planned for.
+        TargetChanged,
+        /// Remediation: the simulation shows a loss.
+        WouldLose,
+        /// Remediation: no durable hold is proven.
+        NotHeld,
+        /// Remediation: a Cluster object would bring the registration back.
+        WouldComeBack,
     }
 }

@@ -241,6 +241,7 @@ pub fn workspace(object: &foreign::Object, ignore: Option<&Selector>) -> (Text, 
             deleting: meta.deletion_timestamp.is_some(),
             managed,
             ignored,
+            orphan: meta.finalizers.iter().any(|f| f == "orphan"),
         },
     )
 }

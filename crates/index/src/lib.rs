@@ -5,4 +5,5 @@ pub mod endpoint;
 pub mod facts;
 pub mod hold;
 pub mod policy;
+pub mod remedy;
 pub mod status;

@@ -21,7 +21,10 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use crate::hold::{clip, wire};
+use crate::{
+    hold::{clip, wire},
+    remedy,
+};
 
 /// Bound of a finding's message in the CRD.
 const MAX_MESSAGE: usize = 1024;
@@ -77,6 +80,8 @@ pub fn status(
         cluster_groups: assessment.groups.iter().map(group).collect(),
         findings: assessment.findings.iter().map(finding).collect(),
         blast_radius: radius(assessment),
+        plan: federation.remedy().plan().map(remedy::plan),
+        actions: Vec::new(),
         incidents: incidents(ledger, max_incidents),
         lost_namespaces: ledger.lost().iter().map(lost).collect(),
     }

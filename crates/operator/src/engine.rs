@@ -36,6 +36,10 @@ pub struct Engine {
     pub clock: Clock,
     /// Something changed that status may show.
     pub dirty: Notify,
+    /// The owner's wishes were read anew: whoever keeps the lease looks.
+    pub asked: Notify,
+    /// The same for remediation.
+    pub remedy: Notify,
     /// Registrations changed: the prober looks.
     pub registrations: Notify,
     /// The latest order for the hold's writer; a newer one replaces an older one that has not been carried out.
@@ -55,6 +59,8 @@ impl Engine {
             federation: Mutex::default(),
             clock,
             dirty: Notify::new(),
+            asked: Notify::new(),
+            remedy: Notify::new(),
             registrations: Notify::new(),
             hold: watch::Sender::new(HoldOrder::default()),
             written: watch::Sender::new(0),
@@ -77,6 +83,7 @@ impl Engine {
     pub fn step(&self, decide: impl FnOnce(&mut Federation) -> Vec<Effect>) {
         self.step_quietly(decide);
         self.dirty.notify_one();
+        self.remedy.notify_one();
     }
 
     /// The same without waking the reconcile loop, which calls it.

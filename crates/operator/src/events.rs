@@ -52,11 +52,11 @@ impl Events {
             return;
         };
         let known = before.map_or(&[][..], |s| &s.conditions);
-        for event in after
+        let changed = after
             .conditions
             .iter()
-            .filter_map(|condition| event(condition, known))
-        {
+            .filter_map(|condition| event(condition, known));
+        for event in changed.chain(skipped(before, after)) {
             if let Err(error) = recorder.publish(&event, &object.object_ref(&())).await {
                 tracing::debug!(%error, reason = event.reason, "an event could not be written");
             }
@@ -138,6 +138,27 @@ fn reference(target: &Target) -> ObjectReference {
 
 fn note(text: &str) -> String {
     text.chars().take(MAX_NOTE).collect()
+}
+
+/// A plan that something stands against, told once for each plan and brake.
+fn skipped(
+    before: Option<&FederationHealthStatus>,
+    after: &FederationHealthStatus,
+) -> Option<Event> {
+    let plan = after.plan.as_ref()?;
+    let brake = plan.blocked_by.as_ref()?;
+    let told = before.and_then(|status| status.plan.as_ref());
+    if told.is_some_and(|known| known.id == plan.id && known.blocked_by == plan.blocked_by) {
+        return None;
+    }
+    let note = format!("{brake}: {}", plan.message.as_deref().unwrap_or_default());
+    Some(Event {
+        type_: EventType::Warning,
+        reason: "RemediationSkipped".to_owned(),
+        note: Some(note.chars().take(MAX_NOTE).collect()),
+        action: "Plan".to_owned(),
+        secondary: None,
+    })
 }
 
 fn event(condition: &Condition, known: &[Condition]) -> Option<Event> {

@@ -80,6 +80,8 @@ async fn operate(args: &Args) -> Result<(), Error> {
         clock: Clock::wall(),
         listen,
         object: args.object.clone(),
+        namespace: args.namespace.clone(),
+        instance: args.instance.clone(),
         create_default: args.create_default,
     };
     let parts = run::start(around)?;

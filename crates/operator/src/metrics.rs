@@ -28,6 +28,38 @@ pub struct Metrics {
     write_failures: IntCounterVec,
     status_writes: IntCounter,
     feed_synced: IntGaugeVec,
+    remedy: Remedy,
+}
+
+/// What remediation does.
+struct Remedy {
+    acts: IntCounterVec,
+    refusals: IntCounterVec,
+    standing: IntGauge,
+}
+
+impl Remedy {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            acts: counters(
+                r,
+                "remediation_writes_total",
+                "Writes of remediation by action and outcome.",
+                &["action", "outcome"],
+            )?,
+            refusals: counters(
+                r,
+                "remediation_refusals_total",
+                "Times at which a brake began to stand against acting.",
+                &["brake"],
+            )?,
+            standing: gauge(
+                r,
+                "remediation_acts_standing",
+                "Changes of remediation that are in force.",
+            )?,
+        })
+    }
 }
 
 impl Metrics {
@@ -110,6 +142,7 @@ impl Metrics {
                 "1 while the watch of the kind is in order.",
                 &["feed"],
             )?,
+            remedy: Remedy::new(r)?,
             registry,
         };
         let info = gauges(
@@ -170,6 +203,8 @@ impl Metrics {
                 since,
             );
         }
+        let standing = federation.remedy().journal().standing().count();
+        self.remedy.standing.set(standing as i64);
         self.feed_synced.reset();
         for (feed, synced) in federation.feeds() {
             self.feed_synced
@@ -183,6 +218,16 @@ impl Metrics {
         self.hold_writes
             .with_label_values(&[if lowers { "lower" } else { "raise" }])
             .inc();
+    }
+
+    /// An order of remediation was carried out, or was not.
+    pub fn remedied(&self, action: &str, outcome: &str) {
+        self.remedy.acts.with_label_values(&[action, outcome]).inc();
+    }
+
+    /// A brake began to stand against acting.
+    pub fn refused(&self, brake: &str) {
+        self.remedy.refusals.with_label_values(&[brake]).inc();
     }
 
     /// Status was written.

@@ -110,10 +110,14 @@ impl ObjectSink {
                 let (ledger, since) = status::restored(before);
                 federation.restore(ledger, since);
             }
+            if usable.is_none() {
+                federation.remedy_mut().spec_is_invalid();
+            }
             usable.as_ref().map_or_else(Vec::new, |(_, settings)| {
                 federation.set_policy(settings.policy.clone(), now)
             })
         });
+        self.engine.asked.notify_one();
         if let Some((plan, settings)) = usable {
             if changed {
                 self.rehearse.notify_one();

@@ -251,5 +251,6 @@ fn same_verdict(a: &FederationHealthStatus, b: &FederationHealthStatus) -> bool 
         && findings(a) == findings(b)
         && a.hold == b.hold
         && a.blast_radius == b.blast_radius
+        && a.plan == b.plan
         && a.lost_namespaces == b.lost_namespaces
 }

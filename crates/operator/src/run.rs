@@ -8,12 +8,17 @@ use std::{
 
 use federation_health_cluster::{
     host::Host,
+    lease::Leases,
     probe::Dial,
+    remedy::Hands,
     watch::{self, Resource, Sink},
 };
 use kube::Client;
 use serde::de::DeserializeOwned;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::{Notify, watch as cell},
+    task::JoinSet,
+};
 
 use crate::{
     admin::Admin,
@@ -25,11 +30,13 @@ use crate::{
     executor::Executor,
     feeds::Feeds,
     kinds::Kinds,
+    lease::Keeper,
     metrics::Metrics,
     object::{Known, ObjectSink},
     prober::{Prober, Sites},
     prove::{Proving, Rehearsal},
     reconcile::Reconciler,
+    remedy::Remediator,
     switch::{self, SwitchSink},
 };
 
@@ -53,6 +60,10 @@ pub struct Surroundings {
     pub listen: Option<SocketAddr>,
     /// Object to serve.
     pub object: String,
+    /// Name of this instance, as the lease carries it.
+    pub instance: String,
+    /// Namespace of the operator, where its journal lies.
+    pub namespace: String,
     /// Create the object if there is none.
     pub create_default: bool,
 }
@@ -87,6 +98,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     let known = Arc::new(Mutex::new(Known::default()));
     let sites = Arc::new(Sites::default());
     let mut tasks = JoinSet::new();
+    remediate(&around, &engine, &metrics, &mut tasks);
 
     let policies = Arc::new(Notify::new());
     let object = ObjectSink::new(
@@ -185,6 +197,33 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         metrics,
         tasks,
     })
+}
+
+/// Starts what acts, and what says whether this process may.
+fn remediate(
+    around: &Surroundings,
+    engine: &Arc<Engine>,
+    metrics: &Arc<Metrics>,
+    tasks: &mut JoinSet<&'static str>,
+) {
+    let keeper = Keeper {
+        engine: engine.clone(),
+        leases: Leases::new(around.client.clone(), &around.namespace),
+        metrics: metrics.clone(),
+        until: cell::Sender::new(None),
+        instance: around.instance.clone(),
+    };
+    let remediator = Remediator {
+        engine: engine.clone(),
+        hands: Hands::new(around.client.clone(), &around.object, &around.namespace),
+        metrics: metrics.clone(),
+        version: None,
+        until: keeper.until.subscribe(),
+        leases: keeper.leases.clone(),
+        instance: around.instance.clone(),
+    };
+    tasks.spawn(named("lease", keeper.run()));
+    tasks.spawn(named("remediation", remediator.run()));
 }
 
 impl Parts {

@@ -2,6 +2,7 @@
 
 mod definition;
 mod hold;
+mod plan;
 mod remediation;
 mod spec;
 mod status;
@@ -9,6 +10,7 @@ mod workspaces;
 
 pub use definition::{definition, definitions};
 pub use hold::{FederationHold, FederationHoldSpec, FederationHoldStatus, Permission};
+pub use plan::{ActionStatus, PlanStatus, PlanStep};
 pub use remediation::{ActionPolicy, Actions, Limits, PauseRequest, Remediation, RemediationMode};
 pub use spec::{
     Churn, CollectionRule, FederationHealth, FederationHealthSpec, FederationRef, FederationRule,

@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What may be changed to cure a cause. This version carries out holds only: the mode is shown and kept, and
-/// RemediationAllowed says that no action is available.
+/// What may be changed to stop a loss and to cure its cause. Nothing is on by default; every switch is its own.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Remediation {

@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::plan::{ActionStatus, PlanStatus};
+
 /// Status of a FederationHealth.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +35,14 @@ pub struct FederationHealthStatus {
     /// What the open findings put at risk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blast_radius: Option<BlastRadius>,
+    /// What remediation would do now, and what stands against it; absent while it would do nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanStatus>,
+    /// What remediation did, oldest first: what is in force, and the last of the rest. Written apart from the rest of status,
+    /// before each write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub actions: Vec<ActionStatus>,
     /// Past and present incidents, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]

@@ -11,6 +11,16 @@ use crate::{
 };
 
 impl Objects {
+    /// Every distinct placement: kind, its own, that of its FederatedNamespace, and how many objects have it.
+    pub(crate) fn placements(
+        &self,
+    ) -> impl Iterator<Item = (&Text, &Placement, Option<&Placement>, usize)> {
+        self.buckets.iter().map(|(key, bucket)| {
+            let within = key.within.as_ref().map(Shared::placement);
+            (&key.kind, key.own.placement(), within, bucket.members.len())
+        })
+    }
+
     pub(super) fn rebucket(
         &mut self,
         kind: &Text,

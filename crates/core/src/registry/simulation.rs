@@ -3,7 +3,7 @@
 use super::{Danger, RealCluster, Registry};
 use crate::{
     facts::Readiness,
-    id::Text,
+    id::{RegistrationKey, Text},
     objects::{FEDERATED_NAMESPACE, FEDERATED_WORKSPACE},
     placement::{self, Alias, Fate, Placement},
 };
@@ -58,6 +58,35 @@ impl Registry {
             }
         }
         worst
+    }
+
+    /// What would become of an object with this placement in the cluster that `gone` names, once `gone` is no longer
+    /// registered. An object that nothing places there, before or after, stays as it is.
+    pub(crate) fn fate_without(
+        &self,
+        kind: &str,
+        own: &Placement,
+        within: Option<&Placement>,
+        gone: &RegistrationKey,
+    ) -> Fate {
+        let planes = self.federating(kind);
+        let Some(real) = self.real.iter().find(|real| real.members.contains(gone)) else {
+            return Fate::Stays;
+        };
+        if kind == FEDERATED_NAMESPACE && real.host {
+            return Fate::Stays;
+        }
+        let placed = self
+            .aliases(&planes, real, own, within)
+            .iter()
+            .any(|a| a.selected);
+        let mut rest = real.clone();
+        rest.members.retain(|key| key != gone);
+        let fate = placement::fate(&self.aliases(&planes, &rest, own, within));
+        match fate {
+            Fate::Lost { .. } if !placed => Fate::Stays,
+            fate => fate,
+        }
     }
 
     fn aliases(

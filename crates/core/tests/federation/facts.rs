@@ -68,6 +68,7 @@ pub fn workspace(n: u128) -> Workspace {
         deleting: false,
         managed: Managed::Yes,
         ignored: false,
+        orphan: false,
     }
 }
 

@@ -1,0 +1,110 @@
+//! The roles of remediation: none is part of the default installation, and each action has its own.
+
+use super::{Holder, OPERATOR_NAMESPACE, Reach, Right, Role, Verb};
+
+/// Keeps the journal of remediation.
+pub const JOURNAL: Role = Role {
+    name: "federation-health-journal",
+    file: "remediator",
+    reach: Reach::Namespace(OPERATOR_NAMESPACE),
+    holder: Holder::Operator,
+    why: "What remediation did, so that it can be taken back. Without it no action is taken.",
+    rights: &[
+        Right {
+            group: "",
+            resources: &["configmaps"],
+            names: &[federation_health_api::names::JOURNAL],
+            verbs: &[Verb::Get, Verb::Patch],
+            why: "The journal is written before each write.",
+        },
+        Right {
+            group: "",
+            resources: &["configmaps"],
+            names: &[],
+            verbs: &[Verb::Create],
+            why: "Its ConfigMap is made once. Kubernetes cannot limit create to a name.",
+        },
+    ],
+};
+
+/// Lets one process at a time act.
+pub const LEADER: Role = Role {
+    name: "federation-health-leader",
+    file: "remediator",
+    reach: Reach::Namespace(OPERATOR_NAMESPACE),
+    holder: Holder::Operator,
+    why: "One process at a time acts. Without it no action is taken.",
+    rights: &[
+        Right {
+            group: "coordination.k8s.io",
+            resources: &["leases"],
+            names: &["federation-health"],
+            verbs: &[Verb::Get, Verb::Patch],
+            why: "Read before each write, renewed every five seconds while remediation is asked for.",
+        },
+        Right {
+            group: "coordination.k8s.io",
+            resources: &["leases"],
+            names: &[],
+            verbs: &[Verb::Create],
+            why: "It is made once. Kubernetes cannot limit create to a name.",
+        },
+    ],
+};
+
+/// Takes Workspaces out of KubeFed's care.
+pub const SHIELD: Role = Role {
+    name: "federation-health-shield",
+    file: "remediator",
+    reach: Reach::Cluster,
+    holder: Holder::Operator,
+    why: "Only for the actions shieldWorkspaces and armOrphan.",
+    rights: &[Right {
+        group: "tenant.kubesphere.io",
+        resources: &["workspaces"],
+        names: &[],
+        verbs: &[Verb::Patch],
+        why: "The label kubefed.io/managed and the finalizer orphan; the guard of the operator keeps everything else.",
+    }],
+};
+
+/// Stops and starts KubeFed.
+pub const FREEZE: Role = Role {
+    name: "federation-health-freeze",
+    file: "remediator",
+    reach: Reach::Cluster,
+    holder: Holder::Operator,
+    why: "Only for the action freezeControllers. In every namespace, because a rival control plane lives in another one; by name.",
+    rights: &[Right {
+        group: "apps",
+        resources: &["deployments/scale"],
+        names: &["kubefed-controller-manager"],
+        verbs: &[Verb::Patch],
+        why: "The number of replicas alone.",
+    }],
+};
+
+/// Mends a cause.
+pub const CURE: Role = Role {
+    name: "federation-health-cure",
+    file: "remediator",
+    reach: Reach::Cluster,
+    holder: Holder::Operator,
+    why: "Only for the actions fixPlacement and removeStaleCluster.",
+    rights: &[
+        Right {
+            group: "tenant.kubesphere.io",
+            resources: &["workspacetemplates"],
+            names: &[],
+            verbs: &[Verb::Patch],
+            why: "The placement; the guard of the operator keeps everything else.",
+        },
+        Right {
+            group: "core.kubefed.io",
+            resources: &["kubefedclusters"],
+            names: &[],
+            verbs: &[Verb::Delete],
+            why: "The registration whose staleness is proven; its manifest is kept in the journal.",
+        },
+    ],
+};

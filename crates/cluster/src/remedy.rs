@@ -1,0 +1,280 @@
+//! The writes of remediation to other people's objects. Each reads its target live, checks the order against what it reads,
+//! carries that object's uid and resourceVersion as preconditions, has a deadline, and is never repeated here.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use federation_health_api::names::{MANAGED_LABEL, OPT_OUT_ANNOTATION, REMEDY_MANAGER};
+use federation_health_core::{
+    id::{Text, Uid},
+    remedy::{
+        Outcome,
+        plan::{Order, Seen},
+        rung::{Kind, Rung, Target, Value},
+    },
+};
+use http::Method;
+use kube::Client;
+use serde_json::{Value as Json, json};
+
+use crate::call::{Call, CallError, JSON, MERGE};
+
+mod journal;
+
+pub use journal::NotRecorded;
+
+/// A read of one object.
+const READ_DEADLINE: Duration = Duration::from_secs(3);
+/// A write, at most; less if the lease ends sooner.
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+/// The finalizer by which the collector leaves dependents alone.
+const ORPHAN: &str = "orphan";
+/// Marks by which programs that keep an object as it is are known: annotation or label, and the program.
+const KEEPERS: [(&str, &str); 4] = [
+    ("argocd.argoproj.io/tracking-id", "Argo CD"),
+    ("argocd.argoproj.io/instance", "Argo CD"),
+    ("kustomize.toolkit.fluxcd.io/name", "Flux"),
+    ("helm.toolkit.fluxcd.io/name", "Flux"),
+];
+
+/// Reads and writes for remediation.
+#[derive(Clone)]
+pub struct Hands {
+    client: Client,
+    object: String,
+    journals: String,
+}
+
+impl Hands {
+    /// Works for the FederationHealth of this name, over a client without retries, with the journal in this namespace.
+    pub fn new(client: Client, object: &str, namespace: &str) -> Self {
+        Self {
+            client,
+            object: object.to_owned(),
+            journals: format!("/api/v1/namespaces/{namespace}/configmaps"),
+        }
+    }
+
+    /// Reads a target as the rung sees it; None if it does not exist.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn look(&self, rung: Rung, target: &Target) -> Result<Option<Seen>, CallError> {
+        Ok(self.read(target).await?.map(|object| seen(rung, &object)))
+    }
+
+    async fn read(&self, target: &Target) -> Result<Option<Json>, CallError> {
+        match Call::get(&self.client, path(target), READ_DEADLINE)
+            .read()
+            .await
+        {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.code() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Carries an order out. `left` is what remains of the right to write, the lease's.
+    pub async fn perform(&self, order: &Order, left: Duration) -> Outcome {
+        let object = match self.read(&order.target).await {
+            Ok(object) => object,
+            Err(error) => return Outcome::Failed(said("read", &error)),
+        };
+        let found = object.as_ref().map(|object| seen(order.rung, object));
+        if let Err(brake) = order.check(found.as_ref()) {
+            return Outcome::Refused(brake);
+        }
+        let (Some(object), Some(found)) = (object, found) else {
+            return Outcome::Failed("the object is gone".to_owned());
+        };
+        let call = match self.write(order, &object, &found, left.min(WRITE_DEADLINE)) {
+            Ok(call) => call,
+            Err(error) => return Outcome::Failed(error.to_string()),
+        };
+        match call.send().await {
+            Ok(_) => Outcome::Wrote,
+            // Only what the server says before it writes is certain not to have happened.
+            Err(error) if error.code().is_some_and(|code| (400..500).contains(&code)) => {
+                Outcome::Failed(said("write", &error))
+            }
+            Err(error) => Outcome::Unknown(said("write", &error)),
+        }
+    }
+
+    fn write(
+        &self,
+        order: &Order,
+        object: &Json,
+        found: &Seen,
+        deadline: Duration,
+    ) -> Result<Call<'_>, serde_json::Error> {
+        let metadata =
+            json!({"uid": object["metadata"]["uid"], "resourceVersion": &*found.version});
+        let dry = if order.dry_run { "&dryRun=All" } else { "" };
+        if order.rung == Rung::RemoveStaleCluster {
+            let mut options =
+                json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": metadata});
+            if order.dry_run {
+                options["dryRun"] = json!(["All"]);
+            }
+            return Ok(Call {
+                method: Method::DELETE,
+                content_type: Some(JSON),
+                body: serde_json::to_vec(&options)?,
+                ..Call::get(&self.client, path(&order.target), deadline)
+            });
+        }
+        let subresource = if order.rung == Rung::FreezeControllers {
+            "/scale"
+        } else {
+            ""
+        };
+        let uri = format!(
+            "{}{subresource}?fieldManager={REMEDY_MANAGER}{dry}",
+            path(&order.target)
+        );
+        let mut body = change(order, object)?;
+        for (field, value) in metadata.as_object().into_iter().flatten() {
+            body["metadata"][field] = value.clone();
+        }
+        let mut call = Call::patch(
+            &self.client,
+            uri,
+            MERGE,
+            serde_json::to_vec(&body)?,
+            deadline,
+        );
+        // A Scale has no metadata-only form.
+        call.accept = JSON;
+        Ok(call)
+    }
+}
+
+fn said(what: &str, error: &CallError) -> String {
+    format!("{what}: {error}")
+}
+
+fn path(target: &Target) -> String {
+    let (name, namespace) = (&target.name, &target.namespace);
+    match target.kind {
+        Kind::PersistentVolume => format!("/api/v1/persistentvolumes/{name}"),
+        Kind::Workspace => format!("/apis/tenant.kubesphere.io/v1alpha1/workspaces/{name}"),
+        Kind::Deployment => format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
+        Kind::Namespace => format!("/api/v1/namespaces/{name}"),
+        Kind::WorkspaceTemplate => {
+            format!("/apis/tenant.kubesphere.io/v1alpha2/workspacetemplates/{name}")
+        }
+        Kind::KubeFedCluster => {
+            format!("/apis/core.kubefed.io/v1beta1/namespaces/{namespace}/kubefedclusters/{name}")
+        }
+    }
+}
+
+fn seen(rung: Rung, object: &Json) -> Seen {
+    let meta = &object["metadata"];
+    let text = |value: &Json| Text::from(value.as_str().unwrap_or_default());
+    let mark = |name: &str| {
+        meta["annotations"]
+            .get(name)
+            .or_else(|| meta["labels"].get(name))
+    };
+    Seen {
+        uid: Uid::parse(&text(&meta["uid"])).unwrap_or_default(),
+        version: text(&meta["resourceVersion"]),
+        generation: meta["generation"].as_i64().unwrap_or_default(),
+        deleting: meta["deletionTimestamp"].is_string(),
+        value: field(rung, object),
+        opted_out: meta["annotations"][OPT_OUT_ANNOTATION]
+            .as_str()
+            .is_some_and(|v| v != "false"),
+        keeper: KEEPERS
+            .iter()
+            .find(|(name, _)| mark(name).is_some())
+            .map(|(_, program)| Text::from(*program)),
+    }
+}
+
+/// The rung's field in the words of [`Value`].
+fn field(rung: Rung, object: &Json) -> Value {
+    let text = |value: &Json| Value::new(value.as_str().unwrap_or_default());
+    match rung {
+        Rung::RetainVolumes => text(&object["spec"]["persistentVolumeReclaimPolicy"]),
+        Rung::ArmOrphan => Value::new(if finalizers(object).iter().any(|f| f == ORPHAN) {
+            "true"
+        } else {
+            "false"
+        }),
+        Rung::ShieldWorkspaces => text(&object["metadata"]["labels"][MANAGED_LABEL]),
+        // Kubernetes reads an absent number as 1.
+        Rung::FreezeControllers => {
+            Value::new(&object["spec"]["replicas"].as_i64().unwrap_or(1).to_string())
+        }
+        Rung::DisarmNamespaces => match &object["metadata"]["ownerReferences"] {
+            Json::Null => Value::new("[]"),
+            owners => Value::new(&owners.to_string()),
+        },
+        Rung::FixPlacement => {
+            let clusters = object["spec"]["placement"]["clusters"].as_array();
+            let names: Vec<Text> = clusters
+                .into_iter()
+                .flatten()
+                .map(|c| Text::from(c["name"].as_str().unwrap_or_default()))
+                .collect();
+            Value::names(&names)
+        }
+        Rung::RemoveStaleCluster => Value::new(&manifest(object).to_string()),
+    }
+}
+
+fn finalizers(object: &Json) -> Vec<String> {
+    let list = object["metadata"]["finalizers"].as_array();
+    list.into_iter()
+        .flatten()
+        .filter_map(|f| f.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// What is needed to register the cluster again: no secret is part of it, only the name of one.
+fn manifest(object: &Json) -> Json {
+    let meta = &object["metadata"];
+    json!({
+        "apiVersion": object["apiVersion"], "kind": object["kind"],
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"], "labels": meta["labels"]},
+        "spec": object["spec"],
+    })
+}
+
+/// The merge patch that makes the rung's field what the order says.
+fn change(order: &Order, object: &Json) -> Result<Json, serde_json::Error> {
+    let to = &*order.to.0;
+    Ok(match order.rung {
+        Rung::RetainVolumes => json!({"spec": {"persistentVolumeReclaimPolicy": to}}),
+        Rung::ArmOrphan => {
+            let mut list = finalizers(object);
+            list.retain(|f| f != ORPHAN);
+            if to == "true" {
+                list.push(ORPHAN.to_owned());
+            }
+            json!({"metadata": {"finalizers": list}})
+        }
+        Rung::ShieldWorkspaces => {
+            let label = if to.is_empty() { Json::Null } else { json!(to) };
+            json!({"metadata": {"labels": {MANAGED_LABEL: label}}})
+        }
+        Rung::FreezeControllers => json!({"spec": {"replicas": serde_json::from_str::<i32>(to)?}}),
+        Rung::DisarmNamespaces => {
+            json!({"metadata": {"ownerReferences": serde_json::from_str::<Json>(to)?}})
+        }
+        Rung::FixPlacement => {
+            let names: Vec<Json> = to
+                .split(',')
+                .filter(|n| !n.is_empty())
+                .map(|n| json!({"name": n}))
+                .collect();
+            json!({"spec": {"placement": {"clusters": names}}})
+        }
+        Rung::RemoveStaleCluster => Json::Null,
+    })
+}
+
+/// Targets by what was found; one that could not be read is left out.
+pub type Found = BTreeMap<(Rung, Target), Option<Seen>>;

@@ -1,0 +1,279 @@
+//! Remediation: the ladder, its brakes, its journal. Nothing is on by default.
+//!
+//! One act at a time, as a conversation: [`Federation::remedy_next`] asks for one thing, the caller does it and brings the
+//! answer. Nothing is written before the journal says what and how to take it back; nothing is written that a live read does
+//! not show as planned; nothing is written twice.
+//!
+//! ```text
+//! danger ─► wishes ─survey─► plan ─brakes─► journal ─► write ─► seen ─► next rung
+//!                              └─► why not            └─► not seen: taken back, the ladder stops
+//! danger gone for releaseAfter ─► journal ─► thaw ─ watch ─► unshield
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::{
+    federation::Federation,
+    id::{Text, Uid},
+    time::Time,
+};
+
+pub mod brake;
+mod conditions;
+mod cure;
+mod fleet;
+mod follow;
+mod gate;
+pub mod journal;
+mod ladder;
+pub mod plan;
+mod planning;
+mod policy;
+mod release;
+pub mod rung;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+pub use gate::MAX_APPROVAL_MS;
+pub use policy::{Allowed, Approval, Mode, RemedyPolicy, Undo};
+pub use settle::Loaded;
+
+use brake::Brake;
+use fleet::Fleet;
+use journal::{Journal, Record, State};
+use plan::{Order, Plan, Seen};
+use rung::{Rung, Target, Value};
+
+/// A waiting plan's targets are read again after this: sixteen reads a minute during an incident, none at rest.
+const RESURVEY_MS: i64 = 60_000;
+/// Pause after a failed write or read: doubled up to the longest.
+const RETRY_MS: i64 = 1000;
+const RETRY_MAX_MS: i64 = 60_000;
+
+/// What is known outside of the facts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Around {
+    /// This process holds the lease.
+    pub leads: bool,
+    /// Both durable rules of the hold are in force, and the chain is proven.
+    pub held: bool,
+}
+
+/// What is asked for next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Nothing until facts change, or until then.
+    Rest(Option<Time>),
+    /// Read the journal that an earlier process left.
+    Load,
+    /// Write the journal down, in both places.
+    Record(Vec<Record>),
+    /// Read these targets live.
+    Survey(Vec<(Rung, Target)>),
+    /// Read lease and target live, check the order against it, and write.
+    Perform(Order),
+}
+
+/// What became of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Written, or in a dry run accepted.
+    Wrote,
+    /// A live read says no: nothing was sent.
+    Refused(Brake),
+    /// The server said no: nothing was written.
+    Failed(String),
+    /// No answer: it may have been written.
+    Unknown(String),
+}
+
+/// State of remediation.
+#[derive(Debug, Default)]
+pub struct Remedy {
+    policy: RemedyPolicy,
+    journal: Journal,
+    loaded: bool,
+    /// This process led when it was last asked.
+    led: bool,
+    /// Why the journal is not available.
+    trouble: Option<String>,
+    /// Why nothing is tried for a while, and until when.
+    pause: Option<(Brake, Time)>,
+    failures: u32,
+    /// Records that this process is about to carry out.
+    batch: VecDeque<u64>,
+    /// The generations that their objects had in the plan.
+    generations: BTreeMap<u64, i64>,
+    /// Records to be taken back because their effect was not seen.
+    revoke: BTreeSet<u64>,
+    seen: BTreeMap<(Rung, Target), (Option<Seen>, Time)>,
+    plan: Option<Plan>,
+    /// What stands against acting, whether there is a plan or not.
+    brake: Option<Brake>,
+    approved: BTreeSet<(Rung, Uid, Value)>,
+    approved_plan: Option<Text>,
+    fleet: Fleet,
+    /// Since when no object is in danger.
+    quiet: Option<Time>,
+    /// Unexpected deletions counted when the release began.
+    watching: Option<u64>,
+}
+
+impl Federation {
+    /// What remediation asks for next. Costs one pass over the registrations and over what is in danger.
+    pub fn remedy_next(&mut self, around: Around, now: Time) -> Ask {
+        let mut remedy = std::mem::take(&mut self.remedy);
+        let ask = remedy.next(self, around, now);
+        // A plane that we stopped is silent on purpose.
+        let stopped = remedy
+            .journal
+            .standing()
+            .filter(|r| r.rung == Rung::FreezeControllers);
+        self.frozen = stopped.map(|r| r.target.namespace.clone()).collect();
+        self.remedy = remedy;
+        ask
+    }
+
+    /// Remediation: plan, journal, brakes.
+    pub fn remedy(&self) -> &Remedy {
+        &self.remedy
+    }
+
+    /// For the answers to what was asked.
+    pub fn remedy_mut(&mut self) -> &mut Remedy {
+        &mut self.remedy
+    }
+}
+
+impl Remedy {
+    pub(crate) fn set_policy(&mut self, policy: RemedyPolicy) {
+        self.policy = policy;
+    }
+
+    /// The newest spec cannot be used: nothing is done on the word of an older one.
+    pub fn spec_is_invalid(&mut self) {
+        self.policy.valid = false;
+    }
+
+    fn next(&mut self, federation: &Federation, around: Around, now: Time) -> Ask {
+        if self.policy.mode == Mode::Observe {
+            self.plan = None;
+            self.brake = Some(Brake::Observing);
+            return Ask::Rest(None);
+        }
+        self.fleet.observe(&federation.registry, now);
+        self.note_quiet(federation, now);
+        // Whoever led meanwhile wrote the journal: what is in memory is no longer it.
+        if around.leads && !self.led {
+            self.loaded = false;
+        }
+        self.led = around.leads;
+        if !self.loaded && self.due(now) && federation.registry.kube_system.is_some() {
+            return Ask::Load;
+        }
+        if self.loaded
+            && around.leads
+            && let Some(ask) = self.carry_on(federation, around, now)
+        {
+            return ask;
+        }
+        if let Some(ask) = self.consider(federation, around, now) {
+            return ask;
+        }
+        Ask::Rest(self.changes_at(federation, now))
+    }
+
+    /// Finishes what was begun: the journal first, then writes under way, then what is not known to have happened.
+    fn carry_on(&mut self, federation: &Federation, around: Around, now: Time) -> Option<Ask> {
+        if !self.journal.dirty() {
+            while let Some(id) = self.batch.front().copied() {
+                let Some(record) = self.journal.get(id).filter(|r| r.unsettled()).cloned() else {
+                    self.batch.pop_front();
+                    continue;
+                };
+                let undoing = record.state == State::Undoing;
+                let brake = if undoing {
+                    self.at_all(around, now)
+                } else {
+                    self.forward(federation, around, now)
+                };
+                match brake {
+                    Some(brake) => self.abandon(&brake, now),
+                    None => return Some(Ask::Perform(self.order(&record))),
+                }
+            }
+            if let Some(ask) = self.settle(around, now) {
+                return Some(ask);
+            }
+            self.follow(federation, now);
+            self.choose_way_back(federation, around, now);
+        }
+        (self.journal.dirty() && self.due(now) && around.leads)
+            .then(|| Ask::Record(self.journal.records().to_vec()))
+    }
+
+    /// What was written down and not yet sent is not done.
+    fn abandon(&mut self, brake: &Brake, now: Time) {
+        for id in std::mem::take(&mut self.batch) {
+            match self.journal.get(id).map(|r| r.state) {
+                Some(State::Intended) => {
+                    self.journal.set(
+                        id,
+                        State::Failed,
+                        format!("Not begun. {}", brake.message()),
+                        now,
+                    );
+                }
+                Some(State::Undoing) => self.journal.set(id, State::Verified, brake.message(), now),
+                _ => {}
+            }
+        }
+    }
+
+    /// The write that a record stands for, or the way back.
+    fn order(&self, record: &Record) -> Order {
+        let back = record.state == State::Undoing;
+        let (from, to) = if back {
+            (&record.to, &record.from)
+        } else {
+            (&record.from, &record.to)
+        };
+        Order {
+            record: Some(record.id),
+            rung: record.rung,
+            target: record.target.clone(),
+            generation: self.generations.get(&record.id).copied().filter(|_| !back),
+            from: from.clone(),
+            to: to.clone(),
+            dry_run: false,
+        }
+    }
+
+    fn due(&self, now: Time) -> bool {
+        self.pause.as_ref().is_none_or(|(_, until)| *until <= now)
+    }
+
+    /// How far the owner lets it go.
+    pub fn mode(&self) -> Mode {
+        self.policy.mode
+    }
+
+    /// The plan, if there is one.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// What was done.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// What stands against acting now; None also while there is nothing to do.
+    pub fn refusal(&self) -> Option<&Brake> {
+        match &self.plan {
+            Some(plan) => plan.refusal(),
+            None => self.brake.as_ref(),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Whether so many clusters turned bad at once that the fault may be our own.
+
+use std::collections::BTreeMap;
+
+use super::brake::{Brake, FLEET_WINDOW_MS};
+use crate::{
+    facts::Readiness,
+    id::RegistrationKey,
+    registry::{Registry, UNREACHABLE_AFTER},
+    time::Time,
+};
+
+/// Registrations that were once good, and since when they are not.
+#[derive(Debug, Default)]
+pub(super) struct Fleet(BTreeMap<RegistrationKey, Option<Time>>);
+
+impl Fleet {
+    /// Takes the state of every registration. One that never was good has not turned bad: a name that was just registered
+    /// is not Ready for its first ten seconds.
+    pub(super) fn observe(&mut self, registry: &Registry, now: Time) {
+        self.0.retain(|key, _| registry.entry(key).is_some());
+        for (key, entry) in registry.entries.iter() {
+            let good = entry.facts.ready == Readiness::True && entry.failures < UNREACHABLE_AFTER;
+            if good {
+                self.0.insert(key.clone(), None);
+            } else if let Some(turned) = self.0.get_mut(key) {
+                turned.get_or_insert(now);
+            }
+        }
+    }
+
+    fn turned(&self, now: Time) -> impl Iterator<Item = Time> {
+        self.0
+            .values()
+            .flatten()
+            .copied()
+            .filter(move |at| now.since_ms(*at) < FLEET_WINDOW_MS)
+    }
+
+    pub(super) fn brake(&self, of: usize, max_percent: i64, now: Time) -> Option<Brake> {
+        let bad = self.turned(now).count();
+        (bad as i64 * 100 > of as i64 * max_percent).then_some(Brake::FleetUnhealthy {
+            bad,
+            of,
+            max_percent,
+        })
+    }
+
+    /// When the oldest of them no longer counts.
+    pub(super) fn changes_at(&self, now: Time) -> Option<Time> {
+        self.turned(now).map(|at| at.plus_ms(FLEET_WINDOW_MS)).min()
+    }
+}

@@ -1,0 +1,199 @@
+//! Which brakes hold now.
+
+use super::{
+    Around, Remedy,
+    brake::Brake,
+    journal::State,
+    ladder::perils,
+    plan::{Seen, Wish},
+    policy::{Allowed, Approval, Mode, Undo},
+    rung::Rung,
+};
+use crate::{federation::Federation, id::Text, time::Time};
+
+/// An hour: the budget's.
+const HOUR_MS: i64 = 3_600_000;
+/// Longest life of an approval: who approves is awake and knows what is going on.
+pub const MAX_APPROVAL_MS: i64 = 24 * HOUR_MS;
+
+impl Remedy {
+    /// What stands against every act, the way back included.
+    pub(super) fn at_all(&self, around: Around, now: Time) -> Option<Brake> {
+        if let Some(why) = &self.trouble {
+            return Some(Brake::JournalUnavailable(why.clone()));
+        }
+        if self.policy.mode == Mode::Observe {
+            return Some(Brake::Observing);
+        }
+        if !self.policy.valid {
+            return Some(Brake::InvalidSpec);
+        }
+        if !self.policy.pauses.is_empty() {
+            return Some(Brake::Paused(self.policy.pauses.clone()));
+        }
+        if !around.leads {
+            return Some(Brake::NotLeading);
+        }
+        self.pause
+            .as_ref()
+            .filter(|(_, until)| *until > now)
+            .map(|(brake, _)| brake.clone())
+    }
+
+    /// What stands against every act forward.
+    pub(super) fn forward(
+        &self,
+        federation: &Federation,
+        around: Around,
+        now: Time,
+    ) -> Option<Brake> {
+        if let Some(brake) = self.at_all(around, now) {
+            return Some(brake);
+        }
+        if !federation.sure(now) {
+            return Some(Brake::FactsStale);
+        }
+        if let Some(subject) = conflicting(federation) {
+            return Some(Brake::EvidenceConflicts(subject));
+        }
+        let of = federation.registry.entries.len();
+        if let Some(brake) = self.fleet.brake(of, self.policy.max_unhealthy_percent, now) {
+            return Some(brake);
+        }
+        let revoked = self
+            .journal
+            .records()
+            .iter()
+            .rfind(|r| r.state == State::Revoked);
+        if let Some(record) = revoked {
+            return Some(Brake::LadderStopped(record.rung, record.target.clone()));
+        }
+        self.policy
+            .undo
+            .as_ref()
+            .map(|undo| Brake::UndoRequested(undo.text()))
+    }
+
+    /// The acts of the last hour.
+    pub(super) fn budget(&self, now: Time) -> Option<Brake> {
+        let max = self.policy.max_acts_per_hour;
+        let (used, oldest) = self.journal.acts_since(now.plus_ms(-HOUR_MS));
+        (used >= max).then(|| Brake::BudgetSpent {
+            used,
+            max,
+            free: oldest.unwrap_or(now).plus_ms(HOUR_MS),
+        })
+    }
+
+    /// What stands against one step.
+    pub(super) fn against(&self, wish: &Wish, seen: &Seen, now: Time) -> Option<Brake> {
+        if seen.opted_out {
+            return Some(Brake::OptedOut(wish.target.clone()));
+        }
+        // A program that keeps what it is told reverts a scale or a placement; a label on a Workspace it does not know.
+        if let Some(keeper) = seen.keeper.as_ref().filter(|_| kept(wish.rung)) {
+            return Some(Brake::KeptByAnother(wish.target.clone(), keeper.clone()));
+        }
+        if let Some(brake) = &wish.against {
+            return Some(brake.clone());
+        }
+        let again = self
+            .journal
+            .last(wish.rung, &wish.target)
+            .map(|at| at.plus_ms(self.policy.cooldown_ms));
+        again
+            .filter(|at| *at > now)
+            .map(|at| Brake::CoolingDown(wish.target.clone(), at))
+    }
+
+    /// The rung's own switch.
+    pub(super) fn switch(&self, rung: Rung, plan: &Text, now: Time) -> Option<Brake> {
+        match self.policy.allowed(rung) {
+            Allowed::Automatic => None,
+            Allowed::Never => Some(Brake::ActionNever(rung)),
+            Allowed::Approval => Some(Brake::NotApproved {
+                plan: plan.clone(),
+                why: self.approval_problem(plan, now),
+            }),
+        }
+    }
+
+    /// The rung may act at once, as far as its switch goes.
+    pub(super) fn allows_now(&self, rung: Rung) -> bool {
+        match self.policy.allowed(rung) {
+            Allowed::Automatic => true,
+            Allowed::Never => false,
+            Allowed::Approval => self.approved.iter().any(|(approved, ..)| *approved == rung),
+        }
+    }
+
+    fn approval_problem(&self, plan: &Text, now: Time) -> Option<String> {
+        match self.policy.approval.as_ref()? {
+            Approval::Malformed(why) => Some(why.clone()),
+            Approval::Plan(_, until) if *until <= now => {
+                Some("the approval has expired".to_owned())
+            }
+            Approval::Plan(_, until) if until.since_ms(now) > MAX_APPROVAL_MS => {
+                Some("an approval lasts 24 hours at most".to_owned())
+            }
+            Approval::Plan(id, _) if id != plan => {
+                Some(format!("plan {id} was approved, which this is not"))
+            }
+            Approval::Plan(..) => None,
+        }
+    }
+
+    /// Takes an approval of this very plan over, so that its later steps stay approved when its first are done.
+    pub(super) fn latch_approval(&mut self, now: Time) {
+        let Some(Approval::Plan(id, until)) = self.policy.approval.clone() else {
+            self.approved.clear();
+            self.approved_plan = None;
+            return;
+        };
+        if until <= now
+            || self
+                .approved_plan
+                .as_ref()
+                .is_some_and(|latched| *latched != id)
+        {
+            self.approved.clear();
+            self.approved_plan = None;
+        }
+        let Some(plan) = &self.plan else { return };
+        if plan.id == id && self.approval_problem(&id, now).is_none() {
+            self.approved = plan
+                .steps
+                .iter()
+                .map(|s| (s.rung, s.target.uid, s.to.clone()))
+                .collect();
+            self.approved_plan = Some(id);
+        }
+    }
+
+    /// A person asks for acts of this rung to be taken back.
+    pub(super) fn asked_back(&self, rung: Rung) -> bool {
+        self.policy
+            .undo
+            .as_ref()
+            .is_some_and(|undo: &Undo| undo.covers(rung))
+    }
+}
+
+fn kept(rung: Rung) -> bool {
+    matches!(
+        rung,
+        Rung::FreezeControllers | Rung::FixPlacement | Rung::RemoveStaleCluster
+    )
+}
+
+/// A group in danger of which some member is also named by weak or contradicting evidence: clones, suspected duplicates.
+fn conflicting(federation: &Federation) -> Option<Text> {
+    perils(federation).into_iter().find_map(|peril| {
+        let weak = federation.registry.weak().iter();
+        let mut doubtful =
+            weak.filter(|group| group.members.iter().any(|m| peril.real.members.contains(m)));
+        doubtful
+            .next()
+            .map(|_| federation.subject_of(peril.danger.cluster))
+    })
+}

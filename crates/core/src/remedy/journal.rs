@@ -1,0 +1,276 @@
+//! What was done, so that another process can finish it or take it back.
+//!
+//! ```text
+//! Intended ─wrote──► Done ─seen──► Verified ─► Undoing ─wrote─► Undone
+//!    └─refused, or found not done─► Failed        └─refused─► Verified
+//! ```
+//!
+//! From Done and Verified another object under the name leads to Superseded, another writer to Contested, a passed
+//! deadline to Expired, and a person's word to Closed. All of these are ends: nothing is written for them again.
+
+use super::rung::{Rung, Target, Value};
+use crate::{id::Text, time::Time};
+
+/// How long an act may be taken back without a person: longer than any weekend, shorter than the life of most backups, so
+/// that a journal that came back with a restore is told and not acted on.
+pub const UNDO_WITHIN_MS: i64 = 7 * 24 * 3_600_000;
+/// Records kept: four batches of the largest size and as many ends of earlier ones.
+pub const MAX_RECORDS: usize = 128;
+
+/// Where an act stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Written down; the write may or may not have happened.
+    Intended,
+    /// Written.
+    Done,
+    /// Its effect was seen.
+    Verified,
+    /// The way back is written down; it may or may not have happened.
+    Undoing,
+    /// Taken back.
+    Undone,
+    /// Taken back because its effect was not seen: the ladder stops until a person has looked.
+    Revoked,
+    /// It did not happen.
+    Failed,
+    /// The object is gone, or another one bears its name.
+    Superseded,
+    /// Somebody else changed the field after us.
+    Contested,
+    /// Too old to be taken back without a person, or another cluster's.
+    Expired,
+    /// A person took it over.
+    Closed,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 11] = [
+        Self::Intended,
+        Self::Done,
+        Self::Verified,
+        Self::Undoing,
+        Self::Undone,
+        Self::Revoked,
+        Self::Failed,
+        Self::Superseded,
+        Self::Contested,
+        Self::Expired,
+        Self::Closed,
+    ];
+
+    /// The word in status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Intended => "Intended",
+            Self::Done => "Done",
+            Self::Verified => "Verified",
+            Self::Undoing => "Undoing",
+            Self::Undone => "Undone",
+            Self::Revoked => "Revoked",
+            Self::Failed => "Failed",
+            Self::Superseded => "Superseded",
+            Self::Contested => "Contested",
+            Self::Expired => "Expired",
+            Self::Closed => "Closed",
+        }
+    }
+
+    /// It stands against further acts until a person has looked.
+    pub fn latches(self) -> bool {
+        matches!(self, Self::Revoked | Self::Contested)
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// One act on one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Number within the journal, rising.
+    pub id: u64,
+    /// Number of the first record of its batch: a rung taken once, whatever the number of objects, is one act.
+    pub act: u64,
+    /// The plan that it was a step of.
+    pub plan: Text,
+    /// Rung.
+    pub rung: Rung,
+    /// Object.
+    pub target: Target,
+    /// What the field was.
+    pub from: Value,
+    /// What it was made.
+    pub to: Value,
+    /// When it was begun.
+    pub at: Time,
+    /// Until when it may be taken back without a person.
+    pub until: Time,
+    /// Where it stands.
+    pub state: State,
+    /// Since when.
+    pub since: Time,
+    /// What a person should know.
+    pub note: String,
+}
+
+impl Record {
+    /// The change is in force, and ours.
+    pub fn stands(&self) -> bool {
+        matches!(self.state, State::Done | State::Verified)
+    }
+
+    /// It is not known whether a write happened.
+    pub fn unsettled(&self) -> bool {
+        matches!(self.state, State::Intended | State::Undoing)
+    }
+}
+
+/// The acts of one federation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    records: Vec<Record>,
+    /// It has changed since it was last written down.
+    dirty: bool,
+}
+
+impl Journal {
+    /// The journal that an earlier process left, in its two places. The newer word on a record wins; one that is in one
+    /// place alone is kept: either object may have been deleted or restored.
+    pub fn merged(a: Vec<Record>, b: Vec<Record>) -> Self {
+        let differs = a != b;
+        let mut records = a;
+        for other in b {
+            match records
+                .iter_mut()
+                .find(|r| r.id == other.id && r.target == other.target)
+            {
+                Some(known) if (other.since, other.state) > (known.since, known.state) => {
+                    *known = other;
+                }
+                Some(_) => {}
+                None => records.push(other),
+            }
+        }
+        records.sort_by_key(|r| (r.id, r.at));
+        let mut journal = Self {
+            records,
+            dirty: differs,
+        };
+        journal.trim();
+        journal
+    }
+
+    /// Records, oldest first.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// It must be written down before anything else is done.
+    pub(crate) fn dirty(&self) -> bool {
+        self.dirty
+    }
+
+    pub(crate) fn written(&mut self) {
+        self.dirty = false;
+    }
+
+    /// Writes down a batch; gives the numbers of its records.
+    pub(crate) fn intend(
+        &mut self,
+        plan: &Text,
+        steps: impl IntoIterator<Item = (Rung, Target, Value, Value)>,
+        now: Time,
+    ) -> Vec<u64> {
+        let first = self.records.iter().map(|r| r.id).max().unwrap_or_default() + 1;
+        let mut ids = Vec::new();
+        for (rung, target, from, to) in steps {
+            let id = first + ids.len() as u64;
+            ids.push(id);
+            self.records.push(Record {
+                id,
+                act: first,
+                plan: plan.clone(),
+                rung,
+                target,
+                from,
+                to,
+                at: now,
+                until: now.plus_ms(UNDO_WITHIN_MS),
+                state: State::Intended,
+                since: now,
+                note: String::new(),
+            });
+        }
+        self.dirty = true;
+        self.trim();
+        ids
+    }
+
+    /// Moves a record on; nothing happens to one that is there already.
+    pub(crate) fn set(&mut self, id: u64, state: State, note: impl Into<String>, now: Time) {
+        if let Some(record) = self
+            .records
+            .iter_mut()
+            .find(|r| r.id == id && r.state != state)
+        {
+            record.state = state;
+            record.since = now;
+            record.note = note.into();
+            self.dirty = true;
+        }
+    }
+
+    /// A record by number.
+    pub fn get(&self, id: u64) -> Option<&Record> {
+        self.records.iter().find(|r| r.id == id)
+    }
+
+    /// Records whose change is in force, oldest first.
+    pub fn standing(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(|r| r.stands())
+    }
+
+    /// Somebody reverted the rung on this object, and nobody has said since who is right.
+    pub(crate) fn contested(&self, rung: Rung, target: &Target) -> Option<&Record> {
+        self.records
+            .iter()
+            .rfind(|r| r.rung == rung && r.target.same_name(target))
+            .filter(|r| r.state == State::Contested)
+    }
+
+    /// When the rung was last begun under this name.
+    pub(crate) fn last(&self, rung: Rung, target: &Target) -> Option<Time> {
+        self.records
+            .iter()
+            .filter(|r| r.rung == rung && r.target.same_name(target) && r.state != State::Failed)
+            .map(|r| r.at)
+            .max()
+    }
+
+    /// Acts begun since then, and when the oldest of them was.
+    pub(crate) fn acts_since(&self, then: Time) -> (usize, Option<Time>) {
+        let mut acts: Vec<(u64, Time)> = self
+            .records
+            .iter()
+            .filter(|r| r.at > then)
+            .map(|r| (r.act, r.at))
+            .collect();
+        acts.sort_unstable();
+        acts.dedup_by_key(|(act, _)| *act);
+        (acts.len(), acts.iter().map(|(_, at)| *at).min())
+    }
+
+    /// Ends make room for new records; what is in force or unsettled is never forgotten.
+    fn trim(&mut self) {
+        let mut excess = self.records.len().saturating_sub(MAX_RECORDS);
+        self.records.retain(|r| {
+            let goes = excess > 0 && !r.stands() && !r.unsettled() && !r.state.latches();
+            excess -= usize::from(goes);
+            !goes
+        });
+    }
+}

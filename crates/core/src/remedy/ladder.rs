@@ -1,0 +1,266 @@
+//! Which rungs the present danger asks for, least harm first.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Around, Remedy,
+    brake::Brake,
+    plan::{MAX_TARGETS, Wish},
+    rung::{Kind, Rung, Target, Value},
+};
+use crate::{
+    effect::CauseKind,
+    facts::{Managed, Workspace},
+    federation::Federation,
+    findings::{count, some_names},
+    id::{Text, Uid},
+    objects::FEDERATED_WORKSPACE,
+    placement::Fate,
+    registry::{Danger, RealCluster},
+};
+
+/// A danger and what is in it.
+pub(crate) struct Peril<'a> {
+    pub(crate) danger: Danger,
+    pub(crate) real: &'a RealCluster,
+    /// Workspaces of this server that live and are KubeFed's.
+    pub(crate) workspaces: Vec<(Text, Uid)>,
+    /// Workspaces in danger that are being deleted or are not there right now.
+    pub(crate) unsteady: usize,
+    /// Objects that no label on a Workspace saves: other kinds, and all in a remote member.
+    pub(crate) others: usize,
+}
+
+/// Every danger that is certain enough to act on, in a stable order. Suspicions never get here: the registry simulates
+/// certain groups alone.
+pub(crate) fn perils(federation: &Federation) -> Vec<Peril<'_>> {
+    let mut perils: Vec<Peril<'_>> = Vec::new();
+    for (danger, kind, members) in federation.objects.endangered() {
+        let Some(real) = federation.registry.real().get(danger.cluster) else {
+            continue;
+        };
+        let same = |p: &Peril<'_>| {
+            p.danger.cluster == danger.cluster && same_fate(p.danger.fate, danger.fate)
+        };
+        let at = perils.iter().position(same).unwrap_or_else(|| {
+            perils.push(Peril {
+                danger,
+                real,
+                workspaces: Vec::new(),
+                unsteady: 0,
+                others: 0,
+            });
+            perils.len() - 1
+        });
+        let peril = &mut perils[at];
+        for key in members
+            .iter()
+            .filter(|key| federation.endangers(&danger, kind, key))
+        {
+            if &**kind != FEDERATED_WORKSPACE || !real.host {
+                peril.others += 1;
+                continue;
+            }
+            match federation.tenants.workspaces.get(&key.name) {
+                Some(Workspace {
+                    uid,
+                    deleting: false,
+                    managed: Managed::Yes,
+                    ..
+                }) => {
+                    peril.workspaces.push((key.name.clone(), *uid));
+                }
+                _ => peril.unsteady += 1,
+            }
+        }
+    }
+    perils
+}
+
+fn same_fate(a: Fate, b: Fate) -> bool {
+    std::mem::discriminant(&a) == std::mem::discriminant(&b)
+}
+
+impl Peril<'_> {
+    fn why(&self, federation: &Federation) -> String {
+        let subject = federation.subject_of(self.danger.cluster);
+        match self.danger.fate {
+            Fate::Lost { .. } => {
+                format!("KubeFed deletes it: its placement selects no name of {subject}")
+            }
+            _ if self.real.across_planes() => format!(
+                "two control planes work on {subject}, and one deletes what the other creates"
+            ),
+            _ => format!(
+                "{subject} are one cluster, and KubeFed deletes through one name what it creates through the other"
+            ),
+        }
+    }
+
+    fn evidence(&self) -> Vec<String> {
+        self.real.evidence.iter().map(ToString::to_string).collect()
+    }
+
+    /// The cause's kind, for what must agree with the hold.
+    pub(crate) fn cause(&self) -> CauseKind {
+        match self.danger.fate {
+            Fate::Lost { .. } => CauseKind::SelectedNowhere,
+            _ if self.real.across_planes() => CauseKind::SecondControlPlane,
+            _ => CauseKind::DoubledRegistration,
+        }
+    }
+}
+
+impl Remedy {
+    /// What the ladder wishes now. A rung is wished only for what no lower one covers.
+    pub(super) fn wishes(&self, federation: &Federation, around: Around) -> Vec<Wish> {
+        let perils = perils(federation);
+        let mut wishes = Vec::new();
+        let mut uncovered: Vec<&Peril<'_>> = Vec::new();
+        for peril in &perils {
+            // Rung 1 is in force and proven: nothing here is urgent, and every further rung harms more.
+            if around.held && peril.real.host {
+                continue;
+            }
+            let shields = self.shields(federation, peril);
+            let can = self.allows_now(Rung::ShieldWorkspaces);
+            let covered = shields.iter().filter(|w| w.against.is_none()).count();
+            let all = can
+                && peril.unsteady == 0
+                && peril.others == 0
+                && covered == peril.workspaces.len();
+            if !all {
+                uncovered.push(peril);
+            }
+            wishes.extend(self.arms(federation, peril));
+            wishes.extend(shields);
+        }
+        wishes.sort_by_key(|wish| wish.rung);
+        // A Workspace that is recreated several times a second cannot be labelled before it is deleted again.
+        let storm = perils
+            .iter()
+            .any(|p| p.unsteady > 0 || p.workspaces.len() > MAX_TARGETS);
+        wishes.truncate(2 * MAX_TARGETS);
+        let freezes = self.freezes(federation, &uncovered);
+        if storm && self.allows_now(Rung::FreezeControllers) {
+            wishes.splice(0..0, freezes);
+        } else {
+            wishes.extend(freezes);
+        }
+        wishes.extend(self.cures(federation, around));
+        wishes
+    }
+
+    fn shields(&self, federation: &Federation, peril: &Peril<'_>) -> Vec<Wish> {
+        self.on_workspaces(federation, peril, Rung::ShieldWorkspaces, "false")
+    }
+
+    fn arms(&self, federation: &Federation, peril: &Peril<'_>) -> Vec<Wish> {
+        let mut wishes = self.on_workspaces(federation, peril, Rung::ArmOrphan, "true");
+        let armed = |w: &Wish| {
+            federation
+                .tenants
+                .workspaces
+                .get(&w.target.name)
+                .is_some_and(|w| w.orphan)
+        };
+        wishes.retain(|wish| !armed(wish));
+        wishes
+    }
+
+    fn on_workspaces(
+        &self,
+        federation: &Federation,
+        peril: &Peril<'_>,
+        rung: Rung,
+        to: &str,
+    ) -> Vec<Wish> {
+        let wish = |(name, uid): &(Text, Uid)| {
+            let target = Target {
+                kind: Kind::Workspace,
+                namespace: Text::default(),
+                name: name.clone(),
+                uid: *uid,
+            };
+            Wish {
+                rung,
+                against: self.known_against(rung, &target),
+                target,
+                to: Value::new(to),
+                why: peril.why(federation),
+                evidence: peril.evidence(),
+            }
+        };
+        peril
+            .workspaces
+            .iter()
+            .take(MAX_TARGETS)
+            .map(wish)
+            .collect()
+    }
+
+    /// The control planes that do it. Of two planes the rival is stopped, not the guarded one: the federation goes on.
+    fn freezes(&self, federation: &Federation, perils: &[&Peril<'_>]) -> Vec<Wish> {
+        let own = &federation.policy.namespace;
+        let mut wishes: Vec<Wish> = Vec::new();
+        for peril in perils {
+            let planes: BTreeSet<&Text> = peril
+                .real
+                .members
+                .iter()
+                .map(|key| &key.namespace)
+                .collect();
+            let rivals: BTreeSet<&Text> = planes.iter().copied().filter(|ns| *ns != own).collect();
+            let chosen = if peril.cause() == CauseKind::SecondControlPlane
+                && !peril.real.doubled_in_one_plane()
+            {
+                rivals
+            } else {
+                planes
+            };
+            let names: Vec<Text> = peril
+                .workspaces
+                .iter()
+                .map(|(name, _)| name.clone())
+                .collect();
+            let mut evidence = peril.evidence();
+            if !names.is_empty() {
+                evidence.push(format!("In danger: {}.", some_names(names.iter())));
+            }
+            if peril.unsteady + peril.others > 0 {
+                let n = peril.unsteady + peril.others;
+                evidence.push(format!("{} more that no label saves.", count(n, "object")));
+            }
+            for ((namespace, name), controller) in federation.registry.controllers.iter() {
+                let target = Target {
+                    kind: Kind::Deployment,
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    uid: controller.uid,
+                };
+                let stopped = controller.replicas == 0 || wishes.iter().any(|w| w.target == target);
+                if stopped || !chosen.contains(namespace) {
+                    continue;
+                }
+                wishes.push(Wish {
+                    rung: Rung::FreezeControllers,
+                    against: self.known_against(Rung::FreezeControllers, &target),
+                    target,
+                    to: Value::replicas(0),
+                    why: peril.why(federation),
+                    evidence: evidence.clone(),
+                });
+            }
+        }
+        wishes.sort_by(|a, b| a.target.cmp(&b.target));
+        wishes.truncate(MAX_TARGETS);
+        wishes
+    }
+
+    /// What the journal says against a rung on an object.
+    pub(super) fn known_against(&self, rung: Rung, target: &Target) -> Option<Brake> {
+        self.journal
+            .contested(rung, target)
+            .map(|record| Brake::Contested(record.target.clone()))
+    }
+}

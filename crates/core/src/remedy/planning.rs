@@ -1,0 +1,156 @@
+//! From wishes to a plan, and from a plan to its first act.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Around, Ask, RESURVEY_MS, Remedy,
+    brake::Brake,
+    plan::{MAX_TARGETS, Order, Plan, Step, Wish},
+    policy::{Allowed, Mode},
+    rung::{Rung, Target},
+};
+use crate::{federation::Federation, time::Time};
+
+impl Remedy {
+    /// Makes the plan, and begins it if nothing stands against it.
+    pub(super) fn consider(
+        &mut self,
+        federation: &Federation,
+        around: Around,
+        now: Time,
+    ) -> Option<Ask> {
+        self.brake = self.forward(federation, around, now);
+        let wishes = self.wishes(federation, around);
+        let keys: BTreeSet<(Rung, Target)> =
+            wishes.iter().map(|w| (w.rung, w.target.clone())).collect();
+        self.seen.retain(|key, _| keys.contains(key));
+        let unread: Vec<_> = keys
+            .into_iter()
+            .filter(|key| {
+                self.seen
+                    .get(key)
+                    .is_none_or(|(_, at)| now.since_ms(*at) >= RESURVEY_MS)
+            })
+            .collect();
+        if !unread.is_empty() && self.due(now) {
+            return Some(Ask::Survey(unread));
+        }
+        self.make_plan(wishes, now);
+        self.latch_approval(now);
+        self.apply_brakes(now);
+        if self.policy.mode == Mode::DryRun {
+            return self.rehearse();
+        }
+        self.begin(now)
+    }
+
+    fn make_plan(&mut self, wishes: Vec<Wish>, now: Time) {
+        let steps: Vec<Step> = wishes
+            .into_iter()
+            .filter_map(|wish| self.step(wish, now))
+            .collect();
+        let before = self.plan.take();
+        if steps.is_empty() {
+            return;
+        }
+        let mut plan = Plan::new(steps, now);
+        if let Some(before) = before.filter(|before| before.id == plan.id) {
+            plan.since = before.since;
+            for (step, old) in plan.steps.iter_mut().zip(before.steps) {
+                step.tried = old.tried;
+                step.version = old.version;
+            }
+        }
+        self.plan = Some(plan);
+    }
+
+    /// A wish whose object was read and is still what the caches say; others wait for the caches to catch up.
+    fn step(&self, wish: Wish, now: Time) -> Option<Step> {
+        let (seen, _) = self.seen.get(&(wish.rung, wish.target.clone()))?;
+        let seen = seen.as_ref()?;
+        if seen.uid != wish.target.uid || seen.deleting || seen.value == wish.to {
+            return None;
+        }
+        Some(Step {
+            brake: self.against(&wish, seen, now),
+            rung: wish.rung,
+            target: wish.target,
+            version: seen.version.clone(),
+            generation: seen.generation,
+            from: seen.value.clone(),
+            to: wish.to,
+            why: wish.why,
+            evidence: wish.evidence,
+            tried: None,
+        })
+    }
+
+    fn apply_brakes(&mut self, now: Time) {
+        let Some(mut plan) = self.plan.take() else {
+            return;
+        };
+        plan.brake = self.brake.clone().or_else(|| self.budget(now));
+        for step in &mut plan.steps {
+            let approved = self
+                .approved
+                .contains(&(step.rung, step.target.uid, step.to.clone()));
+            let never = self.policy.allowed(step.rung) == Allowed::Never;
+            if never || (step.brake.is_none() && !approved) {
+                step.brake = self.switch(step.rung, &plan.id, now);
+            }
+        }
+        if self.policy.mode == Mode::DryRun && plan.brake.is_none() {
+            plan.brake = Some(Brake::DryRun);
+        }
+        self.plan = Some(plan);
+    }
+
+    /// The next write that was not tried yet. What the switches do not allow is tried all the same: that is what a dry run is
+    /// for.
+    fn rehearse(&mut self) -> Option<Ask> {
+        let plan = self
+            .plan
+            .as_ref()
+            .filter(|plan| plan.brake == Some(Brake::DryRun))?;
+        let step = plan
+            .steps
+            .iter()
+            .find(|s| s.tried.is_none() && s.may_be_tried())?;
+        Some(Ask::Perform(Order {
+            record: None,
+            rung: step.rung,
+            target: step.target.clone(),
+            generation: Some(step.generation),
+            from: step.from.clone(),
+            to: step.to.clone(),
+            dry_run: true,
+        }))
+    }
+
+    /// Writes down the first rung of the plan that may act, with all its objects: that is one act.
+    fn begin(&mut self, now: Time) -> Option<Ask> {
+        if !self.loaded || self.journal.dirty() || !self.batch.is_empty() {
+            return None;
+        }
+        let plan = self.plan.as_ref().filter(|plan| plan.brake.is_none())?;
+        let rung = plan.steps.iter().find(|s| s.brake.is_none())?.rung;
+        let steps: Vec<&Step> = plan
+            .steps
+            .iter()
+            .filter(|s| s.rung == rung && s.brake.is_none())
+            .take(MAX_TARGETS)
+            .collect();
+        let writes = steps
+            .iter()
+            .map(|s| (s.rung, s.target.clone(), s.from.clone(), s.to.clone()));
+        let ids = self.journal.intend(&plan.id, writes, now);
+        self.generations = ids
+            .iter()
+            .copied()
+            .zip(steps.iter().map(|s| s.generation))
+            .collect();
+        self.batch = ids.into();
+        self.seen.retain(|(seen, _), _| *seen != rung);
+        Some(Ask::Record(self.journal.records().to_vec()))
+    }
+}

@@ -1,0 +1,180 @@
+//! The way back: on a person's word, because an act was without effect, or because the danger is gone.
+
+use super::{
+    Around, RESURVEY_MS, Remedy,
+    brake::Brake,
+    follow::NOT_SEEN,
+    journal::{Record, State},
+    policy::Undo,
+    rung::Rung,
+};
+use crate::{federation::Federation, time::Time};
+
+/// After a thaw KubeFed is watched for this long before anything that shielded its objects is taken away: its first deletion
+/// comes at its second health check, 21 s after it starts to work at the latest.
+const WATCH_MS: i64 = 60_000;
+
+impl Remedy {
+    /// Since when nothing is in danger and nothing is armed, by facts that are in order.
+    pub(super) fn note_quiet(&mut self, federation: &Federation, now: Time) {
+        if federation.objects.any_danger() || !federation.armed.is_empty() {
+            self.quiet = None;
+            self.watching = None;
+        } else if federation.sure(now) {
+            self.quiet.get_or_insert(now);
+        }
+    }
+
+    /// Chooses what is taken back next, one rung at a time, and writes the intention down.
+    pub(super) fn choose_way_back(&mut self, federation: &Federation, around: Around, now: Time) {
+        if self.policy.undo.is_some() {
+            self.close_latches(now);
+        }
+        if !self.batch.is_empty() || self.at_all(around, now).is_some() || self.unsettled() {
+            return;
+        }
+        let chosen = self.due_back(federation, now);
+        let Some(first) = chosen.first() else { return };
+        let rung = first.rung;
+        for record in chosen.iter().filter(|r| r.rung == rung) {
+            let note = if self.revoke.contains(&record.id) {
+                NOT_SEEN
+            } else {
+                ""
+            };
+            self.journal.set(record.id, State::Undoing, note, now);
+            self.batch.push_back(record.id);
+        }
+    }
+
+    fn unsettled(&self) -> bool {
+        self.journal.records().iter().any(Record::unsettled)
+    }
+
+    /// A person who asks acts back has looked: what latched the ladder is theirs now.
+    fn close_latches(&mut self, now: Time) {
+        let latched: Vec<u64> = self
+            .journal
+            .records()
+            .iter()
+            .filter(|r| (r.state.latches() || r.state == State::Expired) && self.asked_back(r.rung))
+            .map(|r| r.id)
+            .collect();
+        for id in latched {
+            self.journal
+                .set(id, State::Closed, "A person took it over.", now);
+        }
+    }
+
+    /// Records to take back now, the ones that go first in front.
+    fn due_back(&mut self, federation: &Federation, now: Time) -> Vec<Record> {
+        let standing: Vec<Record> = self.journal.standing().cloned().collect();
+        let revoked: Vec<Record> = standing
+            .iter()
+            .filter(|r| self.revoke.contains(&r.id))
+            .cloned()
+            .collect();
+        if !revoked.is_empty() {
+            return revoked;
+        }
+        let asked: Vec<Record> = in_order(
+            standing
+                .iter()
+                .filter(|r| self.asked_back(r.rung) && r.rung != Rung::RemoveStaleCluster),
+        );
+        if !asked.is_empty() {
+            return asked;
+        }
+        let releases = in_order(standing.iter().filter(|r| r.rung.released()));
+        if releases.is_empty() || !self.released(federation, now) {
+            return Vec::new();
+        }
+        let total = federation.ledger.unexpected_total();
+        let began = *self.watching.get_or_insert(total);
+        // Something was deleted against its wish since the release began: it stops where it is.
+        if total > began {
+            return Vec::new();
+        }
+        let thawed = self
+            .journal
+            .records()
+            .iter()
+            .filter(|r| r.rung == Rung::FreezeControllers && r.state == State::Undone);
+        let watched = thawed
+            .map(|r| r.since.plus_ms(WATCH_MS))
+            .max()
+            .is_none_or(|until| until <= now);
+        releases
+            .into_iter()
+            .filter(|r| r.rung == Rung::FreezeControllers || watched)
+            .collect()
+    }
+
+    /// The danger has been gone for as long as the owner wants a hold to outlive its cause.
+    fn released(&self, federation: &Federation, now: Time) -> bool {
+        let after = federation.policy.hold.release_after_ms;
+        federation.sure(now) && self.quiet.is_some_and(|since| now.since_ms(since) >= after)
+    }
+
+    /// When the answer changes by time alone.
+    pub(super) fn changes_at(&self, federation: &Federation, now: Time) -> Option<Time> {
+        let pause = self.pause.as_ref().map(|(_, until)| *until);
+        let records = self.journal.records().iter();
+        let effects = records
+            .clone()
+            .filter(|r| r.state == State::Done)
+            .map(|r| r.since.plus_ms(r.rung.verify_within_ms()));
+        let lags = records
+            .clone()
+            .filter(|r| r.stands())
+            .map(|r| r.since.plus_ms(super::follow::LAG_MS));
+        let watch = records
+            .clone()
+            .filter(|r| r.rung == Rung::FreezeControllers && r.state == State::Undone)
+            .map(|r| r.since.plus_ms(WATCH_MS));
+        let release = self
+            .quiet
+            .map(|since| since.plus_ms(federation.policy.hold.release_after_ms));
+        let plan = self.plan.as_ref();
+        let brakes = plan.into_iter().flat_map(|plan| {
+            let steps = plan.steps.iter().filter_map(|s| s.brake.as_ref());
+            plan.brake.iter().chain(steps).filter_map(Brake::ends)
+        });
+        let survey = plan.and_then(|_| {
+            self.seen
+                .values()
+                .map(|(_, at)| at.plus_ms(RESURVEY_MS))
+                .min()
+        });
+        effects
+            .chain(lags)
+            .chain(watch)
+            .chain(brakes)
+            .chain(
+                [pause, release, survey, self.fleet.changes_at(now)]
+                    .into_iter()
+                    .flatten(),
+            )
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// What the annotation asks for is done: it may be taken off.
+    pub fn undo_done(&self) -> bool {
+        let asked = |undo: &Undo| {
+            !self.journal.records().iter().any(|r| {
+                (r.stands() || r.unsettled())
+                    && undo.covers(r.rung)
+                    && r.rung != Rung::RemoveStaleCluster
+            })
+        };
+        self.policy.undo.as_ref().is_some_and(asked)
+    }
+}
+
+/// Thaw, unshield, disarm, and volumes last; within a rung the newest first.
+fn in_order<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<Record> {
+    let mut records: Vec<Record> = records.cloned().collect();
+    records.sort_by_key(|r| (std::cmp::Reverse(r.rung), std::cmp::Reverse(r.id)));
+    records
+}

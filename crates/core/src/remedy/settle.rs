@@ -1,0 +1,247 @@
+//! Answers: the journal was read or written, targets were read, an order was carried out.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Around, Ask, Outcome, RETRY_MAX_MS, RETRY_MS, Remedy,
+    brake::{Brake, GONE},
+    follow::NOT_SEEN,
+    journal::{Journal, Record, State},
+    plan::{Order, Seen},
+    rung::{Rung, Target},
+};
+use crate::{id::Uid, time::Time};
+
+/// What is noted of a write of which nothing was found.
+pub(super) const NOT_FOUND_DONE: &str = "Not found to have happened.";
+
+/// A journal as it was found, in its two places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Records in the ConfigMap.
+    pub records: Vec<Record>,
+    /// Records in `status.actions`.
+    pub shown: Vec<Record>,
+    /// UID of the kube-system namespace of the cluster that it was written for.
+    pub cluster: Option<Uid>,
+}
+
+impl Remedy {
+    /// The journal was read, or why it was not. `here` is this cluster: a journal of another one, or one that is too old, came
+    /// with a restore and is told, not acted on.
+    pub fn loaded(&mut self, found: Result<Loaded, String>, here: Option<Uid>, now: Time) {
+        match found {
+            Err(why) => {
+                self.trouble = Some(why.clone());
+                self.back_off(|until| Brake::RequestFailed(why, until), now);
+            }
+            Ok(found) => {
+                self.trouble = None;
+                self.calm();
+                self.loaded = true;
+                let foreign = found.cluster.is_some() && found.cluster != here;
+                self.batch.clear();
+                self.revoke.clear();
+                self.journal = Journal::merged(found.records, found.shown);
+                let open: Vec<Record> = self
+                    .journal
+                    .records()
+                    .iter()
+                    .filter(|r| r.stands() || r.unsettled())
+                    .cloned()
+                    .collect();
+                for record in open.iter().filter(|r| foreign || now > r.until) {
+                    let note = if foreign {
+                        "Written for another cluster: it came with a restore."
+                    } else {
+                        "Too old to be taken up."
+                    };
+                    self.journal.set(record.id, State::Expired, note, now);
+                }
+            }
+        }
+    }
+
+    /// The journal was written, or why it was not. `overtaken`: somebody else wrote it meanwhile.
+    pub fn recorded(&mut self, outcome: Result<(), String>, overtaken: bool, now: Time) {
+        match outcome {
+            Ok(()) => {
+                self.trouble = None;
+                self.journal.written();
+            }
+            Err(why) => {
+                // What is not written down is not done.
+                for id in std::mem::take(&mut self.batch) {
+                    match self.journal.get(id).map(|r| r.state) {
+                        Some(State::Intended) => self.journal.set(
+                            id,
+                            State::Failed,
+                            "Not begun: the journal could not be written.",
+                            now,
+                        ),
+                        Some(State::Undoing) => self.journal.set(
+                            id,
+                            State::Verified,
+                            "The journal could not be written.",
+                            now,
+                        ),
+                        _ => {}
+                    }
+                }
+                self.loaded &= !overtaken;
+                self.trouble = Some(why.clone());
+                self.back_off(|until| Brake::RequestFailed(why, until), now);
+            }
+        }
+    }
+
+    /// Targets were read live; one that could not be read is left out.
+    pub fn surveyed(
+        &mut self,
+        found: BTreeMap<(Rung, Target), Option<Seen>>,
+        asked: usize,
+        now: Time,
+    ) {
+        if found.len() < asked {
+            let why = "a target could not be read".to_owned();
+            self.back_off(|until| Brake::RequestFailed(why, until), now);
+        }
+        for (key, seen) in found {
+            self.seen.insert(key, (seen, now));
+        }
+    }
+
+    /// An order was carried out, or was not.
+    pub fn performed(&mut self, order: &Order, outcome: Outcome, now: Time) {
+        self.seen.remove(&(order.rung, order.target.clone()));
+        let Some(id) = order.record else {
+            self.tried(order, &outcome);
+            return;
+        };
+        self.batch.retain(|pending| *pending != id);
+        let Some(record) = self.journal.get(id).cloned() else {
+            return;
+        };
+        let back = record.state == State::Undoing;
+        match outcome {
+            Outcome::Wrote if back => {
+                self.calm();
+                self.taken_back(&record, now);
+            }
+            Outcome::Wrote => {
+                self.calm();
+                self.journal.set(id, State::Done, "", now);
+            }
+            Outcome::Refused(brake) => {
+                let state = match &brake {
+                    Brake::TargetChanged(_, GONE) if back => State::Superseded,
+                    Brake::TargetChanged(..) if back => State::Contested,
+                    _ if back => State::Verified,
+                    _ => State::Failed,
+                };
+                self.journal.set(id, state, brake.message(), now);
+                // What the next survey shows by itself needs no pause.
+                let shown = matches!(brake, Brake::OptedOut(_));
+                if !shown && matches!(state, State::Verified | State::Failed) {
+                    self.back_off(|_| brake, now);
+                }
+            }
+            Outcome::Failed(why) => {
+                let state = if back { State::Verified } else { State::Failed };
+                self.journal.set(id, state, why.clone(), now);
+                let why = format!("{}: {why}", order.target);
+                self.back_off(|until| Brake::RequestFailed(why, until), now);
+            }
+            // Stays unsettled: a live read decides.
+            Outcome::Unknown(why) => {
+                let why = format!("{}: {why}", order.target);
+                self.back_off(|until| Brake::RequestFailed(why, until), now);
+            }
+        }
+    }
+
+    fn tried(&mut self, order: &Order, outcome: &Outcome) {
+        let words = match outcome {
+            Outcome::Wrote => String::new(),
+            Outcome::Refused(brake) => brake.message(),
+            Outcome::Failed(why) | Outcome::Unknown(why) => why.clone(),
+        };
+        let steps = self.plan.iter_mut().flat_map(|plan| &mut plan.steps);
+        for step in steps.filter(|s| s.rung == order.rung && s.target == order.target) {
+            step.tried = Some(words.clone());
+        }
+    }
+
+    fn taken_back(&mut self, record: &Record, now: Time) {
+        let revoked = record.note == NOT_SEEN;
+        self.revoke.remove(&record.id);
+        let state = if revoked {
+            State::Revoked
+        } else {
+            State::Undone
+        };
+        self.journal.set(record.id, state, record.note.clone(), now);
+    }
+
+    /// Records of which it is not known whether their write happened: a live read decides.
+    pub(super) fn settle(&mut self, around: Around, now: Time) -> Option<Ask> {
+        let open: Vec<Record> = self
+            .journal
+            .records()
+            .iter()
+            .filter(|r| r.unsettled() && !self.batch.contains(&r.id))
+            .cloned()
+            .collect();
+        let mut unread = Vec::new();
+        for record in open {
+            let key = (record.rung, record.target.clone());
+            match self.seen.remove(&key) {
+                Some((seen, _)) => self.settle_one(&record, seen.as_ref(), now),
+                None => unread.push(key),
+            }
+        }
+        (!unread.is_empty() && around.leads && self.due(now)).then_some(Ask::Survey(unread))
+    }
+
+    fn settle_one(&mut self, record: &Record, seen: Option<&Seen>, now: Time) {
+        let id = record.id;
+        let back = record.state == State::Undoing;
+        if seen.is_none() && record.rung == Rung::RemoveStaleCluster {
+            self.journal.set(id, State::Done, "", now);
+            return;
+        }
+        let Some(seen) = seen.filter(|seen| seen.uid == record.target.uid) else {
+            self.journal
+                .set(id, State::Superseded, "The object is gone.", now);
+            return;
+        };
+        match (back, &seen.value) {
+            (true, value) if *value == record.from => self.taken_back(record, now),
+            (true, value) if *value == record.to => {
+                self.journal
+                    .set(id, State::Verified, record.note.clone(), now);
+            }
+            (false, value) if *value == record.to => self.journal.set(id, State::Done, "", now),
+            (false, value) if *value == record.from => {
+                self.journal.set(id, State::Failed, NOT_FOUND_DONE, now);
+            }
+            (_, value) => {
+                let note = format!("Somebody else made {} {value}.", record.rung.field());
+                self.journal.set(id, State::Contested, note, now);
+            }
+        }
+    }
+
+    /// Tries nothing for a while, longer each time.
+    fn back_off(&mut self, why: impl FnOnce(Time) -> Brake, now: Time) {
+        let factor = 1_i64 << self.failures.min(16);
+        let until = now.plus_ms((RETRY_MS * factor).min(RETRY_MAX_MS));
+        self.failures = self.failures.saturating_add(1);
+        self.pause = Some((why(until), until));
+    }
+
+    fn calm(&mut self) {
+        self.failures = 0;
+        self.pause = None;
+    }
+}

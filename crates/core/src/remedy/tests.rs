@@ -1,0 +1,301 @@
+//! Journal, plan, order and brakes by themselves; the ladder as a whole is told in `tests/simulated/remedy.rs`.
+
+use proptest::prelude::*;
+
+use super::{
+    brake::{Brake, TABLE},
+    fleet::Fleet,
+    journal::{Journal, MAX_RECORDS, Record, State, UNDO_WITHIN_MS},
+    plan::{Order, Plan, Seen, Step},
+    rung::{Kind, Rung, Target, Value},
+    *,
+};
+use crate::{
+    facts::{Readiness, Registration},
+    id::RegistrationKey,
+    registry::Registry,
+    words::Reason,
+};
+
+const NOW: Time = Time(1_000_000_000);
+
+fn target(name: &str, uid: u128) -> Target {
+    Target {
+        kind: Kind::Workspace,
+        namespace: Text::default(),
+        name: Text::from(name),
+        uid: Uid::from(uid),
+    }
+}
+
+fn intended(journal: &mut Journal, names: &[&str], now: Time) -> Vec<u64> {
+    let steps = names.iter().map(|name| {
+        (
+            Rung::ShieldWorkspaces,
+            target(name, 1),
+            Value::new("true"),
+            Value::new("false"),
+        )
+    });
+    journal.intend(&Text::from("plan"), steps, now)
+}
+
+#[test]
+fn a_rung_is_one_act_whatever_the_number_of_its_objects() {
+    let mut journal = Journal::default();
+    intended(&mut journal, &["a", "b", "c"], NOW);
+    intended(&mut journal, &["d"], NOW.plus_ms(1));
+    assert_eq!(journal.acts_since(NOW.plus_ms(-1)), (2, Some(NOW)));
+    assert_eq!(journal.acts_since(NOW), (1, Some(NOW.plus_ms(1))));
+}
+
+#[test]
+fn of_two_places_the_newer_word_counts_and_what_is_in_one_alone_is_kept() {
+    let mut a = Journal::default();
+    let ids = intended(&mut a, &["x", "y"], NOW);
+    let older = a.records().to_vec();
+    a.set(ids[0], State::Done, "", NOW.plus_ms(10));
+    let newer = vec![a.records()[0].clone()];
+    for (first, second) in [(older.clone(), newer.clone()), (newer, older)] {
+        let merged = Journal::merged(first, second);
+        let states: Vec<State> = merged.records().iter().map(|r| r.state).collect();
+        assert_eq!(states, [State::Done, State::Intended]);
+    }
+}
+
+#[test]
+fn a_journal_that_came_with_a_restore_is_told_and_not_acted_on() {
+    let here = Some(Uid::from(7));
+    let mut journal = Journal::default();
+    let ids = intended(&mut journal, &["x", "y"], NOW);
+    journal.set(ids[0], State::Verified, "", NOW);
+    let records = journal.records().to_vec();
+    for (cluster, now) in [
+        (Some(Uid::from(8)), NOW.plus_ms(1)),
+        (here, NOW.plus_ms(UNDO_WITHIN_MS + 1)),
+    ] {
+        let mut remedy = Remedy::default();
+        let found = Loaded {
+            records: records.clone(),
+            shown: Vec::new(),
+            cluster,
+        };
+        remedy.loaded(Ok(found), here, now);
+        let states: Vec<State> = remedy.journal().records().iter().map(|r| r.state).collect();
+        assert_eq!(states, [State::Expired, State::Expired]);
+    }
+    let mut remedy = Remedy::default();
+    let found = Loaded {
+        records,
+        shown: Vec::new(),
+        cluster: here,
+    };
+    remedy.loaded(Ok(found), here, NOW.plus_ms(1));
+    assert!(remedy.journal().standing().next().is_some());
+}
+
+#[test]
+fn the_journal_stays_small_and_forgets_nothing_that_is_in_force() {
+    let mut journal = Journal::default();
+    let standing = intended(&mut journal, &["kept"], NOW)[0];
+    journal.set(standing, State::Verified, "", NOW);
+    for i in 0..500 {
+        let id = intended(&mut journal, &["x"], NOW.plus_ms(i))[0];
+        journal.set(id, State::Failed, "", NOW);
+    }
+    assert!(journal.records().len() <= MAX_RECORDS);
+    assert!(journal.get(standing).is_some());
+}
+
+fn step(generation: i64, to: &str, why: &str, version: &str) -> Step {
+    Step {
+        rung: Rung::ShieldWorkspaces,
+        target: target("orders", 1),
+        version: Text::from(version),
+        generation,
+        from: Value::new("true"),
+        to: Value::new(to),
+        why: why.to_owned(),
+        evidence: Vec::new(),
+        brake: None,
+        tried: None,
+    }
+}
+
+#[test]
+fn a_plans_id_is_what_is_done_to_what_and_not_how_it_is_told() {
+    let id = |step: Step| Plan::new(vec![step], NOW).id;
+    let known = id(step(1, "false", "because", "5"));
+    assert_eq!(known, id(step(1, "false", "in other words", "6")));
+    assert_ne!(
+        known,
+        id(step(2, "false", "because", "5")),
+        "an edited object is another plan"
+    );
+    assert_ne!(known, id(step(1, "", "because", "5")));
+    let mut other = step(1, "false", "because", "5");
+    other.target.uid = Uid::from(2);
+    assert_ne!(
+        known,
+        id(other),
+        "another object of the name is another plan"
+    );
+}
+
+fn order() -> Order {
+    Order {
+        record: Some(1),
+        rung: Rung::ShieldWorkspaces,
+        target: target("orders", 1),
+        generation: Some(3),
+        from: Value::new("true"),
+        to: Value::new("false"),
+        dry_run: false,
+    }
+}
+
+fn seen() -> Seen {
+    Seen {
+        uid: Uid::from(1),
+        generation: 3,
+        value: Value::new("true"),
+        ..Seen::default()
+    }
+}
+
+#[test]
+fn an_order_is_carried_out_on_exactly_what_it_was_made_for() {
+    assert_eq!(order().check(Some(&seen())), Ok(()));
+    let differing: [(Option<Seen>, &str); 6] = [
+        (None, "TargetGone"),
+        (
+            Some(Seen {
+                uid: Uid::from(2),
+                ..seen()
+            }),
+            "TargetChanged",
+        ),
+        (
+            Some(Seen {
+                generation: 4,
+                ..seen()
+            }),
+            "TargetChanged",
+        ),
+        (
+            Some(Seen {
+                deleting: true,
+                ..seen()
+            }),
+            "TargetChanged",
+        ),
+        (
+            Some(Seen {
+                value: Value::none(),
+                ..seen()
+            }),
+            "TargetChanged",
+        ),
+        (
+            Some(Seen {
+                opted_out: true,
+                ..seen()
+            }),
+            "OptedOut",
+        ),
+    ];
+    for (found, word) in differing {
+        let brake = order().check(found.as_ref()).unwrap_err();
+        assert_eq!(brake.reason().as_str(), word, "{found:?}");
+    }
+}
+
+#[test]
+fn every_brake_has_a_line_in_the_table_and_every_line_a_reason() {
+    let words: Vec<&str> = Reason::ALL.iter().map(|r| r.as_str()).collect();
+    for (word, meaning, end) in TABLE {
+        assert!(words.contains(&word), "{word}");
+        assert!(!meaning.is_empty() && !end.is_empty());
+    }
+    let first = Reason::ALL
+        .iter()
+        .position(|r| *r == Reason::Observing)
+        .unwrap();
+    let last = Reason::ALL
+        .iter()
+        .position(|r| *r == Reason::WouldComeBack)
+        .unwrap();
+    for reason in &Reason::ALL[first..=last] {
+        let told = TABLE.iter().any(|(word, ..)| *word == reason.as_str());
+        assert!(told, "{}", reason.as_str());
+    }
+}
+
+#[test]
+fn clusters_that_turned_bad_together_are_counted_and_one_that_never_was_good_is_not() {
+    let key = |name: &str| RegistrationKey {
+        namespace: Text::from("kube-federation-system"),
+        name: Text::from(name),
+    };
+    let mut registry = Registry::default();
+    let mut fleet = Fleet::default();
+    let facts = |n: u128, ready| Registration {
+        uid: Uid::from(n),
+        ready,
+        ..Registration::default()
+    };
+    for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
+        registry.put(key(name), facts(n as u128, Readiness::True), NOW);
+    }
+    registry.put(key("new"), facts(9, Readiness::Absent), NOW);
+    fleet.observe(&registry, NOW);
+    assert_eq!(fleet.brake(4, 34, NOW), None);
+    registry.put(key("a"), facts(0, Readiness::False), NOW);
+    fleet.observe(&registry, NOW);
+    assert_eq!(fleet.brake(4, 34, NOW), None, "one of four is a quarter");
+    registry.put(key("b"), facts(1, Readiness::Unknown), NOW);
+    fleet.observe(&registry, NOW);
+    let brake = Brake::FleetUnhealthy {
+        bad: 2,
+        of: 4,
+        max_percent: 34,
+    };
+    assert_eq!(fleet.brake(4, 34, NOW), Some(brake));
+    assert_eq!(
+        fleet.brake(4, 34, NOW.plus_ms(super::brake::FLEET_WINDOW_MS)),
+        None
+    );
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    let state = (0..State::ALL.len()).prop_map(|i| State::ALL[i]);
+    (1_u64..4, state, 0_i64..5).prop_map(|(id, state, since)| Record {
+        id,
+        act: id,
+        plan: Text::from("plan"),
+        rung: Rung::ShieldWorkspaces,
+        target: target("orders", 1),
+        from: Value::new("true"),
+        to: Value::new("false"),
+        at: Time(0),
+        until: Time(UNDO_WITHIN_MS),
+        state,
+        since: Time(since),
+        note: String::new(),
+    })
+}
+
+proptest! {
+    /// Either place may be lost or restored: what is merged never depends on which place said it.
+    #[test]
+    fn merging_is_the_same_from_both_sides(a in prop::collection::btree_map(1_u64..4, any_record(), 0..4), b in prop::collection::btree_map(1_u64..4, any_record(), 0..4)) {
+        let list = |map: &BTreeMap<u64, Record>| -> Vec<Record> {
+            map.iter().map(|(id, r)| Record { id: *id,
+                act: *id, ..r.clone() }).collect()
+        };
+        let (a, b) = (list(&a), list(&b));
+        let one = Journal::merged(a.clone(), b.clone());
+        let other = Journal::merged(b, a);
+        prop_assert_eq!(one.records(), other.records());
+    }
+}

@@ -1,0 +1,235 @@
+//! Remediation between the decisions and the object: policy from spec and annotations, plan and journal to status, and back.
+
+use federation_health_api::{
+    FederationHealth,
+    names::{APPROVE_ANNOTATION, UNDO_ANNOTATION},
+    v1alpha1::{ActionPolicy, ActionStatus, PlanStatus, PlanStep, RemediationMode},
+};
+use federation_health_core::{
+    id::{Text, Uid},
+    remedy::{
+        Allowed, Approval, Mode, RemedyPolicy, Undo,
+        brake::Brake,
+        journal::{Record, State},
+        plan::{Plan, Step},
+        rung::{Rung, Target, Value},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    facts::time,
+    hold::clip,
+    status::{instant, wire_time},
+};
+
+/// Steps shown: with their reasons 26 KiB of the 128 that status may have.
+const MAX_STEPS: usize = 24;
+/// Records shown in status, 16 KiB; the ConfigMap has all.
+const MAX_ACTIONS: usize = 24;
+/// Bytes of a sentence.
+const MAX_TEXT: usize = 512;
+/// Bytes of a step's evidence, all lines: two lines of names are enough to recognise a cause.
+const MAX_LINE: usize = 256;
+/// Lines of a step's evidence.
+const MAX_LINES: usize = 2;
+/// Bytes of a condition's message.
+const MAX_MESSAGE: usize = 1024;
+
+/// What the owner allows.
+pub fn policy(object: &FederationHealth) -> RemedyPolicy {
+    let spec = &object.spec.remediation;
+    let actions = &spec.actions;
+    let annotation = |name: &str| {
+        object
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|a| a.get(name))
+            .map(String::as_str)
+    };
+    RemedyPolicy {
+        valid: true,
+        mode: match spec.mode {
+            RemediationMode::Observe => Mode::Observe,
+            RemediationMode::DryRun => Mode::DryRun,
+            RemediationMode::Apply => Mode::Apply,
+        },
+        actions: [
+            allowed(actions.retain_volumes),
+            allowed(actions.arm_orphan),
+            allowed(actions.shield_workspaces),
+            allowed(actions.freeze_controllers),
+            allowed(actions.disarm_namespaces),
+            allowed(actions.fix_placement),
+            allowed(actions.remove_stale_cluster),
+        ],
+        max_acts_per_hour: spec.limits.max_actions_per_hour as usize,
+        cooldown_ms: spec.limits.cooldown_seconds * 1000,
+        max_unhealthy_percent: spec.limits.max_unhealthy_percent,
+        pauses: spec
+            .pause_requests
+            .iter()
+            .map(|p| Text::from(p.name.as_str()))
+            .collect(),
+        approval: annotation(APPROVE_ANNOTATION).map(approval),
+        undo: annotation(UNDO_ANNOTATION).map(undo),
+    }
+}
+
+fn allowed(policy: ActionPolicy) -> Allowed {
+    match policy {
+        ActionPolicy::Never => Allowed::Never,
+        ActionPolicy::Approval => Allowed::Approval,
+        ActionPolicy::Automatic => Allowed::Automatic,
+    }
+}
+
+fn approval(value: &str) -> Approval {
+    let parsed = value
+        .split_once('@')
+        .and_then(|(id, until)| Some((Text::from(id.trim()), time(until.trim())?)));
+    parsed.map_or_else(
+        || Approval::Malformed(format!("the annotation {APPROVE_ANNOTATION} is not PLAN@TIME, the time as 2026-11-23T22:00:00Z")),
+        |(id, until)| Approval::Plan(id, until),
+    )
+}
+
+fn undo(value: &str) -> Undo {
+    match value.trim() {
+        "all" => Undo::All,
+        word => Rung::parse(word)
+            .map_or_else(|| Undo::Malformed(Text::from(clip(word, 64))), Undo::Rung),
+    }
+}
+
+/// The plan as status shows it.
+pub fn plan(plan: &Plan) -> PlanStatus {
+    let refusal = plan.refusal();
+    PlanStatus {
+        id: plan.id.to_string(),
+        since: Some(wire_time(plan.since)),
+        blocked_by: refusal.map(|b| b.reason().as_str().to_owned()),
+        message: refusal.map(|b| clip(&b.message(), MAX_MESSAGE).to_owned()),
+        blocked_until: refusal.and_then(Brake::ends).map(wire_time),
+        steps: plan.steps.iter().take(MAX_STEPS).map(step).collect(),
+    }
+}
+
+fn step(step: &Step) -> PlanStep {
+    let rung = step.rung;
+    let change = format!(
+        "{}: {} -> {}",
+        rung.field(),
+        clip(&step.from.to_string(), 200),
+        clip(&step.to.to_string(), 200)
+    );
+    PlanStep {
+        action: rung.as_str().to_owned(),
+        kind: step.target.kind.as_str().to_owned(),
+        namespace: namespace(&step.target),
+        name: step.target.name.to_string(),
+        uid: step.target.uid.to_string(),
+        resource_version: step.version.to_string(),
+        change: clip(&change, MAX_TEXT).to_owned(),
+        why: clip(&step.why, MAX_TEXT).to_owned(),
+        evidence: step
+            .evidence
+            .iter()
+            .take(MAX_LINES)
+            .map(|line| clip(line, MAX_LINE).to_owned())
+            .collect(),
+        reversible: rung.released() || !rung.destructive(),
+        verification: rung.verification().to_owned(),
+        undo: rung.undo().to_owned(),
+        blocked_by: step.brake.as_ref().map(|b| b.reason().as_str().to_owned()),
+        dry_run: step.tried.as_ref().map(|said| {
+            let said = if said.is_empty() { "Accepted" } else { said };
+            clip(said, MAX_TEXT).to_owned()
+        }),
+    }
+}
+
+fn namespace(target: &Target) -> Option<String> {
+    (!target.namespace.is_empty()).then(|| target.namespace.to_string())
+}
+
+/// The journal, as both of its places keep it.
+pub fn actions(records: &[Record]) -> Vec<ActionStatus> {
+    records.iter().map(action).collect()
+}
+
+/// What status shows of it: all that is in force or open, and the newest of the rest.
+pub fn shown(records: &[Record]) -> Vec<ActionStatus> {
+    let open = |r: &&Record| r.stands() || r.unsettled() || r.state.latches();
+    let mut chosen: Vec<&Record> = records
+        .iter()
+        .filter(open)
+        .rev()
+        .take(MAX_ACTIONS)
+        .collect();
+    let rest = records.iter().filter(|r| !open(r)).rev();
+    chosen.extend(rest.take(MAX_ACTIONS - chosen.len()));
+    chosen.sort_by_key(|r| r.id);
+    chosen.into_iter().map(action).collect()
+}
+
+fn action(record: &Record) -> ActionStatus {
+    ActionStatus {
+        id: record.id as i64,
+        act: record.act as i64,
+        plan: record.plan.to_string(),
+        action: record.rung.as_str().to_owned(),
+        kind: record.target.kind.as_str().to_owned(),
+        namespace: namespace(&record.target),
+        name: record.target.name.to_string(),
+        uid: record.target.uid.to_string(),
+        from: record.from.0.to_string(),
+        to: record.to.0.to_string(),
+        time: wire_time(record.at),
+        undo_until: wire_time(record.until),
+        state: record.state.as_str().to_owned(),
+        since: wire_time(record.since),
+        message: (!record.note.is_empty()).then(|| clip(&record.note, MAX_TEXT).to_owned()),
+    }
+}
+
+/// Records as they were written. A line that makes no sense is left out: nothing is done for what cannot be read.
+pub fn records(actions: &[ActionStatus]) -> Vec<Record> {
+    actions.iter().filter_map(record).collect()
+}
+
+fn record(action: &ActionStatus) -> Option<Record> {
+    let rung = Rung::parse(&action.action)?;
+    Some(Record {
+        id: u64::try_from(action.id).ok()?,
+        act: u64::try_from(action.act).ok()?,
+        plan: Text::from(action.plan.as_str()),
+        rung,
+        target: Target {
+            kind: rung.kind(),
+            namespace: Text::from(action.namespace.as_deref().unwrap_or_default()),
+            name: Text::from(action.name.as_str()),
+            uid: Uid::parse(&action.uid)?,
+        },
+        from: Value::new(&action.from),
+        to: Value::new(&action.to),
+        at: instant(&action.time),
+        until: instant(&action.undo_until),
+        state: State::parse(&action.state)?,
+        since: instant(&action.since),
+        note: action.message.clone().unwrap_or_default(),
+    })
+}
+
+/// The journal in its ConfigMap.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pages {
+    /// UID of the kube-system namespace of the cluster that it is about.
+    #[serde(default)]
+    pub cluster: String,
+    /// Records.
+    #[serde(default)]
+    pub actions: Vec<ActionStatus>,
+}

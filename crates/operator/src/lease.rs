@@ -1,0 +1,96 @@
+//! Keeps the operator's Lease while remediation is asked for, and tells until when this process may write.
+
+use std::{sync::Arc, time::Duration};
+
+use federation_health_cluster::lease::Leases;
+use federation_health_core::{
+    id::Text,
+    lease::{Election, Move},
+    remedy::Mode,
+    time::Time,
+};
+use tokio::sync::watch;
+
+use crate::{engine::Engine, metrics::Metrics};
+
+/// Looked at least this often: another process' renewals are noticed before they could be missed twice.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Keeps the Lease.
+pub struct Keeper {
+    /// Decisions and time.
+    pub engine: Arc<Engine>,
+    /// The Lease.
+    pub leases: Leases,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Until when this process may write.
+    pub until: watch::Sender<Option<Time>>,
+    /// Name of this instance.
+    pub instance: String,
+}
+
+impl Keeper {
+    /// Runs until the process ends. Where nothing is ever written, no Lease is kept.
+    pub async fn run(self) {
+        let mut election = Election::new(Text::from(self.instance.as_str()));
+        loop {
+            if self.engine.federation().remedy().mode() == Mode::Observe {
+                tokio::select! {
+                    () = self.engine.asked.notified() => {}
+                    () = tokio::time::sleep(LOOK) => {}
+                }
+                continue;
+            }
+            let pause = self.round(&mut election).await;
+            let now = self.engine.clock.now();
+            let until = election.leads_until(now);
+            if self.until.send_replace(until) != until {
+                self.engine.remedy.notify_one();
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn round(&self, election: &mut Election) -> Duration {
+        let begun = self.engine.clock.now();
+        match self.leases.read().await {
+            Ok(view) => election.observe(view, self.engine.clock.now()),
+            Err(error) => {
+                self.metrics.write_failed("lease", error.class());
+                election.failed(self.engine.clock.now());
+            }
+        }
+        let version = match election.next(begun) {
+            Move::Wait(at) => {
+                return self
+                    .engine
+                    .clock
+                    .until(at)
+                    .clamp(Duration::from_millis(100), LOOK);
+            }
+            Move::Create => None,
+            Move::Write(version) => Some(version),
+        };
+        match self
+            .leases
+            .write(election.me(), version.as_deref(), begun)
+            .await
+        {
+            Ok(view) => election.wrote(view, begun),
+            Err(error) => {
+                self.metrics.write_failed("lease", error.class());
+                tracing::warn!(class = error.class(), %error, "the lease could not be written");
+                election.failed(self.engine.clock.now());
+            }
+        }
+        match election.next(self.engine.clock.now()) {
+            Move::Wait(at) => self
+                .engine
+                .clock
+                .until(at)
+                .clamp(Duration::from_millis(100), LOOK),
+            _ => Duration::from_millis(100),
+        }
+    }
+}

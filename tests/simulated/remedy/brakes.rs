@@ -1,0 +1,208 @@
+//! What holds it back.
+
+use federation_health_core::remedy::brake::TABLE;
+use federation_health_tests::guarded::root;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_done_by_default_and_the_reason_is_said() {
+    for (mode, actions, reason) in [
+        ("Observe", json!({"freezeControllers": "Automatic"}), None),
+        ("Apply", json!({}), Some("ActionNever")),
+        (
+            "Apply",
+            json!({"shieldWorkspaces": "Approval", "freezeControllers": "Approval"}),
+            Some("NotApproved"),
+        ),
+    ] {
+        let world = calm(mode, actions).await;
+        world.double().unwrap();
+        pass(Duration::from_secs(1)).await;
+        let health = world.health().unwrap();
+        let found = condition(&health, "RemediationAllowed").map(|(_, reason)| reason);
+        assert_eq!(found.as_deref(), reason, "{mode}");
+        pass(RAGE).await;
+        assert!(acts(&world).is_empty());
+    }
+}
+
+fn annotate(
+    world: &World,
+    resource: &federation_health_sim::Resource,
+    namespace: &str,
+    name: &str,
+    annotation: &str,
+    value: &str,
+) {
+    let patch = json!({"metadata": {"annotations": {annotation: value}}});
+    world
+        .sim
+        .admin()
+        .merge(resource, namespace, name, patch)
+        .unwrap();
+}
+
+async fn planned(world: &World) -> String {
+    let health = world
+        .wait("a plan", SOON, |h| {
+            h.status.as_ref().is_some_and(|s| s.plan.is_some())
+        })
+        .await
+        .unwrap();
+    health.status.unwrap().plan.unwrap().id
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_counts_for_its_plan_until_it_expires() {
+    let world = calm("Apply", json!({"freezeControllers": "Approval"})).await;
+    let before = uids(&world);
+    world.double().unwrap();
+    let id = planned(&world).await;
+    let approve = |value: &str| {
+        annotate(
+            &world,
+            &resources::FEDERATION_HEALTHS,
+            "",
+            "default",
+            "federationhealth.io/approve",
+            value,
+        );
+    };
+    let at = |seconds: i64| {
+        (world.sim.clock().now() + Duration::from_secs(seconds.unsigned_abs())).to_string()
+    };
+    for wrong in [
+        format!("{id}@2020-01-01T00:00:00Z"),
+        id.clone(),
+        format!("0123456789@{}", at(600)),
+        format!("{id}@{}", at(200_000)),
+    ] {
+        approve(&wrong);
+        pass(Duration::from_secs(1)).await;
+        let health = world.health().unwrap();
+        assert_eq!(
+            condition(&health, "RemediationAllowed").unwrap().1,
+            "NotApproved",
+            "{wrong}"
+        );
+        assert!(acts(&world).is_empty(), "{wrong}");
+    }
+    approve(&format!("{id}@{}", at(600)));
+    world
+        .wait("the freeze", SOON, |h| {
+            state_of(h, "FreezeControllers") == ["Verified"]
+        })
+        .await
+        .unwrap();
+    pass(RAGE).await;
+    nothing_was_lost(&world, &before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_an_opt_out_and_a_keeper_are_each_respected() {
+    let all = json!({"shieldWorkspaces": "Automatic", "freezeControllers": "Automatic"});
+    let world = calm("Apply", all.clone()).await;
+    let mut paused = spec("Apply", &all);
+    paused["remediation"]["pauseRequests"] =
+        json!([{"name": "night-shift", "reason": "change freeze"}]);
+    federation_health_tests::simulated::set_spec(&world.sim, "default", &paused).unwrap();
+    pass(Duration::from_secs(1)).await;
+    world.double().unwrap();
+    pass(Duration::from_secs(1)).await;
+    let health = world.health().unwrap();
+    assert_eq!(
+        condition(&health, "RemediationAllowed").unwrap().1,
+        "Paused"
+    );
+    assert!(is(&health, "Paused", "True"));
+    pass(SOON).await;
+    assert!(acts(&world).is_empty());
+
+    let world = calm("Apply", json!({"shieldWorkspaces": "Automatic"})).await;
+    annotate(
+        &world,
+        &resources::WORKSPACES,
+        "",
+        "orders",
+        "federationhealth.io/opt-out",
+        "true",
+    );
+    world.double().unwrap();
+    world
+        .wait("the other's shield", SOON, |h| {
+            state_of(h, "ShieldWorkspaces") == ["Verified"]
+        })
+        .await
+        .unwrap();
+    assert_eq!(managed(&world, "orders").as_deref(), Some("true"));
+    assert_eq!(managed(&world, "payments").as_deref(), Some("false"));
+
+    let world = calm("Apply", json!({"freezeControllers": "Automatic"})).await;
+    annotate(
+        &world,
+        &resources::DEPLOYMENTS,
+        PLANE,
+        MANAGER,
+        "argocd.argoproj.io/tracking-id",
+        "kubefed",
+    );
+    world.double().unwrap();
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(
+        condition(&world.health().unwrap(), "RemediationAllowed")
+            .unwrap()
+            .1,
+        "KeptByAnother"
+    );
+    assert!(acts(&world).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_scales_kubefed_back_is_not_fought() {
+    let world = calm("Apply", json!({"freezeControllers": "Automatic"})).await;
+    world.double().unwrap();
+    world
+        .wait("the freeze", SOON, |h| {
+            state_of(h, "FreezeControllers") == ["Verified"]
+        })
+        .await
+        .unwrap();
+    pass(Duration::from_secs(10)).await;
+    world
+        .sim
+        .admin()
+        .scale(&resources::DEPLOYMENTS, PLANE, MANAGER, 1)
+        .unwrap();
+    world
+        .wait("the latch", SOON, |h| {
+            state_of(h, "FreezeControllers") == ["Contested"]
+        })
+        .await
+        .unwrap();
+    pass(Duration::from_mins(11)).await;
+    assert_eq!(acts(&world).len(), 1, "one act, and never again");
+    let health = world.health().unwrap();
+    assert_eq!(
+        condition(&health, "RemediationAllowed").unwrap().1,
+        "Contested"
+    );
+    assert!(world.operator.as_ref().unwrap().lives());
+}
+
+#[test]
+fn the_documented_brakes_are_those_of_the_code() {
+    let text = std::fs::read_to_string(root().join("docs/remediation.md")).unwrap();
+    let (_, rest) = text
+        .split_once("<!-- brakes: generated from crates/core/src/remedy/brake.rs -->\n")
+        .unwrap();
+    let (documented, _) = rest.split_once("<!-- /brakes -->").unwrap();
+    let mut table = "| brake | it holds while | it ends |\n|---|---|---|\n".to_owned();
+    for (brake, holds, ends) in TABLE {
+        table += &["| `", brake, "` | ", holds, " | ", ends, " |\n"].concat();
+    }
+    assert_eq!(
+        documented, table,
+        "replace the table by the one on the right"
+    );
+}
