@@ -87,10 +87,15 @@ impl Federation {
     /// KubeFed's status of a FederatedWorkspace: the names that its placement leaves out and that wait for its removal.
     pub(crate) fn witness(&mut self, workspace: &Text, waiting: Box<[Text]>, now: Time) {
         let workspace = self.shared_name(workspace);
-        let parties = waiting.to_vec();
+        // Of this server's own Workspaces the UIDs tell; KubeFed's status also counts the deletions that were refused.
+        let elsewhere = waiting
+            .iter()
+            .filter(|name| self.registry.is_elsewhere(name));
+        let elsewhere = elsewhere.cloned().collect();
+        let parties = waiting;
         if self
             .witnesses
-            .hear(&workspace, waiting, self.wish(&workspace), now)
+            .hear(&workspace, elsewhere, self.wish(&workspace), now)
         {
             self.ledger.suspect(&workspace, now);
         }

@@ -124,6 +124,14 @@ impl Registry {
         real.host || self.host_unknown()
     }
 
+    /// No registration of this server bears this name.
+    pub(crate) fn is_elsewhere(&self, name: &Text) -> bool {
+        let here = |real: &RealCluster| {
+            self.is_here(real) && real.members.iter().any(|key| key.name == *name)
+        };
+        !self.real.iter().any(here)
+    }
+
     /// The placement selects this server through at least one registration. Before the registrations are read, any name may
     /// be this server's.
     pub(crate) fn places_here(&self, own: &Placement) -> bool {

@@ -84,3 +84,19 @@ fn removals_that_lie_far_apart_are_no_loop() {
     }
     assert_eq!(bed.codes(), [] as [&str; 0]);
 }
+
+#[test]
+fn deletions_that_are_refused_here_are_no_loop_whatever_kubefed_says() {
+    let mut bed = Bed::quiet();
+    bed.double();
+    for _ in 0..10 {
+        let waiting = |names: &[&str]| {
+            Change::Witness(text("orders"), names.iter().map(|n| text(n)).collect())
+        };
+        bed.apply(waiting(&["produce-trt"]));
+        bed.pass(1000);
+        bed.apply(waiting(&[]));
+        bed.pass(1000);
+    }
+    assert!(!bed.codes().contains(&"FH001"), "{:?}", bed.codes());
+}
