@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use clap::ValueEnum;
 use federation_health_api::{FederationHealth, FederationHealthSpec};
-use federation_health_cluster::probe::{Dial, DialRequest, ProbeError, Probed};
+use federation_health_cluster::{
+    probe::{Dial, DialRequest, ProbeError, Probed},
+    rbac::OPERATOR_NAMESPACE,
+};
 use federation_health_core::time::Time;
 use federation_health_operator::{
     clock::Clock,
@@ -114,6 +117,8 @@ impl Stage {
             events: Events::none(),
             listen: None,
             object: "default".to_owned(),
+            namespace: OPERATOR_NAMESPACE.to_owned(),
+            instance: "demo".to_owned(),
             create_default: false,
         };
         let parts = run::start(around).map_err(|e| Error::parse("start the operator", e))?;
