@@ -12,7 +12,7 @@ use federation_health_tests::{
         bed::{Bed, How},
         contents::{self, Contents},
         disturbance::Disturbance,
-        held, never, planes,
+        frozen, held, never, planes,
         registered::{self, under},
         stays::{self, Held},
         table::{Figures, Table},
@@ -65,6 +65,13 @@ async fn a_durable_hold_outlives_servers_operators_and_objects() {
     print("stays", stays.unwrap());
     let always = always::without_operator(&bed, Activated::ByOperator).await;
     print("always", always.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_hold_a_frozen_kubefed_deletes_nothing_and_comes_back_as_it_was() {
+    let options = FederationOptions::with_kubefed(KubefedVersion::V0_10_0);
+    let bed = Bed::start(options, Options::default()).await.unwrap();
+    print("frozen", frozen::saved(&bed).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ pub mod contents;
 pub mod disturbance;
 pub mod faults;
 pub mod figures;
+pub mod frozen;
 pub mod held;
 pub mod honest;
 pub mod members;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use federation_health_api::FederationHealth;
 use federation_health_testbed::{
     error::{Error, Result},
     workspace::Snapshot,
@@ -41,11 +42,6 @@ pub async fn saved(bed: &Bed, how: How) -> Result<Figures> {
     bed.unregister().await?;
     bed.calm().await?;
     let released = removed.elapsed();
-    let well = |h: &_| {
-        ["Ready", "Healthy"]
-            .iter()
-            .all(|type_| condition(h, type_).is_some_and(|(status, _)| status == "True"))
-    };
     bed.guard.wait("Ready and Healthy", LATE, well).await?;
     record.no_workspace_deleted()?;
     record.no_namespace_lost().await?;
@@ -70,7 +66,14 @@ pub async fn saved(bed: &Bed, how: How) -> Result<Figures> {
     Ok(figures)
 }
 
-fn same_uids(before: &Snapshot, after: &Snapshot) -> Result<()> {
+/// Ready and Healthy.
+pub(super) fn well(health: &FederationHealth) -> bool {
+    ["Ready", "Healthy"]
+        .iter()
+        .all(|type_| condition(health, type_).is_some_and(|(status, _)| status == "True"))
+}
+
+pub(super) fn same_uids(before: &Snapshot, after: &Snapshot) -> Result<()> {
     let uids = |s: &Snapshot| -> Vec<(String, String)> {
         let workspaces = s.workspaces.iter().map(|(n, w)| (n.clone(), w.uid.clone()));
         let namespaces = s.namespaces.iter().map(|(n, x)| (n.clone(), x.uid.clone()));

@@ -15,16 +15,17 @@ use super::{
     bed::{Bed, How},
     contents::{self, Contents},
     disturbance::Disturbance,
-    held, never, planes, registered,
+    frozen, held, never, planes, registered,
     stays::{self, Held},
     table::{Figures, Table},
 };
 use crate::guarded::Options;
 
 /// Every variant, and how often it is repeated if nothing else is said.
-pub const VARIANTS: [(&str, usize); 9] = [
+pub const VARIANTS: [(&str, usize); 10] = [
     ("registered", 20),
     ("held", 20),
+    ("frozen", 5),
     ("stays", 5),
     ("contents", 5),
     ("armed", 5),
@@ -40,6 +41,11 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
     match name {
         "registered" => registered_runs(runs).await,
         "held" => held_runs(runs).await,
+        "frozen" => {
+            let start = async || with(KubefedVersion::V0_10_0).await;
+            let run = async |bed: &mut Bed, _| frozen::saved(bed).await;
+            repeat("no hold, KubeFed frozen", runs, start, run).await
+        }
         "stays" => stays_runs(runs).await,
         "contents" => contents_runs(runs).await,
         "armed" => {

@@ -1,0 +1,115 @@
+//! No hold at all, as below Kubernetes 1.30: KubeFed itself is stopped while the cause stands, and started again after it.
+
+use std::time::Duration;
+
+use federation_health_api::FederationHealth;
+use federation_health_testbed::{
+    audit::AuditEvent,
+    error::{Attempt as _, Error, Result},
+    kinds,
+};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use serde_json::{Value, json};
+
+use super::{
+    bed::{Bed, How, LATE, SOON},
+    figures::milliseconds,
+    held::{same_uids, well},
+    table::Figures,
+    verdict,
+};
+use crate::guarded::{USER, observing};
+
+/// An unhindered KubeFed deletes 11 to 20 s after a registration.
+const RAGE: Duration = Duration::from_secs(30);
+/// KubeFed's Deployment.
+const MANAGER: &str = "kubefed-controller-manager";
+/// The rung, as `status.actions` has it.
+const FREEZE: &str = "FreezeControllers";
+
+/// The incident with `freezeControllers: Automatic` and no hold.
+///
+/// # Errors
+/// Something was deleted, KubeFed was not stopped, or it did not come back as it was.
+pub async fn saved(bed: &Bed) -> Result<Figures> {
+    bed.set_spec(&freezing()).await?;
+    bed.guard.wait("Ready and Healthy", LATE, well).await?;
+    let before = replicas(bed).await?;
+    let record = bed.record().await?;
+    let verdict = verdict::register_and_wait(bed, &record, How::AsItIs).await?;
+    bed.guard
+        .wait("the freeze, verified", SOON, |h| is(h, "Verified"))
+        .await?;
+    let frozen = record.matching(scales)?;
+    let [scaled] = &frozen[..] else {
+        return Err(Error::refused(format!(
+            "one write to the Deployment's scale, and not {frozen:?}"
+        )));
+    };
+    if scaled.request.as_ref().is_none_or(unguarded) {
+        return Err(Error::refused(format!(
+            "a write without uid and resourceVersion: {scaled:?}"
+        )));
+    }
+    tokio::time::sleep(RAGE).await;
+    if replicas(bed).await? != Some(0) {
+        return Err(Error::refused("KubeFed runs, although it was stopped"));
+    }
+    let removed = std::time::Instant::now();
+    bed.unregister().await?;
+    bed.guard
+        .wait("the thaw", LATE, |h| is(h, "Undone"))
+        .await?;
+    let thawed = removed.elapsed();
+    if replicas(bed).await? != before {
+        return Err(Error::refused("KubeFed has other replicas than before"));
+    }
+    bed.guard.wait("Ready and Healthy", LATE, well).await?;
+    record.no_workspace_deleted()?;
+    record.no_namespace_lost().await?;
+    same_uids(&record.before, &bed.federation.snapshot().await?)?;
+    Ok(vec![
+        ("registration to verdict [ms]", verdict.named_after),
+        (
+            "registration to KubeFed scaled to zero [ms]",
+            milliseconds(verdict.created, scaled.reached),
+        ),
+        ("removal of the cause to thaw [s]", thawed.as_secs_f64()),
+    ])
+}
+
+fn freezing() -> Value {
+    let mut spec = observing();
+    spec["hold"] = json!({"releaseAfterSeconds": 1});
+    spec["remediation"] = json!({"mode": "Apply", "actions": {"freezeControllers": "Automatic"}});
+    spec
+}
+
+fn is(health: &FederationHealth, state: &str) -> bool {
+    let actions = health.status.iter().flat_map(|s| &s.actions);
+    let mut states = actions.filter(|a| a.action == FREEZE).map(|a| &a.state);
+    states.next().is_some_and(|found| found == state)
+}
+
+fn scales(event: &AuditEvent) -> bool {
+    event.user == USER
+        && event.object.resource == "deployments"
+        && event.verb != "get"
+        && !event.dry_run
+        && event.took_effect()
+}
+
+fn unguarded(body: &Value) -> bool {
+    let text = body.to_string();
+    !(text.contains("uid") && text.contains("resourceVersion"))
+}
+
+async fn replicas(bed: &Bed) -> Result<Option<i32>> {
+    let api: Api<Deployment> = Api::namespaced(bed.federation.client(), kinds::KUBEFED_NAMESPACE);
+    let found = api
+        .get(MANAGER)
+        .await
+        .attempt(|| "read KubeFed's Deployment")?;
+    Ok(found.spec.and_then(|spec| spec.replicas))
+}
