@@ -40,6 +40,17 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Every class.
+    pub const CLASSES: [&str; 7] = [
+        "Invalid",
+        "Unreachable",
+        "Timeout",
+        "Denied",
+        "NotFound",
+        "Conflict",
+        "Refused",
+    ];
+
     /// Class, for metrics and for what to do next.
     pub fn class(&self) -> &'static str {
         match self {

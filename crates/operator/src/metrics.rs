@@ -1,5 +1,6 @@
 //! Prometheus metrics: an owned registry, and labels from finite sets alone.
 
+use federation_health_cluster::call::CallError;
 use federation_health_core::{
     assess::{Assessment, Truth},
     effect::Rule,
@@ -154,6 +155,13 @@ impl Metrics {
         info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         for rule in Rule::ALL {
             metrics.rule(rule, false, false, 0);
+        }
+        // A counter that appears with its first failure has no increase that an alert could see.
+        for operation in ["hold", "durable", "status"] {
+            for class in CallError::CLASSES {
+                let failures = &metrics.write_failures;
+                failures.with_label_values(&[operation, class]).inc_by(0);
+            }
         }
         Ok(metrics)
     }
