@@ -26,6 +26,9 @@ use super::{
 };
 use crate::guarded::{self, Guarded, Options, USER, holding, holds};
 
+/// The durable layer is in force within a second after its binding was switched, and `HoldReady` speaks of the former wish
+/// until the new one is proven.
+const IN_FORCE: Duration = Duration::from_secs(2);
 /// How late the operator learns what is wished for.
 const DELAY: Duration = Duration::from_secs(2);
 /// Longest that a hold may outlive its explanation.
@@ -103,10 +106,9 @@ impl Honest {
         self.guard
             .wait("the spec to be taken", SOON, proven)
             .await?;
-        self.guard
-            .wait_condition("HoldReady", "True", LATE)
-            .await
-            .map(drop)
+        self.guard.wait_condition("HoldReady", "True", LATE).await?;
+        tokio::time::sleep(IN_FORCE).await;
+        Ok(())
     }
 
     /// Makes four Workspaces, deletes in every honest way, and waits for all of it to finish.
