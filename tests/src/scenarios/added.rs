@@ -61,7 +61,8 @@ async fn lost(bed: &Bed, record: &Record<'_>, workspace: &str) -> Result<Duratio
     production(bed, "legacy-lost").await?;
     let begun = Instant::now();
     add(bed, "legacy-lost", workspace).await?;
-    wait::until("the added namespace to be lost", SOON, || async {
+    // KubeFed and the collector may be waiting out a back-off from an earlier loop.
+    wait::until("the added namespace to be lost", LATE, || async {
         let lost = record.losses("Namespace");
         Ok(match lost.iter().any(|loss| loss.name == "legacy-lost") {
             true => Look::Done(()),
