@@ -127,6 +127,24 @@ impl<'a> Call<'a> {
         }
     }
 
+    pub(crate) fn post(client: &'a Client, uri: String, body: Vec<u8>, deadline: Duration) -> Self {
+        Self {
+            method: Method::POST,
+            content_type: Some(JSON),
+            body,
+            ..Self::get(client, uri, deadline)
+        }
+    }
+
+    /// None if there is no such object.
+    pub(crate) async fn find<T: DeserializeOwned>(self) -> Result<Option<T>, CallError> {
+        match self.read().await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.code() == Some(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) async fn read<T: DeserializeOwned>(self) -> Result<T, CallError> {
         let bytes = self.send().await?;
         serde_json::from_slice(&bytes).map_err(CallError::Json)

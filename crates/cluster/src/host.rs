@@ -190,12 +190,8 @@ impl Host {
             "kind": kind,
             "metadata": {"name": self.name},
         });
-        let call = Call {
-            method: http::Method::POST,
-            content_type: Some(crate::call::JSON),
-            body: serde_json::to_vec(&body).map_err(CallError::Json)?,
-            ..Call::get(&self.client, path.to_owned(), WRITE_DEADLINE)
-        };
+        let body = serde_json::to_vec(&body).map_err(CallError::Json)?;
+        let call = Call::post(&self.client, path.to_owned(), body, WRITE_DEADLINE);
         match call.send().await {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some(409) => Ok(false),
@@ -239,16 +235,13 @@ impl Host {
     }
 
     async fn desired(&self, path: &str, name: &str) -> Result<Option<Desired>, CallError> {
-        match Call::get(&self.client, format!("{path}/{name}"), READ_DEADLINE)
-            .read::<foreign::FederatedObject>()
-            .await
-        {
-            Ok(object) => facts::desired(&object)
-                .map(|(_, desired)| Some(desired))
-                .map_err(|error| CallError::Answer(Box::new(error))),
-            Err(error) if error.code() == Some(404) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let uri = format!("{path}/{name}");
+        let found: Option<foreign::FederatedObject> =
+            Call::get(&self.client, uri, READ_DEADLINE).find().await?;
+        found
+            .map(|object| facts::desired(&object).map(|(_, desired)| desired))
+            .transpose()
+            .map_err(|error| CallError::Answer(Box::new(error)))
     }
 
     /// Lists what a release could lose: consistently, without resourceVersion.

@@ -7,7 +7,6 @@ use federation_health_core::{
     lease::{DURATION_MS, LeaseView},
     time::Time,
 };
-use http::Method;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use serde_json::{Value, json};
@@ -41,11 +40,7 @@ impl Leases {
     /// See [`CallError`].
     pub async fn read(&self) -> Result<Option<LeaseView>, CallError> {
         let call = Call::get(&self.client, format!("{}/{NAME}", self.path), DEADLINE);
-        match call.read::<Value>().await {
-            Ok(object) => Ok(Some(view(&object))),
-            Err(error) if error.code() == Some(404) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(call.find::<Value>().await?.as_ref().map(view))
     }
 
     /// Makes it, or takes or renews it if it still has this resourceVersion.
@@ -69,12 +64,8 @@ impl Leases {
                 let body = json!({
                     "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": NAME}, "spec": spec,
                 });
-                Call {
-                    method: Method::POST,
-                    content_type: Some(JSON),
-                    body: serde_json::to_vec(&body).map_err(CallError::Json)?,
-                    ..Call::get(&self.client, self.path.clone(), DEADLINE)
-                }
+                let body = serde_json::to_vec(&body).map_err(CallError::Json)?;
+                Call::post(&self.client, self.path.clone(), body, DEADLINE)
             }
             Some(version) => {
                 let body = json!({"metadata": {"resourceVersion": version}, "spec": spec});

@@ -1,7 +1,7 @@
 //! The writes of remediation to other people's objects. Each reads its target live, checks the order against what it reads,
 //! carries that object's uid and resourceVersion as preconditions, has a deadline, and is never repeated here.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use federation_health_api::names::{MANAGED_LABEL, OPT_OUT_ANNOTATION, REMEDY_MANAGER};
 use federation_health_core::{
@@ -63,14 +63,9 @@ impl Hands {
     }
 
     async fn read(&self, target: &Target) -> Result<Option<Json>, CallError> {
-        match Call::get(&self.client, path(target), READ_DEADLINE)
-            .read()
+        Call::get(&self.client, path(target), READ_DEADLINE)
+            .find()
             .await
-        {
-            Ok(object) => Ok(Some(object)),
-            Err(error) if error.code() == Some(404) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// Carries an order out. `left` is what remains of the right to write, the lease's.
@@ -275,6 +270,3 @@ fn change(order: &Order, object: &Json) -> Result<Json, serde_json::Error> {
         Rung::RemoveStaleCluster => Json::Null,
     })
 }
-
-/// Targets by what was found; one that could not be read is left out.
-pub type Found = BTreeMap<(Rung, Target), Option<Seen>>;

@@ -367,10 +367,14 @@ impl Registry {
         }
     }
 
-    pub(crate) fn put_home(&mut self, name: Text, home: Option<Home>) -> bool {
+    pub(crate) fn put_home(&mut self, name: Text, home: Option<Home>) {
         match home {
-            Some(home) => self.homes.put(name, home) != Put::Same,
-            None => self.homes.remove(&name).is_some(),
+            Some(home) => {
+                self.homes.put(name, home);
+            }
+            None => {
+                self.homes.remove(&name);
+            }
         }
     }
 

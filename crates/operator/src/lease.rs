@@ -16,6 +16,9 @@ use crate::{engine::Engine, metrics::Metrics};
 /// Looked at least this often: another process' renewals are noticed before they could be missed twice.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// And at most this often, whatever goes wrong.
+const SHORTEST: Duration = Duration::from_millis(100);
+
 /// Keeps the Lease.
 pub struct Keeper {
     /// Decisions and time.
@@ -63,11 +66,7 @@ impl Keeper {
         }
         let version = match election.next(begun) {
             Move::Wait(at) => {
-                return self
-                    .engine
-                    .clock
-                    .until(at)
-                    .clamp(Duration::from_millis(100), LOOK);
+                return self.pause(at);
             }
             Move::Create => None,
             Move::Write(version) => Some(version),
@@ -85,12 +84,12 @@ impl Keeper {
             }
         }
         match election.next(self.engine.clock.now()) {
-            Move::Wait(at) => self
-                .engine
-                .clock
-                .until(at)
-                .clamp(Duration::from_millis(100), LOOK),
-            _ => Duration::from_millis(100),
+            Move::Wait(at) => self.pause(at),
+            _ => SHORTEST,
         }
+    }
+
+    fn pause(&self, until: Time) -> Duration {
+        self.engine.clock.until(until).clamp(SHORTEST, LOOK)
     }
 }

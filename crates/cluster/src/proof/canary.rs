@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Layer, Part, Prover, Wanted, by_admission, fault};
-use crate::call::{Call, CallError, JSON};
+use crate::call::{Call, CallError};
 
 /// One request; the usual answer takes milliseconds.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
@@ -97,16 +97,9 @@ impl Prover {
     pub(super) async fn create_config_map(&self, metadata: &Value) -> Result<(), Proof> {
         let what = format!("create {}", metadata["name"]);
         let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
-        let call = Call {
-            method: Method::POST,
-            content_type: Some(JSON),
-            body: serde_json::to_vec(&body).map_err(|e| fault(&what, &CallError::Json(e)))?,
-            ..Call::get(
-                &self.client,
-                format!("{}?fieldManager={MANAGER}", self.config_maps()),
-                DEADLINE,
-            )
-        };
+        let body = serde_json::to_vec(&body).map_err(|e| fault(&what, &CallError::Json(e)))?;
+        let uri = format!("{}?fieldManager={MANAGER}", self.config_maps());
+        let call = Call::post(&self.client, uri, body, DEADLINE);
         match call.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some(409) => Ok(()),

@@ -76,9 +76,6 @@ async fn supported(client: &Client) -> Result<(), Proof> {
 
 async fn object(client: &Client, resource: &str, name: &str) -> Result<Option<Value>, Proof> {
     let uri = format!("{GROUP}/{resource}/{name}");
-    match Call::get(client, uri, DEADLINE).read().await {
-        Ok(object) => Ok(Some(object)),
-        Err(error) if error.code() == Some(404) => Ok(None),
-        Err(error) => Err(fault(&format!("get {resource} {name}"), &error)),
-    }
+    let found = Call::get(client, uri, DEADLINE).find().await;
+    found.map_err(|error| fault(&format!("get {resource} {name}"), &error))
 }

@@ -9,11 +9,10 @@ use federation_health_core::{
     remedy::{Loaded, journal::Record},
 };
 use federation_health_index::remedy::{Pages, actions, records, shown};
-use http::Method;
 use serde_json::{Value as Json, json};
 
 use super::{Hands, READ_DEADLINE, WRITE_DEADLINE, said};
-use crate::call::{APPLY, Call, CallError, JSON, MERGE};
+use crate::call::{APPLY, Call, CallError, MERGE};
 
 /// Why the journal could not be written.
 #[derive(Debug)]
@@ -53,14 +52,11 @@ impl Hands {
 
     /// An object, or null if it does not exist.
     async fn get(&self, path: &str) -> Result<Json, String> {
-        match Call::get(&self.client, path.to_owned(), READ_DEADLINE)
-            .read()
-            .await
-        {
-            Ok(object) => Ok(object),
-            Err(error) if error.code() == Some(404) => Ok(Json::Null),
-            Err(error) => Err(said("read the journal", &error)),
-        }
+        let call = Call::get(&self.client, path.to_owned(), READ_DEADLINE);
+        let found = call.find().await;
+        Ok(found
+            .map_err(|error| said("read the journal", &error))?
+            .unwrap_or_default())
     }
 
     fn status_path(&self) -> String {
@@ -108,16 +104,9 @@ impl Hands {
         let data = json!({JOURNAL_KEY: serde_json::to_string(pages)?});
         let Some(version) = version else {
             let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": JOURNAL}, "data": data});
-            return Ok(Call {
-                method: Method::POST,
-                content_type: Some(JSON),
-                body: serde_json::to_vec(&body)?,
-                ..Call::get(
-                    &self.client,
-                    format!("{}?fieldManager={JOURNAL_MANAGER}", self.journals),
-                    WRITE_DEADLINE,
-                )
-            });
+            let uri = format!("{}?fieldManager={JOURNAL_MANAGER}", self.journals);
+            let body = serde_json::to_vec(&body)?;
+            return Ok(Call::post(&self.client, uri, body, WRITE_DEADLINE));
         };
         let body = json!({"metadata": {"resourceVersion": version}, "data": data});
         let uri = format!("{}/{JOURNAL}?fieldManager={JOURNAL_MANAGER}", self.journals);

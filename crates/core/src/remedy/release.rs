@@ -5,7 +5,6 @@ use super::{
     brake::Brake,
     follow::NOT_SEEN,
     journal::{Record, State},
-    policy::Undo,
     rung::Rung,
 };
 use crate::{federation::Federation, time::Time};
@@ -157,18 +156,6 @@ impl Remedy {
             )
             .filter(|at| *at > now)
             .min()
-    }
-
-    /// What the annotation asks for is done: it may be taken off.
-    pub fn undo_done(&self) -> bool {
-        let asked = |undo: &Undo| {
-            !self.journal.records().iter().any(|r| {
-                (r.stands() || r.unsettled())
-                    && undo.covers(r.rung)
-                    && r.rung != Rung::RemoveStaleCluster
-            })
-        };
-        self.policy.undo.as_ref().is_some_and(asked)
     }
 }
 
