@@ -1,6 +1,7 @@
 //! Objects to facts, spec to policy, assessment to status.
 
 pub mod ca;
+pub mod changes;
 pub mod endpoint;
 pub mod facts;
 pub mod hold;

@@ -7,6 +7,7 @@ use std::{
 
 use federation_health_api::foreign::ResourceType;
 use federation_health_core::{id::Text, objects::FEDERATED_WORKSPACE};
+use federation_health_index::changes::{is_readable, path};
 use tokio::sync::Notify;
 
 /// Kinds watched at once: KubeSphere federates 26, and each costs one watch on the API server.
@@ -35,7 +36,7 @@ impl Kinds {
             .unwrap_or_else(PoisonError::into_inner);
         let key = (namespace.clone(), name.clone());
         let entry = federated
-            .filter(|kind| watched(kind, target))
+            .filter(|kind| is_readable(kind, target))
             .map(|kind| (Text::from(kind.kind.as_str()), path(kind)));
         let changed = match entry {
             Some(entry) => map.insert(key, entry.clone()).as_ref() != Some(&entry),
@@ -61,19 +62,6 @@ impl Kinds {
         let others = map.values().filter(|_| all).cloned();
         others.take(MAX_KINDS).chain([workspace]).collect()
     }
-}
-
-/// Kinds whose templates hold credentials, Secrets in plaintext and Users by their password's hash: never listed.
-const NEVER: [&str; 2] = ["Secret", "User"];
-
-fn watched(kind: &ResourceType, target: &str) -> bool {
-    let known = !kind.group.is_empty() && !kind.version.is_empty() && !kind.plural_name.is_empty();
-    let never = |word: &str| NEVER.contains(&word.strip_prefix("Federated").unwrap_or(word));
-    known && !never(target) && !never(&kind.kind) && kind.plural_name != "federatedsecrets"
-}
-
-fn path(kind: &ResourceType) -> String {
-    format!("/apis/{}/{}/{}", kind.group, kind.version, kind.plural_name)
 }
 
 /// Shared by the reader of FederatedTypeConfigs and the task that starts and stops watches.

@@ -1,17 +1,16 @@
-//! The kinds that are read, and what an object of each means to the decisions. The operator's readers say the same of its
-//! watches; what an object amounts to comes from index in both.
+//! The kinds that are read, and what an object of each means to the decisions, as index has it for the operator's watches.
 
 use federation_health_api::{
     foreign,
     names::{FEDERATED_WORKSPACES, KUBEFED_PLANE_LABEL, KUBEFED_PLANE_VALUE},
 };
 use federation_health_core::{
-    facts::{Change, Feed, ObjectKey},
-    id::{Text, Uid},
+    facts::{Change, Feed},
+    id::Text,
     objects::FEDERATED_WORKSPACE,
     placement::Selector,
 };
-use federation_health_index::facts;
+use federation_health_index::changes::{self, holds_credentials};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -79,7 +78,9 @@ impl Kind {
             {
                 Self::Definition
             }
-            ("types.kubefed.io", kind) if !secret(kind) => Self::Federated(Text::from(kind)),
+            ("types.kubefed.io", kind) if !holds_credentials(kind) => {
+                Self::Federated(Text::from(kind))
+            }
             _ => return None,
         })
     }
@@ -144,110 +145,34 @@ impl Kind {
         gone: bool,
         ignore: Option<&Selector>,
     ) -> Result<Vec<Change>, String> {
-        let changes = match self {
-            Self::Registration => {
-                let view: foreign::KubeFedCluster = read(object)?;
-                let (key, facts) = facts::registration(&view);
-                let looked = facts::looked_at(&view).filter(|_| !gone);
-                let looked = looked.map(|at| Change::LookedAt(key.namespace.clone(), at));
-                let mut changes: Vec<Change> = looked.into_iter().collect();
-                changes.push(Change::Registration(key, (!gone).then_some(facts)));
-                changes
-            }
-            Self::Config => {
-                let config: foreign::KubeFedConfig = read(object)?;
-                let namespace = config.metadata.namespace.unwrap_or_default();
-                vec![Change::Config(Text::from(namespace), !gone)]
-            }
-            Self::Type => {
-                let (namespace, name, kind) = facts::federated_type(&read(object)?);
-                vec![Change::Type(namespace, name, kind.filter(|_| !gone))]
-            }
-            Self::Cluster => {
-                let (name, facts) = facts::cluster(&read(object)?);
-                vec![Change::Cluster(name, (!gone).then_some(facts))]
-            }
+        Ok(match self {
+            Self::Registration => changes::registration(&read(object)?, gone),
+            Self::Config => vec![changes::config(&read(object)?, gone)],
+            Self::Type => vec![changes::federated_type(&read(object)?, gone)],
+            Self::Cluster => vec![changes::cluster(&read(object)?, gone)],
             Self::Template => {
-                let (key, desired) = desired(object)?;
-                vec![Change::Template(key.name, (!gone).then_some(desired))]
+                vec![changes::template(&read(object)?, gone).map_err(|e| e.to_string())?]
             }
-            Self::Workspace => {
-                let (name, facts) = facts::workspace(&read(object)?, ignore);
-                vec![Change::Workspace(name, (!gone).then_some(facts))]
-            }
-            Self::Namespace => namespace(object, gone)?,
+            Self::Workspace => vec![changes::workspace(&read(object)?, gone, ignore)],
+            Self::Namespace => changes::namespace(&read(object)?, gone),
             Self::Controller => {
                 let view: foreign::DeploymentView = read(object)?;
                 let label = view.metadata.labels.get(KUBEFED_PLANE_LABEL);
                 if label.map(String::as_str) != Some(KUBEFED_PLANE_VALUE) {
                     return Ok(Vec::new());
                 }
-                let (namespace, name, facts) = facts::controller(&view);
-                vec![Change::Controller(
-                    namespace,
-                    name,
-                    (!gone).then_some(facts),
-                )]
+                vec![changes::controller(&view, gone)]
             }
-            Self::Definition => {
-                let view: foreign::Object = read(object)?;
-                let dying = view.metadata.deletion_timestamp.is_some();
-                let kind = Text::from(FEDERATED_WORKSPACE);
-                vec![Change::Definition(kind, (!gone).then_some(dying))]
+            Self::Definition => vec![changes::definition(&read(object)?, gone)],
+            Self::Federated(kind) => {
+                changes::federated(kind, &read(object)?, gone).map_err(|e| e.to_string())?
             }
-            Self::Federated(kind) => federated(kind, object, gone)?,
-        };
-        Ok(changes)
+        })
     }
-}
-
-/// Kinds whose templates hold credentials are never read, not even offline.
-fn secret(kind: &str) -> bool {
-    matches!(kind, "FederatedSecret" | "FederatedUser")
 }
 
 fn read<T: DeserializeOwned>(object: &Value) -> Result<T, String> {
     T::deserialize(object).map_err(|e| e.to_string())
-}
-
-fn desired(object: &Value) -> Result<(ObjectKey, federation_health_core::facts::Desired), String> {
-    facts::desired(&read(object)?).map_err(|e| e.to_string())
-}
-
-fn namespace(object: &Value, gone: bool) -> Result<Vec<Change>, String> {
-    let view: foreign::Object = read(object)?;
-    let name = Text::from(view.metadata.name.as_str());
-    if gone {
-        return Ok(vec![
-            Change::Home(name.clone(), None),
-            Change::Namespace(name, None),
-        ]);
-    }
-    let mut changes = Vec::new();
-    if let Some(uid) = view.metadata.uid.as_deref().and_then(Uid::parse)
-        && &*name == "kube-system"
-    {
-        changes.push(Change::KubeSystem(uid));
-    }
-    changes.push(Change::Home(name.clone(), facts::home(&view)));
-    changes.push(match facts::namespace(&view) {
-        Some(facts) => Change::Namespace(name, Some(facts)),
-        None => Change::NamespaceLeft(name),
-    });
-    Ok(changes)
-}
-
-fn federated(kind: &Text, object: &Value, gone: bool) -> Result<Vec<Change>, String> {
-    let view: foreign::FederatedObject = read(object)?;
-    let (key, facts) = facts::desired(&view).map_err(|e| e.to_string())?;
-    let name = key.name.clone();
-    let wish = Change::Federated(kind.clone(), key, (!gone).then_some(facts));
-    let mut changes = vec![wish];
-    // After the wish: it is the new placement that the status is compared with.
-    if &**kind == FEDERATED_WORKSPACE && !gone {
-        changes.push(Change::Witness(name, facts::waiting(&view)));
-    }
-    Ok(changes)
 }
 
 /// The federated kinds that a list of FederatedTypeConfigs enables, and where each is served.
@@ -261,18 +186,14 @@ pub fn enabled(types: &[Value]) -> Vec<(Kind, String)> {
         .filter(|t| t.spec.propagation == "Enabled")
         .map(|t| t.spec);
     let wanted = kinds.filter(|spec| {
-        let f = &spec.federated_type;
-        let known = !f.group.is_empty() && !f.version.is_empty() && !f.plural_name.is_empty();
-        known
-            && f.kind != FEDERATED_WORKSPACE
-            && !secret(&f.kind)
-            && !secret(&format!("Federated{}", spec.target_type.kind))
-            && f.plural_name != "federatedsecrets"
+        let federated = &spec.federated_type;
+        federated.kind != FEDERATED_WORKSPACE
+            && changes::is_readable(federated, &spec.target_type.kind)
     });
     let paths = wanted.map(|spec| {
-        let f = spec.federated_type;
-        let path = format!("/apis/{}/{}/{}", f.group, f.version, f.plural_name);
-        (Kind::Federated(Text::from(f.kind)), path)
+        let federated = spec.federated_type;
+        let path = changes::path(&federated);
+        (Kind::Federated(Text::from(federated.kind)), path)
     });
     // Two control planes federate the same kinds.
     let mut known: Vec<(Kind, String)> = Vec::new();
