@@ -5,6 +5,11 @@ pub const GROUP: &str = "federationhealth.io";
 /// Name of the FederationHealth, and of its FederationHold that the shipped policies read as their parameter.
 pub const DEFAULT_OBJECT: &str = "default";
 
+/// Where FederationHealths are served.
+pub const HEALTHS: &str = "/apis/federationhealth.io/v1alpha1/federationhealths";
+/// Where FederationHolds are served.
+pub const HOLDS: &str = "/apis/federationhealth.io/v1alpha1/federationholds";
+
 /// Field manager of the status of FederationHealths.
 pub const STATUS_MANAGER: &str = "federation-health";
 /// Field manager of the hold: the status of FederationHolds, and the durable bindings.

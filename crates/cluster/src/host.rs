@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use federation_health_api::{
     FederationHealthStatus, foreign,
-    names::{self, HOLD_MANAGER, STATUS_MANAGER},
+    names::{self, HEALTHS, HOLD_MANAGER, HOLDS, STATUS_MANAGER},
 };
 use federation_health_core::{
     effect::{HoldImage, Rule},
@@ -21,8 +21,6 @@ use crate::call::{APPLY, Call, CallError, MERGE};
 
 mod contents;
 
-const OBJECTS: &str = "/apis/federationhealth.io/v1alpha1/federationhealths";
-const SWITCHES: &str = "/apis/federationhealth.io/v1alpha1/federationholds";
 const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
 /// A hold that is not written within this is tried again over a fresh connection; the usual write takes 2 ms.
 const HOLD_DEADLINE: Duration = Duration::from_secs(2);
@@ -104,7 +102,7 @@ impl Host {
             Some(version) => ("", MERGE, hold::lowered(image, version)),
         };
         let uri = format!(
-            "{SWITCHES}/{}/status?fieldManager={HOLD_MANAGER}{force}",
+            "{HOLDS}/{}/status?fieldManager={HOLD_MANAGER}{force}",
             self.name
         );
         let body = serde_json::to_vec(&body).map_err(CallError::Json)?;
@@ -123,7 +121,7 @@ impl Host {
     /// # Errors
     /// See [`CallError`].
     pub async fn touch(&self) -> Result<(), CallError> {
-        let uri = format!("{SWITCHES}/{}", self.name);
+        let uri = format!("{HOLDS}/{}", self.name);
         let call = Call::get(&self.client, uri, HOLD_DEADLINE);
         call.send().await.map(drop)
     }
@@ -133,10 +131,7 @@ impl Host {
     /// # Errors
     /// See [`CallError`].
     pub async fn write_proof(&self, on: bool) -> Result<(), CallError> {
-        let uri = format!(
-            "{SWITCHES}/{}/status?fieldManager={HOLD_MANAGER}",
-            self.name
-        );
+        let uri = format!("{HOLDS}/{}/status?fieldManager={HOLD_MANAGER}", self.name);
         let body =
             serde_json::to_vec(&json!({"status": {"proof": on}})).map_err(CallError::Json)?;
         Call::patch(&self.client, uri, MERGE, body, HOLD_DEADLINE)
@@ -154,7 +149,7 @@ impl Host {
         name: &str,
         status: &FederationHealthStatus,
     ) -> Result<(), CallError> {
-        let uri = format!("{OBJECTS}/{name}/status?fieldManager={STATUS_MANAGER}&force=true");
+        let uri = format!("{HEALTHS}/{name}/status?fieldManager={STATUS_MANAGER}&force=true");
         let body = json!({
             "apiVersion": "federationhealth.io/v1alpha1",
             "kind": "FederationHealth",
@@ -173,7 +168,7 @@ impl Host {
     /// # Errors
     /// See [`CallError`].
     pub async fn create_default(&self) -> Result<bool, CallError> {
-        self.create("FederationHealth", OBJECTS).await
+        self.create("FederationHealth", HEALTHS).await
     }
 
     /// Creates the FederationHold if there is none; gives whether it did.
@@ -181,7 +176,7 @@ impl Host {
     /// # Errors
     /// See [`CallError`].
     pub async fn create_switch(&self) -> Result<bool, CallError> {
-        self.create("FederationHold", SWITCHES).await
+        self.create("FederationHold", HOLDS).await
     }
 
     async fn create(&self, kind: &str, path: &str) -> Result<bool, CallError> {

@@ -31,7 +31,7 @@ pub mod remedy;
 pub mod staleness;
 mod table;
 mod tenants;
-mod text;
+pub mod text;
 pub mod time;
 mod tripwire;
 pub mod view;

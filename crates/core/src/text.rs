@@ -1,7 +1,7 @@
 //! Text within bounds.
 
 /// The longest beginning of at most `max` bytes that ends at a character.
-pub(crate) fn clip(text: &str, max: usize) -> &str {
+pub fn clip(text: &str, max: usize) -> &str {
     let end = (0..=max.min(text.len()))
         .rev()
         .find(|i| text.is_char_boundary(*i))

@@ -4,6 +4,7 @@ use federation_health_api::v1alpha1::{FederationHold, HoldCause, HoldStatus, Per
 use federation_health_core::{
     effect::{CauseKind, CauseView, HoldImage, Rule},
     id::{Text, Uid},
+    text::clip,
 };
 use serde_json::{Value, json};
 
@@ -97,15 +98,6 @@ fn wire_cause(cause: &CauseView) -> HoldCause {
         subject: clip(&cause.subject, MAX_SUBJECT).to_owned(),
         uid: cause.uid.map(|uid| uid.to_string()),
     }
-}
-
-/// Cuts at a character boundary.
-pub(crate) fn clip(text: &str, max: usize) -> &str {
-    let end = (0..=max.min(text.len()))
-        .rev()
-        .find(|i| text.is_char_boundary(*i))
-        .unwrap_or(0);
-    &text[..end]
 }
 
 #[cfg(test)]

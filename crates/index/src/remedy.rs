@@ -14,12 +14,12 @@ use federation_health_core::{
         plan::{Plan, Step},
         rung::{Rung, Target, Value},
     },
+    text::clip,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     facts::time,
-    hold::clip,
     status::{instant, wire_time},
 };
 

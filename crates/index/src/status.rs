@@ -13,6 +13,7 @@ use federation_health_core::{
     findings::{self, Finding},
     id::{Text, Uid},
     ledger::{self, Lost, Restored},
+    text::clip,
     time::Time,
     view::{GroupView, MemberView},
 };
@@ -21,10 +22,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 
-use crate::{
-    hold::{clip, wire},
-    remedy,
-};
+use crate::{hold::wire, remedy};
 
 /// Bound of a finding's message in the CRD.
 const MAX_MESSAGE: usize = 1024;

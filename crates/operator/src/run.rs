@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use federation_health_api::names::{HEALTHS, HOLDS};
 use federation_health_cluster::{
     host::Host,
     lease::Leases,
@@ -253,11 +254,9 @@ async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static s
 type Tasks = JoinSet<&'static str>;
 
 fn watch_own(tasks: &mut Tasks, client: &Client, (object, switch): (ObjectSink, SwitchSink)) {
-    const GROUP: &str = "/apis/federationhealth.io/v1alpha1";
-    let resource = Resource::all(format!("{GROUP}/federationhealths"));
-    tasks.spawn(feed("objects", client.clone(), resource, object));
-    let resource = Resource::all(format!("{GROUP}/federationholds"));
-    tasks.spawn(feed("switches", client.clone(), resource, switch));
+    let (objects, switches) = (Resource::all(HEALTHS), Resource::all(HOLDS));
+    tasks.spawn(feed("objects", client.clone(), objects, object));
+    tasks.spawn(feed("switches", client.clone(), switches, switch));
 }
 
 fn watch_policies(tasks: &mut Tasks, client: &Client, engine: &Arc<Engine>, changed: &Arc<Notify>) {

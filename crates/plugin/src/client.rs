@@ -1,7 +1,7 @@
 //! The connection, by kubectl's rules, and the few requests that the verbs make.
 use std::fmt::Write as _;
 
-use federation_health_api::FederationHealth;
+use federation_health_api::{FederationHealth, names::HEALTHS};
 use http::{Method, Request, header::CONTENT_TYPE};
 use kube::{
     Client, Config,
@@ -12,8 +12,6 @@ use serde_json::Value;
 
 use crate::{Error, Shell, args::Global};
 
-/// Path of the FederationHealth objects.
-pub const HEALTHS: &str = "/apis/federationhealth.io/v1alpha1/federationhealths";
 /// Objects of one page of a list, as kubectl asks for.
 const PAGE: usize = 500;
 /// Pages of one list: a server that always has one more is broken. 100,000 Workspaces are 200 pages.

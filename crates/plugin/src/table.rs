@@ -80,28 +80,9 @@ pub fn columns_of(text: &str) -> usize {
         .sum()
 }
 
-/// A time span as kubectl writes ages: two units at most, the coarser the longer.
+/// A time span in seconds as kubectl writes ages; one that lies ahead is none.
 pub fn span(seconds: i64) -> String {
-    let seconds = seconds.max(0);
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..600 => with_rest(minutes, "m", seconds % 60, "s"),
-        600..10_800 => format!("{minutes}m"),
-        10_800..28_800 => with_rest(hours, "h", minutes % 60, "m"),
-        28_800..172_800 => format!("{hours}h"),
-        172_800..691_200 => with_rest(days, "d", hours % 24, "h"),
-        691_200..63_072_000 => format!("{days}d"),
-        _ => with_rest(days / 365, "y", days % 365, "d"),
-    }
-}
-
-fn with_rest(whole: i64, unit: &str, rest: i64, smaller: &str) -> String {
-    if rest == 0 {
-        format!("{whole}{unit}")
-    } else {
-        format!("{whole}{unit}{rest}{smaller}")
-    }
+    federation_health_sim::age(seconds.try_into().unwrap_or_default())
 }
 
 /// How long ago.

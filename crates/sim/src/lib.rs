@@ -71,3 +71,4 @@ pub use network::Network;
 pub use refusal::Refusal;
 pub use service::{SimBody, SimService};
 pub use sim::{Controllers, Running, Sim};
+pub use table::human as age;

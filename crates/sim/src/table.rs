@@ -96,7 +96,7 @@ fn age(value: &Value, now: Timestamp) -> String {
 }
 
 /// An age as kubectl writes it: two units while small, one when large.
-fn human(seconds: u64) -> String {
+pub fn human(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     let two = |big: u64, unit: char, small: u64, lesser: char| match small {
         0 => format!("{big}{unit}"),

@@ -1,10 +1,10 @@
 //! What `kubectl get federationhealth` prints: the server's table, with kubectl's spacing.
 
+use federation_health_api::names::HEALTHS;
 use federation_health_testbed::error::{Attempt as _, Error, Result};
 use kube::{Client, api::ListParams, core::Request};
 use serde_json::Value;
 
-const OBJECTS: &str = "/apis/federationhealth.io/v1alpha1/federationhealths";
 const ACCEPT: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 /// kubectl pads each column but the last by three spaces, and to no less than six characters.
 const PADDING: usize = 3;
@@ -12,7 +12,7 @@ const NARROWEST: usize = 6;
 
 /// The table of all FederationHealth objects; `wide` as with `-o wide`.
 pub async fn get(client: &Client, wide: bool) -> Result<String> {
-    let mut request = Request::new(OBJECTS)
+    let mut request = Request::new(HEALTHS)
         .list(&ListParams::default())
         .attempt(|| "build the request for a table")?;
     let accept = ACCEPT.parse().attempt(|| "build the request for a table")?;

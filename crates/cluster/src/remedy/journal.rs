@@ -1,7 +1,7 @@
 //! The journal in its two places: a ConfigMap of ours, and `status.actions`.
 
 use federation_health_api::{
-    names::{JOURNAL, JOURNAL_KEY, JOURNAL_MANAGER},
+    names::{HEALTHS, JOURNAL, JOURNAL_KEY, JOURNAL_MANAGER},
     v1alpha1::ActionStatus,
 };
 use federation_health_core::{
@@ -60,10 +60,7 @@ impl Hands {
     }
 
     fn status_path(&self) -> String {
-        format!(
-            "/apis/federationhealth.io/v1alpha1/federationhealths/{}",
-            self.object
-        )
+        format!("{HEALTHS}/{}", self.object)
     }
 
     /// Writes the journal down in both of its places, the ConfigMap first; gives the ConfigMap's new resourceVersion.

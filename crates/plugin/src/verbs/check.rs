@@ -2,7 +2,7 @@
 
 use federation_health_api::{
     FederationHealth,
-    names::{COLLECTION_DURABLE, COLLECTION_FAST, FEDERATION_DURABLE, FEDERATION_FAST},
+    names::{COLLECTION_DURABLE, COLLECTION_FAST, FEDERATION_DURABLE, FEDERATION_FAST, HEALTHS},
 };
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::status::{condition, pretty, yaml};
 use crate::{
     Error, Outcome, Shell,
     args::{CheckArgs, Form, Global},
-    client::{Cluster, HEALTHS},
+    client::Cluster,
     kinds::Kind,
     shell::Tone,
     table::{Cell, align},

@@ -1,6 +1,7 @@
 //! `gather`: a bundle that can be passed on. Of every object only the fields that are read are kept, so that what nobody
 //! thought of is not in it: no Secret, no annotation, no template, no credential of a connection.
 
+use federation_health_api::names::{HEALTHS, HOLDS};
 use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     Error, Outcome, Shell,
     args::{GatherArgs, Global},
-    client::{Cluster, HEALTHS},
+    client::Cluster,
     kinds::{Kind, enabled},
 };
 
@@ -98,10 +99,7 @@ async fn ours(cluster: &Cluster, folder: &Path, notes: &mut Vec<String>) -> Resu
     let admission = "/apis/admissionregistration.k8s.io/v1";
     for (path, whole) in [
         (HEALTHS.to_owned(), true),
-        (
-            HEALTHS.replace("federationhealths", "federationholds"),
-            true,
-        ),
+        (HOLDS.to_owned(), true),
         (format!("{admission}/validatingadmissionpolicies"), false),
         (
             format!("{admission}/validatingadmissionpolicybindings"),

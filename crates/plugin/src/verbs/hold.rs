@@ -2,6 +2,7 @@
 
 use federation_health_api::{
     FederationHealth, FederationHold,
+    names::{HEALTHS, HOLDS},
     v1alpha1::{CollectionRule, FederationRule, HoldRequest, Permission},
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
@@ -10,11 +11,8 @@ use serde_json::{Value, json};
 use crate::{
     Error, Outcome, Shell,
     args::{Global, HoldArgs, ReleaseArgs},
-    client::{Cluster, HEALTHS},
+    client::Cluster,
 };
-
-/// Path of the switches.
-const HOLDS: &str = "/apis/federationhealth.io/v1alpha1/federationholds";
 
 /// Carries out `hold`.
 pub async fn hold(global: &Global, args: &HoldArgs, shell: &mut Shell) -> Result<Outcome, Error> {

@@ -1,13 +1,13 @@
 //! `pause` and `resume`: named reasons for remediation to do nothing.
 
-use federation_health_api::v1alpha1::PauseRequest;
+use federation_health_api::{names::HEALTHS, v1alpha1::PauseRequest};
 use serde_json::{Value, json};
 
 use super::hold::{done, list_patch};
 use crate::{
     Error, Outcome, Shell,
     args::{Global, PauseArgs, ResumeArgs},
-    client::{Cluster, HEALTHS},
+    client::Cluster,
 };
 
 /// Carries out `pause`.
