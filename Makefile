@@ -17,7 +17,7 @@ help: ## List the targets
 	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## Play the incident in memory, without and with the hold (Rust only)
-	@$(CARGO) run --locked --quiet -p federation-health-plugin --bin kubectl-federation_health -- demo
+	@$(tests) --bin demo
 
 demo-real: testbed ## Play it on real control planes with real KubeFed (builds them first)
 	@$(CARGO) build --locked --quiet -p federation-health-operator

@@ -232,31 +232,21 @@ async fn a_dead_member_that_blocks_deletions_is_named() {
     assert!(finding.evidence.iter().any(|line| line.contains("shop")));
 }
 
+fn scale_kubefed(world: &World, replicas: u32) {
+    let admin = world.sim.admin();
+    let manager = "kubefed-controller-manager";
+    admin
+        .scale(&resources::DEPLOYMENTS, PLANE, manager, replicas)
+        .unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stopped_kubefed_is_named() {
     let world = World::calm(observed()).await.unwrap();
-    world
-        .sim
-        .admin()
-        .scale(
-            &resources::DEPLOYMENTS,
-            PLANE,
-            "kubefed-controller-manager",
-            0,
-        )
-        .unwrap();
+    scale_kubefed(&world, 0);
     let finding = named(&world, "FH013", Duration::from_mins(3)).await;
     assert!(finding.evidence.iter().any(|line| line.contains("host")));
-    world
-        .sim
-        .admin()
-        .scale(
-            &resources::DEPLOYMENTS,
-            PLANE,
-            "kubefed-controller-manager",
-            1,
-        )
-        .unwrap();
+    scale_kubefed(&world, 1);
     world
         .wait("a good verdict", MINUTE, |h| is(h, "Healthy", "True"))
         .await

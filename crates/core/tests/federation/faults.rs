@@ -12,17 +12,17 @@ use federation_health_core::{
 };
 
 use crate::bed::{
-    Bed, FW, HERE, PLANE, cluster_key, desired, key, namespace, registration, text, uid, workspace,
+    Bed, FW, PLANE, cluster_key, desired, namespace, registration, text, uid, workspace,
 };
 
-const MINUTE: i64 = 60_000;
+pub const MINUTE: i64 = 60_000;
 
-fn told(bed: &mut Bed, code: &str) -> bool {
+pub fn told(bed: &mut Bed, code: &str) -> bool {
     bed.codes().contains(&code)
 }
 
 /// The evidence and the command of the first finding of this code.
-fn words(bed: &mut Bed, code: &str) -> String {
+pub fn words(bed: &mut Bed, code: &str) -> String {
     let judged = bed.assess();
     let found = judged.findings.iter().find(|(f, _)| f.code == code);
     let (finding, _) = found.unwrap();
@@ -278,46 +278,6 @@ fn a_member_that_goes_and_comes_back_does_not_flap() {
     }
 }
 
-fn cluster(bed: &mut Bed, name: &str, n: u128, host: bool) {
-    let facts = KubeSphereCluster {
-        reported_uid: Some(uid(n)),
-        joins: true,
-        host,
-        ..KubeSphereCluster::default()
-    };
-    bed.apply(Change::Cluster(text(name), Some(facts)));
-}
-
-#[test]
-fn two_clusters_with_one_uid_are_twins() {
-    let mut bed = Bed::quiet();
-    cluster(&mut bed, "host", HERE, true);
-    cluster(&mut bed, "again", HERE, false);
-    bed.assess();
-    bed.pass(MINUTE);
-    assert!(words(&mut bed, "FH015").contains("again and host"));
-}
-
-#[test]
-fn two_hosts_among_kubespheres_clusters_are_twins() {
-    let mut bed = Bed::quiet();
-    cluster(&mut bed, "host", HERE, true);
-    cluster(&mut bed, "new-host", 0xee, true);
-    bed.assess();
-    bed.pass(MINUTE);
-    assert!(words(&mut bed, "FH015").contains("host and new-host"));
-}
-
-#[test]
-fn clusters_that_report_different_uids_are_no_twins() {
-    let mut bed = Bed::quiet();
-    cluster(&mut bed, "host", HERE, true);
-    cluster(&mut bed, "east", 0xee, false);
-    bed.assess();
-    bed.pass(MINUTE);
-    assert!(!told(&mut bed, "FH015"));
-}
-
 fn unbound(n: u128, ws: &str) -> Namespace {
     Namespace {
         owner: None,
@@ -432,101 +392,4 @@ fn a_namespace_that_is_no_control_planes_may_hang() {
     bed.apply(Change::Home(text("monitoring"), Some(home)));
     bed.pass(100 * MINUTE);
     assert!(!told(&mut bed, "FH019"));
-}
-
-fn accounts(bed: &mut Bed, names: &[&str]) {
-    let names = names.iter().map(|name| text(name)).collect();
-    bed.apply(Change::Accounts(key(PLANE, "host"), uid(1), names));
-    bed.assess();
-    bed.pass(MINUTE);
-}
-
-#[test]
-fn rights_of_a_name_that_was_removed_are_leftovers() {
-    let mut bed = Bed::quiet();
-    accounts(&mut bed, &["host-kubesphere", "produce-trt-kubesphere"]);
-    assert_eq!(bed.codes(), ["FH020"]);
-    let words = words(&mut bed, "FH020");
-    assert!(words.contains("produce-trt-kubesphere") && !words.contains("host-kubesphere"));
-    assert_eq!(bed.truth(ConditionType::ControlPlaneHealthy), Truth::True);
-    bed.register(PLANE, "produce-trt", registration(2, "https://here:6443"));
-    assert!(!told(&mut bed, "FH020"), "it is registered again");
-}
-
-#[test]
-fn a_member_with_rights_of_another_host_is_shared() {
-    let mut bed = Bed::quiet();
-    accounts(&mut bed, &["host-kubesphere", "host-two-fed-eu"]);
-    assert!(
-        !told(&mut bed, "FH010") && !told(&mut bed, "FH020"),
-        "an account of our own name is ours"
-    );
-    accounts(&mut bed, &["host-kubesphere", "prod-fed-eu"]);
-    assert!(words(&mut bed, "FH010").contains("prod-fed-eu"));
-    assert!(!told(&mut bed, "FH020"));
-    assert_eq!(
-        bed.truth(ConditionType::ControlPlaneUnique),
-        Truth::Unknown,
-        "a suspicion"
-    );
-    assert_eq!(bed.holds(), (false, false));
-}
-
-#[test]
-fn kubespheres_own_warnings_are_passed_on() {
-    let mut bed = Bed::quiet();
-    let facts = |federated| KubeSphereCluster {
-        joins: true,
-        expiring: true,
-        federated,
-        ..KubeSphereCluster::default()
-    };
-    bed.apply(Change::Cluster(text("host"), Some(facts(Some(false)))));
-    assert_eq!(bed.codes(), ["FH021"]);
-    bed.pass(10 * MINUTE);
-    assert_eq!(bed.codes(), ["FH021", "FH022"]);
-    assert_eq!(bed.truth(ConditionType::ControlPlaneHealthy), Truth::True);
-    bed.apply(Change::Cluster(text("host"), Some(facts(Some(true)))));
-    assert_eq!(bed.codes(), ["FH021"]);
-}
-
-#[test]
-fn rotated_credentials_are_no_drift() {
-    let mut bed = Bed::quiet();
-    let rotated = Registration {
-        secret: text("host-secret-2"),
-        labels: [(text("region"), text("eu"))].into(),
-        ..registration(1, "https://here:6443")
-    };
-    bed.register(PLANE, "host", rotated);
-    assert!(!told(&mut bed, "FH023"));
-}
-
-#[test]
-fn a_rotated_authority_that_kubesphere_vouches_for_is_no_drift() {
-    let mut bed = Bed::quiet();
-    bed.probe("host", 1, HERE);
-    let rotated = Registration {
-        ca: Some(0xca),
-        ..registration(1, "https://here:6443")
-    };
-    bed.register(PLANE, "host", rotated);
-    assert!(told(&mut bed, "FH023"));
-    let vouching = |endpoint: &str, n| KubeSphereCluster {
-        endpoint: Some(text(endpoint)),
-        reported_uid: Some(uid(n)),
-        joins: true,
-        ..KubeSphereCluster::default()
-    };
-    for (endpoint, n, drifts) in [
-        ("https://here:6443", 0xbad, true),
-        ("https://elsewhere:6443", HERE, true),
-        ("https://here:6443", HERE, false),
-    ] {
-        bed.apply(Change::Cluster(text("host"), Some(vouching(endpoint, n))));
-        assert_eq!(told(&mut bed, "FH023"), drifts, "{endpoint} {n:x}");
-    }
-    let moved = registration(1, "https://elsewhere:6443");
-    bed.register(PLANE, "host", moved);
-    assert!(told(&mut bed, "FH023"), "another endpoint is no rotation");
 }

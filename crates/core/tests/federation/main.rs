@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails its test")]
 
 mod bed;
+mod clusters;
 mod conditions;
 mod facts;
 mod faults;
