@@ -7,8 +7,6 @@ use crate::{
     registry::{RealCluster, Registry},
 };
 
-/// Accounts kept of one cluster: a leftover is one too many, and a member must not fill our memory with them.
-pub const MAX_ACCOUNTS: usize = 16;
 /// What KubeSphere puts for the host in every account's name, whichever host it is.
 const KUBESPHERE: &str = "kubesphere";
 

@@ -14,6 +14,7 @@ use crate::{
 mod entry;
 mod simulation;
 
+use entry::MAX_ACCOUNTS;
 pub use entry::{Connection, Entry};
 pub(crate) use entry::{FLAP_WINDOW_MS, FLAPS};
 
@@ -359,7 +360,7 @@ impl Registry {
 
     /// Takes the accounts that a probe read.
     pub(crate) fn accounts(&mut self, key: &RegistrationKey, uid: Uid, mut accounts: Vec<Text>) {
-        accounts.truncate(crate::access::MAX_ACCOUNTS);
+        accounts.truncate(MAX_ACCOUNTS);
         if let Some(entry) = self.entries.get_mut(key)
             && entry.facts.uid == uid
         {

@@ -8,7 +8,7 @@ use federation_health_core::{
 };
 use serde_json::{Value, json};
 
-use crate::status::{instant, wire_time};
+use crate::time::{instant, wire_time};
 
 /// Bound of the message in the CRD.
 const MAX_MESSAGE: usize = 1024;

@@ -2,9 +2,11 @@
 
 pub mod ca;
 pub mod changes;
+
 pub mod endpoint;
 pub mod facts;
 pub mod hold;
 pub mod policy;
 pub mod remedy;
 pub mod status;
+pub mod time;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     facts::time,
-    status::{instant, wire_time},
+    time::{instant, wire_time},
 };
 
 /// Steps shown: with their reasons 26 KiB of the 128 that status may have.

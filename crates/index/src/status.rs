@@ -17,12 +17,13 @@ use federation_health_core::{
     time::Time,
     view::{GroupView, MemberView},
 };
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, Time as WireTime},
-    jiff::Timestamp,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::{hold::wire, remedy};
+use crate::{
+    hold::wire,
+    remedy,
+    time::{instant, wire_time},
+};
 
 /// Bound of a finding's message in the CRD.
 const MAX_MESSAGE: usize = 1024;
@@ -32,17 +33,6 @@ const MAX_SUBJECT: usize = 512;
 const MAX_EVIDENCE: usize = 16;
 /// Length of one line of evidence: names are up to 253 characters, and 16 of them make a line.
 const MAX_LINE: usize = 512;
-
-/// An instant in the form of the API, in whole seconds as Kubernetes writes them.
-pub fn wire_time(time: Time) -> WireTime {
-    let seconds = time.0.div_euclid(1000);
-    WireTime(Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH))
-}
-
-/// An instant for the decisions.
-pub fn instant(time: &WireTime) -> Time {
-    Time(time.0.as_millisecond())
-}
 
 /// The status that says what the assessment says.
 ///

@@ -16,6 +16,7 @@ pub mod events;
 pub mod executor;
 pub mod feeds;
 pub mod kinds;
+pub mod known;
 pub mod lease;
 pub mod metrics;
 pub mod object;

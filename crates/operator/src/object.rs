@@ -1,8 +1,7 @@
 //! The FederationHealth object: its spec becomes policy, its status what an earlier process knew.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -13,33 +12,16 @@ use federation_health_index::{
     policy::{self, Settings},
     status,
 };
-use kube::core::ObjectMeta;
 use tokio::sync::{Notify, watch};
 
-use crate::{engine::Engine, prober::Plan, switch::Switch};
+use crate::{
+    engine::Engine,
+    known::{self, Known},
+    prober::Plan,
+};
 
 /// FederationHealth objects remembered beside our own: more than a handful is a mistake that one line tells as well.
 const MAX_OTHERS: usize = 32;
-
-/// What is known of the object.
-#[derive(Default)]
-pub struct Known {
-    /// The object itself.
-    pub object: Option<Arc<FederationHealth>>,
-    /// Why its spec cannot be used.
-    pub invalid: Option<String>,
-    /// Its settings; the last valid ones while the spec is invalid.
-    pub settings: Option<Settings>,
-    /// Objects of other names.
-    pub others: BTreeMap<String, Arc<FederationHealth>>,
-    /// The list of objects was completed once.
-    pub synced: bool,
-    /// The FederationHold.
-    pub switch: Switch,
-    /// There is an object, or there is no switch: one may have to be created.
-    pub unmatched: Arc<Notify>,
-    restored: bool,
-}
 
 /// The object's sink.
 pub struct ObjectSink {
@@ -77,8 +59,8 @@ impl ObjectSink {
         }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        known::lock(&self.known)
     }
 
     fn own(&self, object: &FederationHealth) {
@@ -156,12 +138,6 @@ impl ObjectSink {
             known.others.remove(name);
         }
     }
-}
-
-/// An object's resourceVersion; 0 if it is no number.
-pub(crate) fn version_of(metadata: &ObjectMeta) -> u64 {
-    let version = metadata.resource_version.as_deref();
-    version.and_then(|v| v.parse().ok()).unwrap_or_default()
 }
 
 /// What an object without a spec asks for.

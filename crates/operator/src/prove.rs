@@ -1,7 +1,7 @@
 //! When the hold chain is proven anew.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -9,7 +9,10 @@ use federation_health_cluster::proof::{Prover, Wanted};
 use federation_health_core::{assess::Proof, federation::Policy, hold::CollectionPolicy};
 use tokio::{sync::Notify, time::Instant};
 
-use crate::{engine::Engine, object::Known, switch::Switch};
+use crate::{
+    engine::Engine,
+    known::{self, Known, Switch},
+};
 
 /// Changes of policies that come together are proven together.
 const GATHER: Duration = Duration::from_secs(1);
@@ -85,7 +88,7 @@ impl Rehearsal {
 
     /// The holds asked for, if any are and there is something to try them with.
     fn policy(&self) -> Option<Policy> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known::lock(&self.known);
         known.object.as_ref()?;
         if matches!(known.switch, Switch::Unread | Switch::Missing) {
             return None;

@@ -1,7 +1,7 @@
 //! The slow path: judges, writes status where it really differs, sends events, shows metrics.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -14,7 +14,12 @@ use federation_health_core::{
 };
 use federation_health_index::status;
 
-use crate::{engine::Engine, events::Events, metrics::Metrics, object::Known, switch::Switch};
+use crate::{
+    engine::Engine,
+    events::Events,
+    known::{self, Known, Switch},
+    metrics::Metrics,
+};
 
 /// Changes that come together are judged together; a person sees no difference, a storm does.
 const GATHER: Duration = Duration::from_millis(20);
@@ -91,14 +96,14 @@ impl Reconciler {
 
     /// Whether it is known what is held.
     fn switch_read(&self) -> bool {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known::lock(&self.known);
         known.switch != Switch::Unread
     }
 
     /// Writes what differs; gives how long to wait at most until the next look.
     async fn publish(&mut self, assessment: &Assessment, written: &mut Written) -> Duration {
         let (object, invalid, others, settings) = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = known::lock(&self.known);
             let others: Vec<Arc<FederationHealth>> = known.others.values().cloned().collect();
             (
                 known.object.clone(),

@@ -31,9 +31,10 @@ use crate::{
     executor::Executor,
     feeds::Feeds,
     kinds::Kinds,
+    known::{self, Known},
     lease::Keeper,
     metrics::Metrics,
-    object::{Known, ObjectSink},
+    object::ObjectSink,
     prober::{Prober, Sites},
     prove::{Proving, Rehearsal},
     reconcile::Reconciler,
@@ -285,9 +286,7 @@ async fn feed<K: DeserializeOwned>(
 async fn create_default(host: Host, known: Arc<Mutex<Known>>, engine: Arc<Engine>) -> &'static str {
     loop {
         let (synced, present) = {
-            let known = known
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let known = known::lock(&known);
             (known.synced, known.object.is_some())
         };
         if present {

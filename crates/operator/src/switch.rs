@@ -1,7 +1,7 @@
 //! The FederationHold object: the switch that the fast policies read.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -9,30 +9,21 @@ use federation_health_api::FederationHold;
 use federation_health_cluster::{host::Host, watch::Sink};
 use federation_health_core::facts::FeedState;
 use federation_health_index::hold;
+use kube::core::ObjectMeta;
 use tokio::sync::{Notify, watch};
 
 use crate::{
     engine::Engine,
-    object::{Known, version_of},
+    known::{self, Known, Switch},
 };
 
 /// Pause after a switch could not be created.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What is known of the switch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Switch {
-    /// It has not been read.
-    #[default]
-    Unread,
-    /// It cannot be read: its kind is not installed, or a right is lacking. A proof will say what it finds.
-    Unreadable,
-    /// There is none.
-    Missing,
-    /// There is none, and it could not be created. A proof will say what it finds.
-    Refused,
-    /// It exists.
-    Present,
+/// An object's resourceVersion; 0 if it is no number.
+fn version_of(metadata: &ObjectMeta) -> u64 {
+    let version = metadata.resource_version.as_deref();
+    version.and_then(|v| v.parse().ok()).unwrap_or_default()
 }
 
 /// The switch's sink.
@@ -65,7 +56,7 @@ impl SwitchSink {
     }
 
     fn turn(&self, to: Switch) -> Switch {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = known::lock(&self.known);
         let from = std::mem::replace(&mut known.switch, to);
         if from != to {
             self.rehearse.notify_one();
@@ -138,7 +129,7 @@ impl Sink<FederationHold> for SwitchSink {
 
 /// Creates the switch whenever there is none for the object that is served.
 pub async fn keep(host: Host, known: Arc<Mutex<Known>>, rehearse: Arc<Notify>) {
-    let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = || known::lock(&known);
     let unmatched = lock().unmatched.clone();
     loop {
         let needed = {

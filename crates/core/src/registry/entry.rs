@@ -9,6 +9,8 @@ use crate::{
 
 /// Changes of readiness within [`FLAP_WINDOW_MS`] that make a flapping member: three outages, each with its end.
 pub(crate) const FLAPS: usize = 6;
+/// Accounts kept of one cluster: a leftover is one too many, and a member must not fill our memory with them.
+pub(crate) const MAX_ACCOUNTS: usize = 16;
 /// KubeFed needs 30 s to call a cluster offline; half an hour holds more outages than a day of honest work.
 pub(crate) const FLAP_WINDOW_MS: i64 = 1_800_000;
 
