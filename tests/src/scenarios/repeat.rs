@@ -1,8 +1,10 @@
 //! The incident's variants again and again: each on one federation, whose KubeFed stays up while the registration comes
 //! and goes.
 
+use std::time::Duration;
+
 use federation_health_testbed::{
-    ControlPlane, FederationOptions,
+    ControlPlane, Federation, FederationOptions,
     error::{Error, Result},
     kubefed::KubefedVersion,
     pki::Authority,
@@ -13,19 +15,25 @@ use super::{
     always::{self, Activated},
     armed,
     bed::{Bed, How},
+    braked,
     contents::{self, Contents},
+    cured,
     disturbance::Disturbance,
-    frozen, held, never, planes, registered,
+    frozen, held, midway, never, planes, registered, shielded,
     stays::{self, Held},
     table::{Figures, Table},
 };
 use crate::guarded::Options;
 
 /// Every variant, and how often it is repeated if nothing else is said.
-pub const VARIANTS: [(&str, usize); 10] = [
+pub const VARIANTS: [(&str, usize); 14] = [
     ("registered", 20),
     ("held", 20),
     ("frozen", 5),
+    ("shielded", 5),
+    ("cured", 20),
+    ("braked", 5),
+    ("midway", 5),
     ("stays", 5),
     ("contents", 5),
     ("armed", 5),
@@ -46,6 +54,16 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
             let run = async |bed: &mut Bed, _| frozen::saved(bed).await;
             repeat("no hold, KubeFed frozen", runs, start, run).await
         }
+        "shielded" => {
+            let run = async |bed: &mut Bed, _| shielded::saved(bed).await;
+            repeat("no hold, Workspaces shielded", runs, start, run).await
+        }
+        "cured" => cured_runs(runs).await,
+        "braked" => {
+            let run = async |bed: &mut Bed, _| braked::all(bed).await;
+            repeat("what must not be done", runs, braked::start, run).await
+        }
+        "midway" => midway_runs(runs).await,
         "stays" => stays_runs(runs).await,
         "contents" => contents_runs(runs).await,
         "armed" => {
@@ -155,6 +173,34 @@ async fn held_runs(runs: usize) -> Result<()> {
         };
         repeat(&what, count, async || with(version).await, run).await?;
     }
+    Ok(())
+}
+
+/// The last run of each release is listened to for ten minutes.
+async fn cured_runs(runs: usize) -> Result<()> {
+    for (version, count) in VERSIONS.into_iter().zip([runs - runs / 2, runs / 2]) {
+        let what = format!("KubeFed {version:?}, every rung by itself");
+        let run = async |bed: &mut Bed, number| {
+            let how = [How::AsItIs, How::Forwarded][number % 2];
+            let quiet = match number + 1 == count {
+                true => Duration::from_mins(10),
+                false => cured::BRIEFLY,
+            };
+            cured::by_itself(bed, how, quiet).await
+        };
+        repeat(&what, count, async || with(version).await, run).await?;
+    }
+    Ok(())
+}
+
+/// Each run on a federation of its own: what was lost is lost.
+async fn midway_runs(runs: usize) -> Result<()> {
+    let mut table = Table::default();
+    for number in 0..runs {
+        let options = midway::options(VERSIONS[number % 2]);
+        table.add(midway::installed(Federation::start(options).await?).await?);
+    }
+    print!("installed midway: {runs} runs\n{table}");
     Ok(())
 }
 

@@ -32,7 +32,7 @@ impl Remedy {
             return Some(Brake::Paused(self.policy.pauses.clone()));
         }
         if !around.leads {
-            return Some(Brake::NotLeading);
+            return Some(Brake::NotLeading(self.no_lease.clone()));
         }
         self.pause
             .as_ref()
