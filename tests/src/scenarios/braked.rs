@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::{
     acts::{self, automatic},
-    bed::{ALIAS, Bed, How, LATE, Record, SOON},
+    bed::{Bed, LATE, Record, SOON},
     cured::{REMOVE, cured, propagated, ready},
     frozen::{FREEZE, replicas},
     held::same_uids,
@@ -30,6 +30,12 @@ use crate::guarded::{Options, condition, holds};
 
 /// What must not come is waited for this long: the ladder decides within milliseconds of a change.
 const NEVER: Duration = Duration::from_secs(3);
+/// Leftovers, each under a name of its own: what was removed once and comes back is contested, and not removed again.
+const MISPLACED: &str = "misplaced";
+const OPTED_OUT: &str = "opted-out";
+const UNDECIDED: &str = "undecided";
+const BROUGHT_BACK: &str = "brought-back";
+const SCALED_BACK: &str = "scaled-back";
 /// A registration that shares the host's authority and nothing else that anybody could see.
 const SHADOW: &str = "shadow";
 
@@ -67,16 +73,19 @@ pub async fn placed_on_the_leftover(bed: &Bed, workspace: &str) -> Result<Figure
     let newest = acts::newest(&bed.guard.health().await?);
     let record = bed.record().await?;
     paused(bed).await?;
-    bed.register(How::AsItIs).await?;
+    register(bed, MISPLACED).await?;
     held(bed).await?;
-    let stale = Placement::clusters([ALIAS]);
+    let stale = Placement::clusters([MISPLACED]);
     workspace::set_placement(&bed.federation.client(), workspace, &stale).await?;
-    copied(bed, workspace, &json!([{"name": ALIAS}])).await?;
+    copied(bed, workspace, &json!([{"name": MISPLACED}])).await?;
+    // KubeFed has come to it: what follows is done while it tries.
+    record.wait_refusals("workspaces", 1).await?;
     refused(bed, &record, "Paused").await?;
 
     let begun = std::time::Instant::now();
     bed.set_spec(&automatic()).await?;
-    let removed = |h: &FederationHealth| acts::states(h, newest, REMOVE) == [(ALIAS, "Verified")];
+    let removed =
+        |h: &FederationHealth| acts::states(h, newest, REMOVE) == [(MISPLACED, "Verified")];
     bed.guard.wait("the removal, seen", LATE, removed).await?;
     cured(bed).await?;
     let after = begun.elapsed();
@@ -85,7 +94,7 @@ pub async fn placed_on_the_leftover(bed: &Bed, workspace: &str) -> Result<Figure
     let acts = acts::fenced(&record)?;
     let wanted = [
         ("workspacetemplates", workspace),
-        ("kubefedclusters", ALIAS),
+        ("kubefedclusters", MISPLACED),
     ];
     if acts::targets(&acts) != wanted {
         return Err(Error::refused(format!(
@@ -108,16 +117,16 @@ pub async fn opted_out(bed: &Bed) -> Result<()> {
     ready(bed).await?;
     let record = bed.record().await?;
     paused(bed).await?;
-    bed.register(How::AsItIs).await?;
+    register(bed, OPTED_OUT).await?;
     held(bed).await?;
     let annotated = json!({"metadata": {"annotations": {names::OPT_OUT_ANNOTATION: "true"}}});
     registrations(bed)
-        .patch(ALIAS, &PatchParams::default(), &Patch::Merge(annotated))
+        .patch(OPTED_OUT, &PatchParams::default(), &Patch::Merge(annotated))
         .await
         .attempt(|| "opt the registration out")?;
     bed.set_spec(&automatic()).await?;
     refused(bed, &record, "OptedOut").await?;
-    bed.unregister().await?;
+    bed.federation.unregister(OPTED_OUT).await?;
     cured(bed).await?;
     unharmed(bed, &record).await
 }
@@ -134,10 +143,10 @@ pub async fn undecided(bed: &Bed) -> Result<()> {
         cluster_object: true,
         ..JoinOptions::default()
     };
-    bed.federation.join_alias(ALIAS, joined).await?;
+    bed.federation.join_alias(UNDECIDED, joined).await?;
     held(bed).await?;
     refused(bed, &record, "NoneStale").await?;
-    delete_cluster(bed).await?;
+    delete_cluster(bed, UNDECIDED).await?;
     cured(bed).await?;
 
     let client = bed.federation.client();
@@ -155,10 +164,10 @@ pub async fn undecided(bed: &Bed) -> Result<()> {
         .create(&kube::api::PostParams::default(), &shadow)
         .await
         .attempt(|| "register what cannot be reached")?;
-    bed.register(How::AsItIs).await?;
+    register(bed, UNDECIDED).await?;
     held(bed).await?;
     refused(bed, &record, "EvidenceConflicts").await?;
-    bed.unregister().await?;
+    bed.federation.unregister(UNDECIDED).await?;
     join::unregister(&client, KUBEFED_NAMESPACE, SHADOW).await?;
     cured(bed).await?;
     unharmed(bed, &record).await
@@ -172,17 +181,18 @@ pub async fn brought_back(bed: &Bed) -> Result<()> {
     ready(bed).await?;
     let newest = acts::newest(&bed.guard.health().await?);
     let record = bed.record().await?;
-    bed.register(How::AsItIs).await?;
-    let removed = |h: &FederationHealth| acts::states(h, newest, REMOVE) == [(ALIAS, "Verified")];
+    register(bed, BROUGHT_BACK).await?;
+    let removed =
+        |h: &FederationHealth| acts::states(h, newest, REMOVE) == [(BROUGHT_BACK, "Verified")];
     bed.guard.wait("the removal, seen", LATE, removed).await?;
     let before = acts::fenced(&record)?.len();
     let cluster = json!({
         "apiVersion": "cluster.kubesphere.io/v1alpha1", "kind": "Cluster",
-        "metadata": {"name": ALIAS}, "spec": {"joinFederation": true},
+        "metadata": {"name": BROUGHT_BACK}, "spec": {"joinFederation": true},
     });
     federation_health_testbed::apply::object(&bed.federation.client(), &cluster).await?;
     let contested =
-        |h: &FederationHealth| acts::states(h, newest, REMOVE) == [(ALIAS, "Contested")];
+        |h: &FederationHealth| acts::states(h, newest, REMOVE) == [(BROUGHT_BACK, "Contested")];
     bed.guard
         .wait("the act to be contested", LATE, contested)
         .await?;
@@ -198,7 +208,7 @@ pub async fn brought_back(bed: &Bed) -> Result<()> {
             acts::targets(&acts)
         )));
     }
-    delete_cluster(bed).await?;
+    delete_cluster(bed, BROUGHT_BACK).await?;
     undone(bed).await?;
     cured(bed).await?;
     unharmed(bed, &record).await
@@ -218,7 +228,7 @@ pub async fn scaled_back(bed: &Bed) -> Result<()> {
     let newest = acts::newest(&bed.guard.health().await?);
     let before = replicas(bed).await?;
     let record = bed.record().await?;
-    bed.register(How::AsItIs).await?;
+    register(bed, SCALED_BACK).await?;
     let is = |state: &'static str| {
         move |h: &FederationHealth| {
             let states = acts::states(h, newest, FREEZE);
@@ -242,10 +252,16 @@ pub async fn scaled_back(bed: &Bed) -> Result<()> {
             acts::targets(&acts)
         )));
     }
-    bed.unregister().await?;
+    bed.federation.unregister(SCALED_BACK).await?;
     undone(bed).await?;
     cured(bed).await?;
     record.no_namespace_lost().await
+}
+
+/// Registers the host a second time.
+async fn register(bed: &Bed, alias: &str) -> Result<()> {
+    let joined = bed.federation.join_alias(alias, JoinOptions::default());
+    joined.await.map(drop)
 }
 
 /// Every rung on, and somebody asks for a pause.
@@ -312,16 +328,16 @@ async fn undone(bed: &Bed) -> Result<()> {
     Ok(())
 }
 
-/// Deletes KubeSphere's Cluster of the alias; KubeSphere unregisters it then.
-async fn delete_cluster(bed: &Bed) -> Result<()> {
-    let what = "delete KubeSphere's Cluster of the alias";
+/// Deletes KubeSphere's Cluster of that name; KubeSphere unregisters it then.
+async fn delete_cluster(bed: &Bed, alias: &str) -> Result<()> {
+    let what = "delete KubeSphere's Cluster of a leftover";
     kinds::all(&bed.federation.client(), &kinds::cluster())
-        .delete(ALIAS, &DeleteParams::default())
+        .delete(alias, &DeleteParams::default())
         .await
         .attempt(|| what)?;
     let api = registrations(bed);
     wait::until("KubeSphere to unregister it", LATE, || async {
-        let found = api.get_opt(ALIAS).await.attempt(|| what)?;
+        let found = api.get_opt(alias).await.attempt(|| what)?;
         Ok(match found {
             None => Look::Done(()),
             Some(found) => Look::Pending(format!("{:?}", found.metadata)),

@@ -60,10 +60,21 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
         }
         "cured" => cured_runs(runs).await,
         "braked" => {
-            let run = async |bed: &mut Bed, _| braked::all(bed).await;
-            repeat("what must not be done", runs, braked::start, run).await
+            let run = async |_| {
+                let bed = braked::start().await?;
+                let figures = braked::all(&bed).await?;
+                bed.federation.stop().await?;
+                Ok(figures)
+            };
+            afresh("what must not be done", runs, run).await
         }
-        "midway" => midway_runs(runs).await,
+        "midway" => {
+            let run = async |number: usize| {
+                let options = midway::options(VERSIONS[number % 2]);
+                midway::installed(Federation::start(options).await?).await
+            };
+            afresh("installed midway", runs, run).await
+        }
         "stays" => stays_runs(runs).await,
         "contents" => contents_runs(runs).await,
         "armed" => {
@@ -113,6 +124,29 @@ async fn repeat(
             }
         }
     }
+    report(what, runs, failures, &table)
+}
+
+/// Runs that each need a federation of their own.
+async fn afresh(
+    what: &str,
+    runs: usize,
+    run: impl AsyncFn(usize) -> Result<Figures>,
+) -> Result<()> {
+    let (mut table, mut failures) = (Table::default(), 0);
+    for number in 0..runs {
+        match run(number).await {
+            Ok(figures) => table.add(figures),
+            Err(error) => {
+                failures += 1;
+                println!("{what}, run {number}: {error:?}");
+            }
+        }
+    }
+    report(what, runs, failures, &table)
+}
+
+fn report(what: &str, runs: usize, failures: usize, table: &Table) -> Result<()> {
     println!("{what}: {} of {runs} runs", runs - failures);
     print!("{table}");
     match failures {
@@ -176,31 +210,24 @@ async fn held_runs(runs: usize) -> Result<()> {
     Ok(())
 }
 
-/// The last run of each release is listened to for ten minutes.
+/// What was removed once under a name is not removed again, so each run begins anew. The last one is listened to for ten
+/// minutes.
 async fn cured_runs(runs: usize) -> Result<()> {
     for (version, count) in VERSIONS.into_iter().zip([runs - runs / 2, runs / 2]) {
         let what = format!("KubeFed {version:?}, every rung by itself");
-        let run = async |bed: &mut Bed, number| {
+        let run = async |number: usize| {
+            let bed = with(version).await?;
             let how = [How::AsItIs, How::Forwarded][number % 2];
             let quiet = match number + 1 == count {
                 true => Duration::from_mins(10),
                 false => cured::BRIEFLY,
             };
-            cured::by_itself(bed, how, quiet).await
+            let figures = cured::by_itself(&bed, how, quiet).await?;
+            bed.federation.stop().await?;
+            Ok(figures)
         };
-        repeat(&what, count, async || with(version).await, run).await?;
+        afresh(&what, count, run).await?;
     }
-    Ok(())
-}
-
-/// Each run on a federation of its own: what was lost is lost.
-async fn midway_runs(runs: usize) -> Result<()> {
-    let mut table = Table::default();
-    for number in 0..runs {
-        let options = midway::options(VERSIONS[number % 2]);
-        table.add(midway::installed(Federation::start(options).await?).await?);
-    }
-    print!("installed midway: {runs} runs\n{table}");
     Ok(())
 }
 
