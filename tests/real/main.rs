@@ -12,7 +12,6 @@ mod conformance;
 mod examples;
 mod faults;
 mod honest;
-mod incident;
 mod ladder;
 mod proof;
 mod quiet;
