@@ -1,5 +1,7 @@
 //! The ladder of remediation on real control planes, with the shipped account and roles; the audit log is the judge.
 
+use std::time::Duration;
+
 use federation_health_cluster::rbac::{CURE, FREEZE, JOURNAL, LEADER, SHIELD};
 use federation_health_testbed::{Federation, FederationOptions, kubefed::KubefedVersion};
 use federation_health_tests::{
@@ -13,6 +15,9 @@ use federation_health_tests::{
 };
 
 use super::print;
+
+/// One health check of KubeFed; the other test of a cure listens for longer.
+const KUBEFEDS_CHECK: Duration = Duration::from_secs(12);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_incident_is_cured_by_itself_and_nothing_is_lost() {
@@ -31,7 +36,9 @@ async fn every_rung_works_with_its_own_rights_and_every_brake_holds() {
     let bed = braked::start().await.unwrap();
     print(
         "cured with KubeFed 0.8.1",
-        cured::by_itself(&bed, How::AsItIs, BRIEFLY).await.unwrap(),
+        cured::by_itself(&bed, How::AsItIs, KUBEFEDS_CHECK)
+            .await
+            .unwrap(),
     );
     print("shielded", shielded::saved(&bed).await.unwrap());
     print("braked", braked::all(&bed).await.unwrap());

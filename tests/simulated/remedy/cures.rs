@@ -129,8 +129,19 @@ async fn a_workspace_placed_on_the_leftover_alone_gets_its_placement_first_and_n
             of("kubefedclusters", "produce-trt")
         ]
     );
+    let undo = json!({"metadata": {"annotations": {"federationhealth.io/undo": "all"}}});
+    world
+        .sim
+        .admin()
+        .merge(&resources::FEDERATION_HEALTHS, "", "default", undo)
+        .unwrap();
     pass(RAGE).await;
     nothing_was_lost(&world, &before);
+    assert_eq!(
+        acts(&world).len(),
+        2,
+        "a placement was put back onto a name that is gone"
+    );
 }
 
 #[tokio::test(start_paused = true)]

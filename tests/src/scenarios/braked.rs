@@ -42,6 +42,8 @@ const SHADOW: &str = "shadow";
 /// A federation with a Workspace more than the usual ones: most placements must name what is in use.
 pub async fn start() -> Result<Bed> {
     let mut options = FederationOptions::default();
+    // The original registers missing clusters again every two minutes.
+    options.kubesphere.cluster_resync = Duration::from_secs(2);
     options
         .workspaces
         .push(WorkspaceSpec::on_host("billing", 1));
