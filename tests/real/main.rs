@@ -12,7 +12,16 @@ mod conformance;
 mod examples;
 mod faults;
 mod honest;
+mod ladder;
 mod proof;
 mod quiet;
 mod tripwire;
 mod variants;
+
+use federation_health_tests::scenarios::table::{Figures, Table};
+
+fn print(what: &str, figures: Figures) {
+    let mut table = Table::default();
+    table.add(figures);
+    println!("{what}\n{table}");
+}
