@@ -11,9 +11,12 @@
 mod conformance;
 mod examples;
 mod faults;
+mod field;
 mod honest;
 mod incident;
+mod join;
 mod proof;
 mod quiet;
+mod secrets;
 mod tripwire;
 mod variants;

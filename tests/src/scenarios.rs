@@ -13,6 +13,7 @@ pub mod figures;
 pub mod frozen;
 pub mod held;
 pub mod honest;
+pub mod kubefedctl;
 pub mod members;
 pub mod never;
 pub mod padding;

@@ -41,6 +41,10 @@ pub(super) const ABOUT: About = About {
             Place::Real,
             "a_doubled_registration_is_named_and_held_before_the_first_deletion",
         ),
+        Scenario(
+            Place::Real,
+            "shared_and_doubled_members_and_a_deleted_kind_are_named",
+        ),
     ],
     spared: &[
         Scenario(
