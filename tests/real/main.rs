@@ -13,7 +13,6 @@ mod examples;
 mod faults;
 mod field;
 mod honest;
-mod incident;
 mod join;
 mod proof;
 mod quiet;

@@ -8,6 +8,7 @@ use std::{
 use federation_health_api::FederationHealth;
 use federation_health_cluster::{
     endpoint::EndpointPolicy,
+    proof::Wanted,
     watch::{Sink, Unreadable},
 };
 use federation_health_core::facts::FeedState;
@@ -89,6 +90,9 @@ impl ObjectSink {
             }
             (first, former != known.settings, usable)
         };
+        if let Some((_, settings)) = &usable {
+            self.engine.want(Wanted::of(&settings.policy));
+        }
         let now = self.engine.clock.now();
         self.engine.step(|federation| {
             if first && let Some(before) = &object.status {
