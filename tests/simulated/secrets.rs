@@ -85,7 +85,8 @@ fn plant_kubeconfigs(admin: &Agent) {
 fn told(world: &World, log: &Log) -> Vec<(String, String)> {
     let mut all = vec![("the log".to_owned(), log.text())];
     let operator = world.operator.as_ref().unwrap();
-    all.push(("the metrics".to_owned(), operator.metrics.text().unwrap()));
+    let metrics = String::from_utf8(operator.metrics.text().unwrap()).unwrap();
+    all.push(("the metrics".to_owned(), metrics));
     let written = |object: &Value| {
         let mut object = object.clone();
         // What others wrote there, and we planted.
