@@ -11,10 +11,13 @@
 mod conformance;
 mod examples;
 mod faults;
+mod field;
 mod honest;
+mod join;
 mod ladder;
 mod proof;
 mod quiet;
+mod secrets;
 mod tripwire;
 mod variants;
 

@@ -9,6 +9,7 @@ mod facts;
 mod faults;
 mod hold;
 mod identity;
+mod joined;
 mod ledger;
 mod properties;
 mod staleness;
