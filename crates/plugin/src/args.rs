@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use federation_health_core::remedy::MAX_APPROVAL_MS;
+
 use crate::demo::Scenario;
 
 /// Guards KubeFed and KubeSphere federations against deleting their own namespaces.
@@ -111,6 +113,12 @@ pub enum Verb {
     Pause(PauseArgs),
     /// Take a pause back
     Resume(ResumeArgs),
+    /// Show what remediation would do to which objects, and what stands against it
+    Plan(PlanArgs),
+    /// Approve a plan that you have looked at, for a while
+    Approve(ApproveArgs),
+    /// Show what remediation did and what is in force; take it back
+    Undo(UndoArgs),
     /// Gather what is needed to judge from afar: a folder without secrets
     Gather(GatherArgs),
     /// Play the incident in memory, or leave a federation up to try every verb on
@@ -284,6 +292,47 @@ pub struct ResumeArgs {
     pub dry_run: bool,
 }
 
+/// Arguments of `plan`.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: Output,
+    /// The same as kubectl commands that fail if an object is no longer what it is now
+    #[arg(long, conflicts_with = "form")]
+    pub commands: bool,
+}
+
+/// Arguments of `approve`.
+#[derive(Args, Clone, Debug)]
+pub struct ApproveArgs {
+    /// Id of the plan, as `plan` shows it; without it nothing is approved, and the plan is shown
+    #[arg(value_name = "PLAN-ID")]
+    pub id: Option<String>,
+    /// For how long, such as 30m or 2h; at most 24h
+    #[arg(long = "for", value_name = "TIME", value_parser = approval, default_value = "1h")]
+    pub time: i64,
+    /// Try the write without effect
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `undo`.
+#[derive(Args, Clone, Debug)]
+pub struct UndoArgs {
+    /// `all`, or an action such as FreezeControllers; without it, what is in force is shown
+    pub action: Option<String>,
+    /// Take the request back, so that remediation may act again
+    #[arg(long, conflicts_with = "action")]
+    pub end: bool,
+    /// Register a removed cluster again, which may bring the danger back; without it the manifest is shown
+    #[arg(long, requires = "action")]
+    pub yes: bool,
+    /// Try the writes without effect
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Arguments of `gather`.
 #[derive(Args, Clone, Debug)]
 pub struct GatherArgs {
@@ -298,9 +347,15 @@ pub struct DemoArgs {
     /// What happens
     #[arg(value_enum, default_value_t)]
     pub scenario: Scenario,
-    /// Allow holds; without it, the demonstration shows both and --serve none
-    #[arg(long)]
+    /// Allow holds. Without this or the next two, the demonstration shows the scenario twice, and --serve allows nothing
+    #[arg(long, group = "guard")]
     pub hold: bool,
+    /// Allow holds, and remediation that a person approves
+    #[arg(long, group = "guard")]
+    pub ask: bool,
+    /// Allow holds, and remediation by itself
+    #[arg(long, group = "guard")]
+    pub apply: bool,
     /// Leave the API server up, in real time, with a kubeconfig
     #[arg(long)]
     pub serve: bool,
@@ -349,9 +404,26 @@ fn seconds(text: &str) -> Result<i64, String> {
     Ok(total)
 }
 
+/// The same, within the longest life of an approval.
+fn approval(text: &str) -> Result<i64, String> {
+    let longest = MAX_APPROVAL_MS / 1000;
+    match seconds(text)? {
+        long if long > longest => {
+            Err("at most 24h: whoever approves is awake and knows what is going on".to_owned())
+        }
+        short => Ok(short),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_approval_lasts_a_day_at_most() {
+        assert_eq!(approval("24h"), Ok(86_400));
+        assert!(approval("25h").is_err());
+    }
 
     #[test]
     fn times_are_read_with_their_units_and_nothing_else() {

@@ -116,6 +116,9 @@ fn dispatch<'a>(
             Box::pin(async { Ok(verbs::complete::completion(*syntax, shell)) })
         }
         Verb::Man(args) => Box::pin(async { verbs::complete::man(args, shell) }),
+        Verb::Plan(args) => Box::pin(verbs::plan::run(global, args, shell)),
+        Verb::Approve(args) => Box::pin(verbs::approve::run(global, args, shell)),
+        Verb::Undo(args) => Box::pin(verbs::undo::run(global, args, shell)),
         Verb::Hold(args) => Box::pin(verbs::hold::hold(global, args, shell)),
         Verb::Release(args) => Box::pin(verbs::hold::release(global, args, shell)),
         Verb::Pause(args) => Box::pin(verbs::pause::pause(global, args, shell)),

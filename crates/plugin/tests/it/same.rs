@@ -8,7 +8,7 @@ use std::{
 
 use federation_health_plugin::{
     Shell,
-    demo::{Scenario, Stage},
+    demo::{Guard, Scenario, Stage},
     run,
 };
 use federation_health_sim::{Clock, Sim};
@@ -96,7 +96,7 @@ fn recorded(scenario: Scenario, seconds: u64) -> (Sim, Timestamp, Vec<Value>) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut stage = Stage::build(scenario, false, Clock::simulated()).unwrap();
+        let mut stage = Stage::build(scenario, Guard::None, Clock::simulated()).unwrap();
         let tape = Tape::default();
         for (group, version, kind, plural) in KINDS {
             let api_version = [group, version].join("/");

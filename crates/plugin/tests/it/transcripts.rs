@@ -12,7 +12,7 @@ use std::{
 
 use federation_health_plugin::{
     Shell,
-    demo::{Scenario, Stage},
+    demo::{Guard, Scenario, Stage},
     run,
 };
 use federation_health_sim::{Clock, Sim};
@@ -27,14 +27,14 @@ pub struct Bed {
 }
 
 /// Plays a scenario in virtual time for this long after it struck, and stops every program.
-fn played(scenario: Scenario, hold: bool, seconds: u64) -> Bed {
+fn played(scenario: Scenario, guard: Guard, seconds: u64) -> Bed {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut stage = Stage::build(scenario, hold, Clock::simulated()).unwrap();
+        let mut stage = Stage::build(scenario, guard, Clock::simulated()).unwrap();
         stage.start().unwrap();
         tokio::time::sleep(Duration::from_secs(7)).await;
         stage.strike().unwrap();
@@ -126,27 +126,27 @@ fn difference(expected: &str, found: &str) -> String {
 
 #[test]
 fn the_doubled_registration_without_a_hold() {
-    check("doubled", &played(Scenario::Doubled, false, 40));
+    check("doubled", &played(Scenario::Doubled, Guard::None, 40));
 }
 
 #[test]
 fn the_doubled_registration_with_a_hold() {
-    check("held", &played(Scenario::Doubled, true, 40));
+    check("held", &played(Scenario::Doubled, Guard::Hold, 40));
 }
 
 #[test]
 fn a_second_control_plane() {
-    check("two-planes", &played(Scenario::TwoPlanes, false, 8));
+    check("two-planes", &played(Scenario::TwoPlanes, Guard::None, 8));
 }
 
 #[test]
 fn a_placement_on_a_cluster_that_is_not_registered() {
-    check("nowhere", &played(Scenario::Nowhere, true, 30));
+    check("nowhere", &played(Scenario::Nowhere, Guard::Hold, 30));
 }
 
 #[test]
 fn a_healthy_federation() {
-    check("healthy", &played(Scenario::Healthy, true, 30));
+    check("healthy", &played(Scenario::Healthy, Guard::Hold, 30));
 }
 
 #[test]
