@@ -9,10 +9,12 @@
 )]
 
 mod conformance;
+mod documents;
 mod examples;
 mod faults;
 mod honest;
 mod incident;
+mod plugin;
 mod proof;
 mod quiet;
 mod tripwire;

@@ -14,3 +14,4 @@ pub mod observed;
 pub mod scenarios;
 pub mod simulated;
 pub mod story;
+pub mod typed;

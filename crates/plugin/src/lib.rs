@@ -6,19 +6,16 @@
 use std::{future::Future, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _};
+use federation_health_report::{codes, history};
 
 pub mod args;
 mod client;
-mod codes;
 pub mod demo;
 mod error;
-mod history;
 mod judge;
 mod kinds;
 mod offline;
 mod overview;
-mod picture;
-mod report;
 mod shell;
 mod table;
 mod tree;

@@ -178,6 +178,7 @@ impl Stage {
             clock: Clock::at(Time(self.sim.clock().now().as_millisecond())),
             events: Events::none(),
             listen: None,
+            page: false,
             object: "default".to_owned(),
             namespace: OPERATOR_NAMESPACE.to_owned(),
             instance: "demo".to_owned(),

@@ -186,6 +186,10 @@ fn a_recording_gives_the_findings_that_the_operator_gave_who_watched() {
     for (scenario, seconds) in [
         (Scenario::Doubled, 40),
         (Scenario::TwoPlanes, 8),
+        (Scenario::Resurrection, 40),
+        (Scenario::Misplaced, 40),
+        (Scenario::RemoteMember, 40),
+        (Scenario::Nowhere, 20),
         (Scenario::Healthy, 20),
     ] {
         let (sim, now, tape) = recorded(scenario, seconds);

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::Report;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use sha2::{Digest as _, Sha256};
+
+use crate::document::Report;
 use crate::{
     codes,
     picture::{STYLE, graph, timeline},
@@ -23,12 +26,18 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; }
 .card strong { font-size: 1.2rem; }
 .wide { overflow-x: auto; } .wide svg { max-width: none; display: block; }
 table { border-collapse: collapse; font-size: .9rem; } th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { white-space: nowrap; } code, pre, .uid { font: .85rem ui-monospace, 'DejaVu Sans Mono', monospace; }
+th { white-space: nowrap; } code, pre { font: .85rem ui-monospace, 'DejaVu Sans Mono', monospace; }
 pre { border: 1px solid var(--line); border-radius: 4px; padding: .6rem; overflow-x: auto; } li { overflow-wrap: anywhere; }
 ol.moments { padding-left: 1.6rem; }
 @media (max-width: 38rem) { th { white-space: normal; } .card { padding: .5rem .7rem; } }
 @media print { body { max-width: none; } .wide { overflow: visible; } .wide svg { width: 100%; height: auto; } }
 ";
+
+/// The page's Content-Security-Policy: nothing is fetched, nothing runs, and of styles the page's own alone, by its hash.
+pub fn content_security_policy() -> String {
+    let hash = BASE64_STANDARD.encode(Sha256::digest(format!("{PAGE}{STYLE}")));
+    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
+}
 
 /// Text for the page.
 fn e(text: &str) -> String {
@@ -38,7 +47,8 @@ fn e(text: &str) -> String {
 /// Writes the page.
 pub fn write(report: &Report) -> String {
     let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>{}</title>\n<style>{PAGE}{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"soft\">as of {}</p>\n",
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n<title>{}</title>\n<style>{PAGE}{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"soft\">as of {}</p>\n",
+        content_security_policy(),
         e(&report.title),
         e(&report.title),
         report.at.strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -48,6 +58,8 @@ pub fn write(report: &Report) -> String {
     pictures(&mut out, report);
     findings(&mut out, report);
     risk(&mut out, report);
+    plan(&mut out, report);
+    actions(&mut out, report);
     lost(&mut out, report);
     conditions(&mut out, report);
     for gap in &report.gaps {
@@ -197,22 +209,94 @@ fn risk(out: &mut String, report: &Report) {
     }
 }
 
+fn plan(out: &mut String, report: &Report) {
+    let Some(plan) = &report.plan else { return };
+    let against = plan
+        .message
+        .as_deref()
+        .unwrap_or("Nothing stands against it.");
+    let _ = writeln!(
+        out,
+        "<h2>Plan</h2>\n<p><code>{}</code> {}</p>",
+        e(&plan.id),
+        e(against)
+    );
+    let rows = plan.steps.iter().map(|step| {
+        [
+            step.action.clone(),
+            format!("{} {}", step.kind, step.name),
+            step.change.clone(),
+            step.why.clone(),
+            step.blocked_by.clone().unwrap_or_default(),
+        ]
+    });
+    table(
+        out,
+        "Plan",
+        ["Action", "Target", "Change", "Why", "Blocked"],
+        rows,
+    );
+}
+
+fn actions(out: &mut String, report: &Report) {
+    if report.actions.is_empty() {
+        return;
+    }
+    out.push_str("<h2>What was done</h2>\n");
+    let rows = report.actions.iter().map(|action| {
+        [
+            action.time.0.strftime("%H:%M:%S%.3f").to_string(),
+            action.action.clone(),
+            format!("{} {}", action.kind, action.name),
+            action.state.clone(),
+            action.message.clone().unwrap_or_default(),
+        ]
+    });
+    table(
+        out,
+        "What was done",
+        ["Time", "Action", "Target", "State", "Message"],
+        rows,
+    );
+}
+
+fn table<const N: usize>(
+    out: &mut String,
+    label: &str,
+    heads: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) {
+    let _ = writeln!(
+        out,
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table>\n<tr>{}</tr>",
+        heads.map(|h| format!("<th>{h}</th>")).concat()
+    );
+    for row in rows {
+        let cells = row.map(|cell| format!("<td>{}</td>", e(&cell))).concat();
+        let _ = writeln!(out, "<tr>{cells}</tr>");
+    }
+    out.push_str("</table></div>\n");
+}
+
 fn lost(out: &mut String, report: &Report) {
     if report.lost.is_empty() {
         return;
     }
-    out.push_str("<h2>Lost namespaces</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Lost namespaces\"><table>\n<tr><th>Namespace</th><th>UID</th><th>Workspace</th><th>Deleted</th></tr>\n");
-    for lost in report.lost.iter().take(SHOWN) {
-        let _ = writeln!(
-            out,
-            "<tr><td>{}</td><td class=\"uid\">{}</td><td>{}</td><td>{}</td></tr>",
-            e(&lost.name),
-            e(&lost.uid),
-            e(&lost.workspace),
-            lost.time.0
-        );
-    }
-    out.push_str("</table></div>\n");
+    out.push_str("<h2>Lost namespaces</h2>\n");
+    let rows = report.lost.iter().take(SHOWN).map(|lost| {
+        [
+            lost.name.clone(),
+            lost.uid.clone(),
+            lost.workspace.clone(),
+            lost.time.0.to_string(),
+        ]
+    });
+    table(
+        out,
+        "Lost namespaces",
+        ["Namespace", "UID", "Workspace", "Deleted"],
+        rows,
+    );
     more(out, report.lost.len());
 }
 
