@@ -13,6 +13,7 @@ mod findings;
 mod honest;
 mod incident;
 mod observability;
+mod page;
 mod quiet;
 mod readme;
 mod remedy;

@@ -31,8 +31,8 @@ pub async fn run(global: &Global, args: &DemoArgs, shell: &mut Shell) -> Result<
         return serve(args, shell).await;
     }
     shell.say(narrate::INTRODUCTION);
-    if args.scenario == Scenario::RemoteMember {
-        shell.say(narrate::MEMBER);
+    if let Some(more) = narrate::beside(args.scenario) {
+        shell.say(more);
     }
     let parts = match guard(args) {
         Guard::None => vec![Guard::None, args.scenario.rescue()],
@@ -85,7 +85,12 @@ fn play(
         if scenario != Scenario::Healthy && stage.wait(RAGE, verdict).await {
             told.verdict(stage.sim.clock().now(), stage.health().as_ref());
         }
-        stage.wait(RAGE, |_| false).await;
+        let end = tokio::time::Instant::now() + RAGE;
+        let held = stage.health().is_some_and(|h| holding(&h));
+        if held && stage.wait(RAGE, |h| !holding(h)).await {
+            told.released(stage.sim.clock().now());
+        }
+        tokio::time::sleep_until(end).await;
         told.deeds(&stage);
         let seen = narrate::look(&stage, object, colours, width).await?;
         told.look(&seen);

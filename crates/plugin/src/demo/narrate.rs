@@ -24,10 +24,16 @@ Here is one cluster, registered as `host`, with two Workspaces of three
 namespaces each. Everything is in memory and in virtual time: the operator's own
 code, models of KubeFed, KubeSphere and the garbage collector.";
 
-/// The same for the scenario that has a second cluster.
-pub const MEMBER: &str = "
-A second cluster is registered as `east`. Workspace stock lives there, with one
-namespace.";
+/// What else there is in a scenario.
+pub fn beside(scenario: Scenario) -> Option<&'static str> {
+    match scenario {
+        Scenario::RemoteMember => Some(
+            "\nA second cluster is registered as `east`. Workspace stock lives there, with one\nnamespace.",
+        ),
+        Scenario::Misplaced => Some("\nA third Workspace, billing, has one namespace."),
+        _ => None,
+    }
+}
 
 /// Deeds of one sort within this time are one line.
 const TOGETHER_MS: i64 = 2000;
@@ -198,8 +204,15 @@ impl Narrator {
         );
     }
 
+    /// Milliseconds from the beginning.
+    fn since(&self, line: &Line) -> i64 {
+        line.at.as_millisecond() - self.start.as_millisecond()
+    }
+
     /// The part as text.
     pub fn text(&self, width: usize) -> String {
+        let last = self.lines.iter().map(|l| self.since(l)).max();
+        let digits = (last.unwrap_or_default() / 1000).to_string().len().max(2);
         let widest = self
             .lines
             .iter()
@@ -208,9 +221,9 @@ impl Narrator {
             .unwrap_or_default();
         let mut out = format!("\n{}\n\n", self.head);
         for line in &self.lines {
-            let ms = line.at.as_millisecond() - self.start.as_millisecond();
+            let ms = self.since(line);
             let head = format!(
-                "t+{:>2}.{:03} s  {:<widest$}  ",
+                "t+{:>digits$}.{:03} s  {:<widest$}  ",
                 ms / 1000,
                 ms % 1000,
                 line.who

@@ -144,8 +144,13 @@ impl Stage {
             Scenario::RemoteMember => Some(remote(&sim, &network, clock).map_err(refused)?),
             _ => None,
         };
-        if scenario == Scenario::Resurrection {
-            uninstall(&sim).map_err(refused)?;
+        match scenario {
+            Scenario::Resurrection => uninstall(&sim).map_err(refused)?,
+            // A name that as many placements name as its twin is no proven leftover.
+            Scenario::Misplaced => sim
+                .add_workspace("billing", &["host"], &["billing-db"])
+                .map_err(refused)?,
+            _ => {}
         }
         Ok(Self {
             sim,

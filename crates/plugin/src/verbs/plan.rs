@@ -103,10 +103,11 @@ pub(super) fn draw(plan: &PlanStatus, wide: bool, headers: bool, shell: &Shell) 
             out.push_str(&grounds(step, shell.width));
         }
     }
-    let _ = write!(
-        out,
-        "\nWhy, and the way back: kubectl federation-health plan -o wide\nBy your own hand:      kubectl federation-health plan --commands\n"
-    );
+    out.push('\n');
+    if !wide {
+        out.push_str("Why, and the way back: kubectl federation-health plan -o wide\n");
+    }
+    out.push_str("By your own hand:      kubectl federation-health plan --commands\n");
     if waits(plan) {
         let _ = writeln!(
             out,

@@ -101,6 +101,16 @@ pub async fn run(global: &Global, args: &UndoArgs, shell: &mut Shell) -> Result<
             wish.word()
         )));
     }
+    let by_hand: Vec<&Record> = chosen
+        .iter()
+        .copied()
+        .filter(|r| r.rung == Rung::RemoveStaleCluster && r.stands())
+        .collect();
+    // To be shown a manifest is no request of the operator.
+    if by_hand.len() == chosen.len() && !args.yes {
+        by_hand.iter().for_each(|record| show(record, shell));
+        return Ok(Outcome::Healthy);
+    }
     refuse_in_vain(&health)?;
     cluster
         .merge(&path, &annotation(Some(wish.word())), args.dry_run)
@@ -112,11 +122,12 @@ pub async fn run(global: &Global, args: &UndoArgs, shell: &mut Shell) -> Result<
         args.dry_run,
     );
     shell.say("Nothing new is done while the request stands. When it may act again: kubectl federation-health undo --end");
-    for record in chosen
-        .iter()
-        .filter(|r| r.rung == Rung::RemoveStaleCluster && r.stands())
-    {
-        by_hand(&cluster, record, args, shell).await?;
+    for record in by_hand {
+        if args.yes {
+            register(&cluster, record, args.dry_run, shell).await?;
+        } else {
+            show(record, shell);
+        }
     }
     Ok(Outcome::Healthy)
 }
@@ -199,30 +210,33 @@ fn way_back(action: &ActionStatus) -> String {
     }
 }
 
+/// What a person needs to register a removed cluster again.
+fn show(record: &Record, shell: &mut Shell) {
+    shell.say(&format!(
+        "{} was removed because it was a leftover: registering it again brings the danger back.\nWith --yes it is made again from what the journal keeps; or by hand:\n  echo {} | kubectl create -f -",
+        record.target,
+        quoted(&record.from.0)
+    ));
+}
+
 /// The operator never registers a cluster: that is what began it all.
-async fn by_hand(
+async fn register(
     cluster: &Cluster,
     record: &Record,
-    args: &UndoArgs,
+    dry_run: bool,
     shell: &mut Shell,
 ) -> Result<(), Error> {
     let target = &record.target;
-    if !args.yes {
-        shell.say(&format!(
-            "\n{target} was removed because it was a leftover: registering it again brings the danger back.\nWith --yes it is made again from what the journal keeps; or by hand:\n  echo {} | kubectl create -f -",
-            quoted(&record.from.0)
-        ));
-        return Ok(());
-    }
     let manifest: Value = serde_json::from_str(&record.from.0)
         .map_err(|e| Error::parse(format!("read the kept manifest of {target}"), e))?;
-    let dry = if args.dry_run { "?dryRun=All" } else { "" };
-    let path = format!(
-        "{KUBEFED}/namespaces/{}/kubefedclusters{dry}",
-        target.namespace
-    );
+    let (dry, tried) = if dry_run {
+        ("?dryRun=All", " (dry run)")
+    } else {
+        ("", "")
+    };
+    let namespace = &target.namespace;
+    let path = format!("{KUBEFED}/namespaces/{namespace}/kubefedclusters{dry}");
     cluster.create(&path, &manifest).await?;
-    let tried = if args.dry_run { " (dry run)" } else { "" };
     shell.say(&format!(
         "kubefedcluster.core.kubefed.io/{} created{tried}",
         target.name

@@ -150,7 +150,7 @@ fn a_placement_on_a_cluster_that_is_not_registered() {
 fn a_registration_that_came_back_with_its_namespace() {
     check(
         "resurrection",
-        &played(Scenario::Resurrection, Guard::Hold, 30),
+        &played(Scenario::Resurrection, Guard::Hold, 75),
     );
 }
 

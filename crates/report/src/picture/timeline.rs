@@ -160,7 +160,10 @@ fn ticks(svg: &mut Svg, axis: &Axis, top: f64, bottom: f64) {
         }
         let x = axis.at(at);
         svg.line("axis", (x, top), (x, bottom));
-        if let Ok(time) = Timestamp::from_millisecond(at) {
+        // At the edge a label would be cut.
+        if x < WIDTH - 26.0
+            && let Ok(time) = Timestamp::from_millisecond(at)
+        {
             let form = if step >= 86_400_000 {
                 "%m-%d"
             } else {
