@@ -7,25 +7,15 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::docs::{blocks, root};
+use crate::docs::{blocks, pages, root};
 
 /// English pages that have a Chinese twin, from the root of the tree.
 fn translated() -> Vec<PathBuf> {
-    let mut pages = ["README.md", "docs/quick-start.md", "docs/findings.md"]
+    let mut all = ["README.md", "docs/quick-start.md", "docs/findings.md"]
         .map(PathBuf::from)
         .to_vec();
-    pages.extend(pages_of("docs/runbooks"));
-    pages
-}
-
-/// Pages of a folder, folders below it left out.
-fn pages_of(folder: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(root().join(folder)).unwrap();
-    let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
-    names
-        .filter(|name| name.ends_with(".md"))
-        .map(|name| Path::new(folder).join(name))
-        .collect()
+    all.extend(pages("docs/runbooks"));
+    all
 }
 
 fn chinese(english: &Path) -> PathBuf {
@@ -166,7 +156,7 @@ fn every_english_page_of_an_incident_has_its_chinese_twin() {
 #[test]
 fn every_chinese_page_has_an_english_twin() {
     for folder in ["docs/zh", "docs/zh/runbooks"] {
-        for page in pages_of(folder) {
+        for page in pages(folder) {
             assert!(
                 translated().contains(&english(&page)),
                 "{} translates nothing: delete it",

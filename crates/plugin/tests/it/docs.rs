@@ -15,17 +15,24 @@ pub(crate) fn root() -> PathBuf {
         .to_owned()
 }
 
+/// Pages of a folder, folders below it left out, by their path from the root of the tree.
+pub(crate) fn pages(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
+    entries
+        .map(|entry| Path::new(folder).join(entry.unwrap().file_name()))
+        .filter(|path| path.extension().is_some_and(|e| e == "md"))
+        .collect()
+}
+
 /// Every document of the book and the READMEs.
 fn documents() -> Vec<(PathBuf, String)> {
-    let mut paths = vec![root().join("README.md"), root().join("README.zh.md")];
+    let mut paths = vec!["README.md".into(), "README.zh.md".into()];
     for folder in ["docs", "docs/runbooks", "docs/zh", "docs/zh/runbooks"] {
-        let found = std::fs::read_dir(root().join(folder))
-            .unwrap()
-            .map(|e| e.unwrap().path());
-        paths.extend(found.filter(|p| p.extension().is_some_and(|e| e == "md")));
+        paths.extend(pages(folder));
     }
     paths.sort();
     let read = |p: PathBuf| {
+        let p = root().join(p);
         let text = std::fs::read_to_string(&p).unwrap();
         (p, text)
     };
