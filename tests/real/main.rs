@@ -9,12 +9,17 @@
 )]
 
 mod conformance;
+mod documents;
 mod examples;
 mod faults;
+mod field;
 mod honest;
+mod join;
 mod ladder;
+mod plugin;
 mod proof;
 mod quiet;
+mod secrets;
 mod tripwire;
 mod variants;
 

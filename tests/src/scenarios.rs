@@ -16,6 +16,7 @@ pub mod figures;
 pub mod frozen;
 pub mod held;
 pub mod honest;
+pub mod kubefedctl;
 pub mod members;
 pub mod midway;
 pub mod never;

@@ -159,8 +159,8 @@ async fn manifest_kept(bed: &Bed) -> Result<()> {
     let pages = text.map(|text| json(text)).unwrap_or_default();
     let acts = pages["actions"].as_array().into_iter().flatten();
     let removals = acts.filter(|act| act["action"] == REMOVE);
-    let from = removals.filter_map(|act| act["from"].as_str());
-    let manifest = from.last().map(json).unwrap_or_default();
+    let mut from = removals.filter_map(|act| act["from"].as_str());
+    let manifest = from.next_back().map(json).unwrap_or_default();
     let kept = manifest["metadata"]["name"] == ALIAS
         && manifest["spec"]["secretRef"]["name"] == format!("{ALIAS}-secret")
         && manifest["spec"]["apiEndpoint"].is_string()
