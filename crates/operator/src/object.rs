@@ -17,6 +17,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     engine::Engine,
     known::{self, Known},
+    metrics::Metrics,
     prober::Plan,
 };
 
@@ -37,6 +38,8 @@ pub struct ObjectSink {
     pub all_kinds: watch::Sender<bool>,
     /// What is to be proven may have changed.
     pub rehearse: Arc<Notify>,
+    /// Where it is shown whether the kind is served.
+    pub metrics: Arc<Metrics>,
     listed: Vec<String>,
 }
 
@@ -47,6 +50,7 @@ impl ObjectSink {
         name: String,
         known: Arc<Mutex<Known>>,
         rehearse: Arc<Notify>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             engine,
@@ -55,6 +59,7 @@ impl ObjectSink {
             probing: watch::Sender::new(None),
             all_kinds: watch::Sender::new(false),
             rehearse,
+            metrics,
             listed: Vec::new(),
         }
     }
@@ -214,6 +219,7 @@ impl Sink<FederationHealth> for ObjectSink {
 
     fn state(&mut self, state: FeedState) {
         tracing::debug!(state = state.as_str(), "feed of FederationHealth objects");
+        self.metrics.served("FederationHealths", state);
     }
 
     fn alive(&mut self) {}

@@ -108,6 +108,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         around.object.clone(),
         known.clone(),
         policies.clone(),
+        metrics.clone(),
     );
     let (probing, all_kinds) = (object.probing.subscribe(), object.all_kinds.subscribe());
     let switch = SwitchSink::new(
@@ -115,6 +116,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         around.object.clone(),
         known.clone(),
         policies.clone(),
+        metrics.clone(),
     );
 
     let executor = Arc::new(Executor {

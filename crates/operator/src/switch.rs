@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     engine::Engine,
     known::{self, Known, Switch},
+    metrics::Metrics,
 };
 
 /// Pause after a switch could not be created.
@@ -34,6 +35,7 @@ pub struct SwitchSink {
     /// Its resourceVersion, for the hold's writer.
     pub version: watch::Sender<u64>,
     rehearse: Arc<Notify>,
+    metrics: Arc<Metrics>,
     listed: bool,
 }
 
@@ -44,6 +46,7 @@ impl SwitchSink {
         name: String,
         known: Arc<Mutex<Known>>,
         rehearse: Arc<Notify>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             engine,
@@ -51,6 +54,7 @@ impl SwitchSink {
             known,
             version: watch::Sender::new(0),
             rehearse,
+            metrics,
             listed: false,
         }
     }
@@ -119,6 +123,7 @@ impl Sink<FederationHold> for SwitchSink {
 
     fn state(&mut self, state: FeedState) {
         tracing::debug!(state = state.as_str(), "feed of FederationHolds");
+        self.metrics.served("FederationHolds", state);
         if matches!(state, FeedState::NotInstalled | FeedState::Forbidden) {
             self.turn(Switch::Unreadable);
         }
