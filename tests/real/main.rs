@@ -12,7 +12,6 @@ mod conformance;
 mod examples;
 mod faults;
 mod honest;
-mod incident;
 mod proof;
 mod quiet;
 mod tripwire;

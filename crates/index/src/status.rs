@@ -180,6 +180,7 @@ fn incidents(ledger: &ledger::Ledger, max: usize) -> Vec<Incident> {
             recreations: incident.recreations as i64,
             parties: incident.parties.iter().map(ToString::to_string).collect(),
             namespaces_lost: incident.lost as i64,
+            penalties_milli: incident.penalties_milli.map(i64::from).to_vec(),
         })
         .collect()
 }
@@ -202,6 +203,7 @@ pub fn restored(status: &FederationHealthStatus) -> (Restored, Since) {
             recreations: i.recreations.max(0) as u64,
             parties: i.parties.iter().map(|p| Text::from(p.as_str())).collect(),
             lost: i.namespaces_lost.max(0) as u64,
+            penalties_milli: penalties(&i.penalties_milli),
         };
         (Text::from(i.workspace.as_str()), incident)
     });
@@ -221,6 +223,14 @@ pub fn restored(status: &FederationHealthStatus) -> (Restored, Since) {
     (ledger, since(status))
 }
 
+/// Counts that are missing, or that nobody could have counted, are none.
+fn penalties(milli: &[i64]) -> [u32; 2] {
+    [0, 1].map(|scale| {
+        let counted = milli.get(scale).copied().unwrap_or_default();
+        u32::try_from(counted).unwrap_or_default()
+    })
+}
+
 fn since(status: &FederationHealthStatus) -> Since {
     let mut since = BTreeMap::new();
     for finding in &status.findings {
@@ -233,3 +243,6 @@ fn since(status: &FederationHealthStatus) -> Since {
     }
     since
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use federation_health_api::FederationHealth;
-use federation_health_cluster::{endpoint::EndpointPolicy, watch::Sink};
+use federation_health_cluster::{endpoint::EndpointPolicy, proof::Wanted, watch::Sink};
 use federation_health_core::facts::FeedState;
 use federation_health_index::{
     policy::{self, Settings},
@@ -91,6 +91,9 @@ impl ObjectSink {
             }
             (first, former != known.settings, usable)
         };
+        if let Some((_, settings)) = &usable {
+            self.engine.want(Wanted::of(&settings.policy));
+        }
         let now = self.engine.clock.now();
         self.engine.step(|federation| {
             if first && let Some(before) = &object.status {

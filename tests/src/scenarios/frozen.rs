@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use federation_health_api::FederationHealth;
 use federation_health_testbed::{
+    ControlPlaneOptions, FederationOptions, KubernetesVersion,
     audit::AuditEvent,
     error::{Attempt as _, Error, Result},
     kinds,
+    kubefed::KubefedVersion,
 };
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
@@ -19,7 +21,7 @@ use super::{
     table::Figures,
     verdict,
 };
-use crate::guarded::{USER, observing};
+use crate::guarded::{Options, USER, condition, observing};
 
 /// An unhindered KubeFed deletes 11 to 20 s after a registration.
 const RAGE: Duration = Duration::from_secs(30);
@@ -27,6 +29,33 @@ const RAGE: Duration = Duration::from_secs(30);
 const MANAGER: &str = "kubefed-controller-manager";
 /// The rung, as `status.actions` has it.
 const FREEZE: &str = "FreezeControllers";
+
+/// A federation and an operator on a server that knows no ValidatingAdmissionPolicy, and so no hold.
+///
+/// # Errors
+/// Something did not start, or the operator does not say that there is no hold.
+pub async fn without_policies() -> Result<Bed> {
+    let federation = FederationOptions {
+        control_plane: ControlPlaneOptions {
+            kubernetes: KubernetesVersion::V1_24,
+            ..ControlPlaneOptions::default()
+        },
+        ..FederationOptions::with_kubefed(KubefedVersion::V0_8_1)
+    };
+    let options = Options {
+        policies: false,
+        ..Options::default()
+    };
+    let bed = Bed::start(federation, options).await?;
+    let unsupported = |h: &FederationHealth| {
+        let ready = condition(h, "HoldReady");
+        ready.is_some_and(|found| found == ("False".to_owned(), "PolicyUnsupported".to_owned()))
+    };
+    bed.guard
+        .wait("the hold to be said impossible", SOON, unsupported)
+        .await?;
+    Ok(bed)
+}
 
 /// The incident with `freezeControllers: Automatic` and no hold.
 ///

@@ -42,9 +42,12 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
         "registered" => registered_runs(runs).await,
         "held" => held_runs(runs).await,
         "frozen" => {
-            let start = async || with(KubefedVersion::V0_10_0).await;
             let run = async |bed: &mut Bed, _| frozen::saved(bed).await;
-            repeat("no hold, KubeFed frozen", runs, start, run).await
+            let (newest, old) = (runs - runs / 2, runs / 2);
+            let start = async || with(KubefedVersion::V0_10_0).await;
+            repeat("no hold, KubeFed frozen", newest, start, run).await?;
+            let what = "Kubernetes 1.24, KubeFed frozen";
+            repeat(what, old, frozen::without_policies, run).await
         }
         "stays" => stays_runs(runs).await,
         "contents" => contents_runs(runs).await,

@@ -238,6 +238,11 @@ pub struct Incident {
     /// Namespaces lost in it.
     #[serde(default)]
     pub namespaces_lost: i64,
+    /// The damped counts of recreations at the last one, in thousandths: the fast scale, then the slow one. A restarted
+    /// operator takes them up, so that a slow fight is found between restarts; by themselves they justify nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub penalties_milli: Vec<i64>,
 }
 
 /// A namespace that was lost.

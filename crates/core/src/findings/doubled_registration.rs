@@ -39,7 +39,7 @@ pub(super) const ABOUT: About = About {
         ),
         Scenario(
             Place::Real,
-            "a_doubled_registration_is_named_and_held_before_the_first_deletion",
+            "a_second_registration_is_named_held_and_released_only_when_that_loses_nothing",
         ),
     ],
     spared: &[
