@@ -70,6 +70,8 @@ pub struct Options {
     pub without: Vec<&'static str>,
     /// Another server address for the operator, such as a forward's.
     pub server: Option<String>,
+    /// What the operator logs, in tracing's filter syntax.
+    pub log: String,
     /// Address of the admin endpoints; empty for none.
     pub listen: String,
 }
@@ -82,6 +84,7 @@ impl Default for Options {
             operator: true,
             without: Vec::new(),
             server: None,
+            log: "info,federation_health=debug".to_owned(),
             listen: String::new(),
         }
     }
@@ -276,7 +279,7 @@ async fn start(plane: &ControlPlane, options: &Options) -> Result<DeploymentRunn
         deployment: NAME.to_owned(),
         service_account: NAME.to_owned(),
         program: binary()?,
-        args: vec!["--log=info,federation_health=debug".to_owned()],
+        args: vec![format!("--log={}", options.log)],
         env,
         max_processes: 2,
     };

@@ -40,6 +40,7 @@ use crate::{
     prove::{Proving, Rehearsal},
     reconcile::Reconciler,
     remedy::Remediator,
+    sinks::EventSink,
     switch::{self, SwitchSink},
 };
 
@@ -148,6 +149,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         "keep the switch",
         switch::keep(host, known.clone(), policies.clone()),
     ));
+    watch_events(&mut tasks, &around.watch_client, &engine);
     watch_policies(&mut tasks, &around.watch_client, &engine, &policies);
     let rehearsal = Rehearsal {
         engine: engine.clone(),
@@ -276,6 +278,16 @@ fn watch_policies(tasks: &mut Tasks, client: &Client, engine: &Arc<Engine>, chan
         let resource = Resource::all(format!("{GROUP}/{plural}"));
         tasks.spawn(feed("policies", client.clone(), resource, sink));
     }
+}
+
+/// KubeFed's events about FederatedWorkspaces; those of cluster-scoped objects lie in `default`.
+fn watch_events(tasks: &mut Tasks, client: &Client, engine: &Arc<Engine>) {
+    let events = Resource {
+        field_selector: Some("involvedObject.kind=FederatedWorkspace".to_owned()),
+        ..Resource::all("/api/v1/namespaces/default/events")
+    };
+    let sink = EventSink::new(engine.clone());
+    tasks.spawn(feed("events", client.clone(), events, sink));
 }
 
 async fn feed<K: DeserializeOwned>(
