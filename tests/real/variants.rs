@@ -15,16 +15,10 @@ use federation_health_tests::{
         frozen, held, never, planes,
         registered::{self, under},
         stays::{self, Held},
-        table::{Figures, Table},
     },
 };
 
-#[expect(clippy::print_stdout, reason = "figures for whoever runs it")]
-fn print(what: &str, figures: Figures) {
-    let mut table = Table::default();
-    table.add(figures);
-    println!("{what}\n{table}");
-}
+use super::print;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_registration_is_named_held_and_released_only_when_that_loses_nothing() {
