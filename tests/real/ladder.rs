@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use federation_health_cluster::rbac::{ADDRESSES, CURE, FREEZE, HOLDER, JOURNAL, LEADER, OBSERVER, PROBER, PROVER, RESTARTS, SHIELD};
+use federation_health_cluster::rbac::{
+    ADDRESSES, CURE, FREEZE, HOLDER, JOURNAL, LEADER, OBSERVER, PROBER, PROVER, RESTARTS, SHIELD,
+};
 use federation_health_testbed::{Federation, FederationOptions, kubefed::KubefedVersion};
 use federation_health_tests::{
     guarded::Options,
