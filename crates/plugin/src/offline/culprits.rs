@@ -92,7 +92,7 @@ fn told(material: &Material) -> BTreeMap<String, u64> {
     }
     let mut sums = BTreeMap::new();
     for (cluster, count) in last.into_values() {
-        *sums.entry(cluster.to_owned()).or_default() += count;
+        *sums.entry(cluster.to_string()).or_default() += count;
     }
     sums
 }
