@@ -14,17 +14,12 @@ use federation_health_tests::{
         disturbance::Disturbance,
         frozen, held, never, planes,
         registered::{self, under},
+        shielded,
         stays::{self, Held},
-        table::{Figures, Table},
     },
 };
 
-#[expect(clippy::print_stdout, reason = "figures for whoever runs it")]
-fn print(what: &str, figures: Figures) {
-    let mut table = Table::default();
-    table.add(figures);
-    println!("{what}\n{table}");
-}
+use super::print;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_registration_is_named_held_and_released_only_when_that_loses_nothing() {
@@ -71,6 +66,7 @@ async fn a_durable_hold_outlives_servers_operators_and_objects() {
 async fn without_a_hold_a_frozen_kubefed_deletes_nothing_and_comes_back_as_it_was() {
     let bed = frozen::without_policies().await.unwrap();
     print("frozen", frozen::saved(&bed).await.unwrap());
+    print("shielded", shielded::saved(&bed).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

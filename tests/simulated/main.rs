@@ -13,6 +13,7 @@ mod findings;
 mod honest;
 mod incident;
 mod observability;
+mod page;
 mod quality;
 mod quiet;
 mod readme;

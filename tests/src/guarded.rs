@@ -38,17 +38,22 @@ pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("FEDERATION_HEALTH_OPERATOR") {
         return Ok(path.into());
     }
-    let test = std::env::current_exe().attempt(|| "find the running program")?;
-    let found = test
+    built("federation-health-operator", "federation-health-operator")
+}
+
+/// A binary of a package, built beside the running program.
+pub fn built(package: &str, binary: &str) -> Result<PathBuf> {
+    let program = std::env::current_exe().attempt(|| "find the running program")?;
+    let found = program
         .ancestors()
         .skip(1)
         .take(2)
-        .map(|dir| dir.join("federation-health-operator"))
+        .map(|dir| dir.join(binary))
         .find(|p| p.exists());
     found.ok_or_else(|| {
-        Error::refused(
-            "the operator is not built: run `cargo build -p federation-health-operator` first",
-        )
+        Error::refused(format!(
+            "{binary} is not built: run `cargo build -p {package}` first"
+        ))
     })
 }
 

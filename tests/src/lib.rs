@@ -17,3 +17,4 @@ pub mod random;
 pub mod scenarios;
 pub mod simulated;
 pub mod story;
+pub mod typed;

@@ -324,9 +324,19 @@ impl Federation {
         self.hold.vanished();
     }
 
-    /// Outcome of a write of the switch: the new resourceVersion, or None if it failed.
-    pub fn hold_written(&mut self, outcome: Option<u64>) {
-        self.hold.wrote(outcome);
+    /// Outcome of a write of this image to the switch: the new resourceVersion, or None if it failed and is given up. After a
+    /// failure the next tick decides anew, so that its caller sets the pace.
+    pub fn hold_written(
+        &mut self,
+        image: &HoldImage,
+        outcome: Option<u64>,
+        now: Time,
+    ) -> Vec<Effect> {
+        self.hold.wrote(image, outcome);
+        match outcome {
+            Some(_) => self.hold.plan(now),
+            None => Vec::new(),
+        }
     }
 
     /// Newest resourceVersion of the switch that is known from our own writes and its watch.

@@ -205,6 +205,8 @@ words! {
         WouldLose,
         /// Remediation: no durable hold is proven.
         NotHeld,
+        /// Remediation: no name of a doubled cluster is proven to be a leftover.
+        NoneStale,
         /// Remediation: a Cluster object would bring the registration back.
         WouldComeBack,
     }

@@ -35,6 +35,7 @@ use crate::{
     lease::Keeper,
     metrics::Metrics,
     object::ObjectSink,
+    page::Page,
     prober::{Prober, Sites},
     prove::{Proving, Rehearsal},
     reconcile::Reconciler,
@@ -61,6 +62,8 @@ pub struct Surroundings {
     pub events: Events,
     /// Admin endpoints.
     pub listen: Option<SocketAddr>,
+    /// Serve the page beside the admin endpoints.
+    pub page: bool,
     /// Object to serve.
     pub object: String,
     /// Name of this instance, as the lease carries it.
@@ -182,25 +185,28 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     tasks.spawn(named("reconcile", reconciler.run()));
     if around.create_default {
         let host = Host::new(around.client, &around.object);
-        tasks.spawn(create_default(host, known, engine.clone()));
+        tasks.spawn(create_default(host, known.clone(), engine.clone()));
     }
     if let Some(address) = around.listen {
         let admin = Arc::new(Admin {
             engine: engine.clone(),
             metrics: metrics.clone(),
+            page: around.page.then(|| Page::new(engine.clone(), known)),
         });
-        tasks.spawn(async move {
-            if let Err(error) = admin.serve(address).await {
-                tracing::error!(%address, %error, "the admin endpoints cannot be served");
-            }
-            "admin endpoints"
-        });
+        tasks.spawn(administer(admin, address));
     }
     Ok(Parts {
         engine,
         metrics,
         tasks,
     })
+}
+
+async fn administer(admin: Arc<Admin>, address: SocketAddr) -> &'static str {
+    if let Err(error) = admin.serve(address).await {
+        tracing::error!(%address, %error, "the admin endpoints cannot be served");
+    }
+    "admin endpoints"
 }
 
 /// Starts what acts, and what says whether this process may.

@@ -223,7 +223,7 @@ impl Default for Churn {
 )]
 pub struct Probe {
     /// `Offline`: judge by what the API server of the host tells; no Secret is read and nothing is dialled. `Probe`: read the
-    /// kube-system UID and a Lease through each registration, with its own token; the surest evidence.
+    /// kube-system UID, a Lease and KubeFed's roles through each registration, with its own token; the surest evidence.
     #[serde(default)]
     pub mode: ProbeMode,
     /// Seconds between two probes of one registration; a new or changed registration is probed at once.

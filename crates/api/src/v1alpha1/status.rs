@@ -177,7 +177,7 @@ pub struct FindingStatus {
     /// Critical, High, Medium or Low.
     #[schemars(length(max = 16))]
     pub severity: String,
-    /// What it is about: kind and name.
+    /// What it is about, by name.
     #[schemars(length(max = 512))]
     pub subject: String,
     /// Since when.

@@ -229,10 +229,10 @@ impl Month {
     pub(super) fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             let more = match effect {
-                Effect::Raise(_) | Effect::Lower(_) => {
+                Effect::Raise(image) | Effect::Lower(image) => {
                     self.version += 1;
-                    self.federation.hold_written(Some(self.version));
-                    Vec::new()
+                    let version = Some(self.version);
+                    self.federation.hold_written(&image, version, self.now)
                 }
                 Effect::Durable(rule, active) => {
                     self.federation
