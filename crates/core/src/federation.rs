@@ -23,7 +23,7 @@ use crate::{
     table::Put,
     tenants::Tenants,
     time::Time,
-    tripwire::FORMER_MS,
+    tripwire::{FORMER_MS, Former},
     view,
     witnesses::Witnesses,
 };
@@ -111,7 +111,7 @@ pub struct Federation {
     /// Of Workspaces whose deletion live reads decide: UID of the template that it is judged by.
     pub(crate) suspects: BTreeMap<Text, Uid>,
     /// Templates that went lately while their Workspace seemed to live.
-    pub(crate) former: BTreeMap<Text, (Uid, Time)>,
+    pub(crate) former: BTreeMap<Text, Former>,
     /// What was in the namespaces at risk.
     pub(crate) count: Option<view::Count>,
     /// When each fault that can be seen was seen first, told or not yet.
@@ -371,7 +371,7 @@ impl Federation {
         let mut effects = self.diagnose(now);
         self.excuses.retain(|_, excuse| excuse.until > now);
         self.former
-            .retain(|_, (_, at)| now.since_ms(*at) < FORMER_MS);
+            .retain(|_, former| now.since_ms(former.at) < FORMER_MS);
         if !self.losses.is_empty() {
             self.settle_losses(now);
         }

@@ -12,6 +12,25 @@ use crate::{
     time::Time,
 };
 
+/// A template that went while its Workspace seemed to live.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Former {
+    uid: Uid,
+    pub(crate) at: Time,
+    /// The deletion that it explains was seen: the Workspace that lives is another template's.
+    spent: bool,
+}
+
+impl Former {
+    fn of(uid: Uid, at: Time) -> Self {
+        Self {
+            uid,
+            at,
+            spent: false,
+        }
+    }
+}
+
 /// A watch that was away comes back within this time of another, in milliseconds: twice the longest pause between tries.
 pub(crate) const FORMER_MS: i64 = 60_000;
 
@@ -159,6 +178,13 @@ impl Federation {
         let renewed = former
             .zip(now_wished_by)
             .is_some_and(|(former, uid)| former != uid);
+        if let (true, Some(uid)) = (renewed, former) {
+            let spent = Former {
+                spent: true,
+                ..Former::of(uid, now)
+            };
+            self.former.insert(workspace.clone(), spent);
+        }
         let explained = by_federated || renewed || wish.template.as_ref().is_some_and(unwished);
         if !self.hold.verified(workspace, explained) {
             return;
@@ -188,17 +214,17 @@ impl Federation {
     /// we see that later: watches of two kinds that were away come back in any order.
     pub(crate) fn template_went(&mut self, name: &Text, uid: Uid, now: Time) {
         let survivor = self.tenants.workspaces.get(name);
-        // Its deletion was seen and explained already: the Workspace that lives is another template's.
-        let told = self.excuses.contains_key(name);
+        let told = self.former.get(name).is_some_and(|known| known.uid == uid);
         let room = self.former.len() < crate::losses::MAX_EXCUSES;
         if room && !told && survivor.is_some_and(|workspace| !workspace.deleting) {
-            self.former.insert(name.clone(), (uid, now));
+            self.former.insert(name.clone(), Former::of(uid, now));
         }
     }
 
     /// Of which template a deletion is to be judged: the one that may have taken the Workspace along, else the present one.
     fn wisher(&self, name: &Text) -> Option<Uid> {
-        let former = self.former.get(name).map(|(uid, _)| *uid);
+        let former = self.former.get(name).filter(|former| !former.spent);
+        let former = former.map(|former| former.uid);
         former.or_else(|| Some(self.tenants.templates.get(name)?.uid))
     }
 
