@@ -116,6 +116,9 @@ pub async fn installed(federation: Federation) -> Result<Figures> {
         release(&bed.federation, namespace).await?;
     }
     bed.federation.stop().await?;
+    if std::env::var_os("A1_TRACE").is_some() {
+        for e in &ours { eprintln!("{} {} {} {}/{} {:?}", e.received, e.verb, e.object.resource, e.object.name, e.object.subresource, e.code); }
+    }
     let begun = ours.first().map_or(held.received, |first| first.received);
     Ok(vec![
         (

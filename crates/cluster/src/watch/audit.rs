@@ -133,15 +133,13 @@ async fn list<T: DeserializeOwned>(
         if objects.len() > MAX_OBJECTS {
             return Err(WatchError::TooManyObjects { limit: MAX_OBJECTS });
         }
-        match page.next {
-            Some(next) => token = Some(next),
-            None => {
-                let version = page.resource_version.parse();
-                return Ok(Listed {
-                    version: version.map_err(|_| WatchError::NoVersion)?,
-                    objects,
-                });
-            }
-        }
+        let Some(next) = page.next else {
+            let version = page.resource_version.parse();
+            return Ok(Listed {
+                version: version.map_err(|_| WatchError::NoVersion)?,
+                objects,
+            });
+        };
+        token = Some(next);
     }
 }
