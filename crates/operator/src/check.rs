@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use federation_health_api::FederationHealth;
 use federation_health_cluster::{
     call::CallError,
-    check::{self, Line, Mark},
+    check::{self, Line, Mark, passes},
     proof::{Install, Shipped, ShippedError, Wanted},
     rbac::{self, Holder, KUBEFED_NAMESPACE, OPERATOR_NAMESPACE, ROLES, Reach, Role},
 };
@@ -52,11 +52,6 @@ pub async fn until_well(
     }
 }
 
-/// Nothing has to be done.
-pub fn passes(lines: &[Line]) -> bool {
-    lines.iter().all(|line| line.mark.passes())
-}
-
 /// One line for each need.
 pub fn text(lines: &[Line]) -> String {
     lines.iter().fold(String::new(), |mut text, line| {
@@ -84,7 +79,7 @@ pub async fn look(client: &Client, install: &Install) -> Result<Vec<Line>, Check
     let (about, object) = check::object(client, &install.object).await;
     lines.extend(about);
     let policy = asked_for(&object.unwrap_or_default(), &mut lines);
-    lines.extend(check::policies(client, Some(&shipped), &Wanted::of(&policy, false)).await);
+    lines.extend(check::policies(client, Some(&shipped), &Wanted::of(&policy)).await);
     for role in ROLES.iter().filter(|r| r.holder == Holder::Operator) {
         let namespace = match role.reach {
             Reach::Cluster => "",
