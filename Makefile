@@ -53,8 +53,11 @@ soak: testbed ## Repeat the end-to-end scenarios and print the figures (an hour 
 	@$(CARGO) build --locked --quiet --release -p federation-health-operator
 	@$(tests) --release --bin soak
 
-bench: ## Measure memory, time and the cost of one event at 100 to 10,000 Workspaces
-	@$(CARGO) build --locked --quiet --release -p federation-health-operator
+quality: ## Simulate 100,000 months of honest work and count false alarms; compare detectors
+	@$(tests) --release --bin quality
+
+bench: testbed ## Measure memory, waiting and the cost of one event at 100 to 10,000 Workspaces
+	@$(CARGO) build --locked --quiet --release -p federation-health-operator -p federation-health-plugin
 	@$(tests) --release --bin bench
 	@$(tests) --release --bin bench -- instructions
 

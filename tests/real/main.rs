@@ -9,10 +9,24 @@
 )]
 
 mod conformance;
+mod documents;
 mod examples;
 mod faults;
+mod field;
 mod honest;
+mod join;
+mod ladder;
+mod plugin;
 mod proof;
 mod quiet;
+mod secrets;
 mod tripwire;
 mod variants;
+
+use federation_health_tests::scenarios::table::{Figures, Table};
+
+fn print(what: &str, figures: Figures) {
+    let mut table = Table::default();
+    table.add(figures);
+    println!("{what}\n{table}");
+}

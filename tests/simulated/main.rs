@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "helpers of tests: a broken manifest fails the test that reads it"
 )]
 
@@ -13,9 +14,12 @@ mod findings;
 mod honest;
 mod incident;
 mod observability;
+mod page;
+mod quality;
 mod quiet;
 mod readme;
 mod remedy;
 mod rights;
 mod schedules;
+mod secrets;
 mod tripwire;

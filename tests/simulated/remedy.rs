@@ -3,6 +3,7 @@
 mod brakes;
 mod crashes;
 mod cures;
+mod rights;
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 //! it comes, bookmarks as a sign of life, the exact boundaries of a full list, and single items that cannot be read.
 //! It starts no task, keeps no object and uses only tokio's timers, so that it runs in virtual time as in real time.
 
+mod audit;
 mod decode;
 mod error;
 mod retry;
@@ -20,11 +21,15 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::{
+    audit::Audit,
     decode::{Cursor, EventKind},
     retry::Retry,
     wire::LineReader,
 };
-pub use self::{error::WatchError, wire::Resource};
+pub use self::{
+    error::{Unreadable, WatchError},
+    wire::Resource,
+};
 
 /// Objects a page: the size client-go asks for, which API servers' fairness limits are tuned to; about 1 MB of
 /// Workspaces in memory at a time, 200 requests for 100,000 of them.
@@ -57,7 +62,7 @@ pub trait Sink<T> {
     fn end(&mut self);
     /// An object that exists cannot be read. `name` is `namespace/name`, or the name alone for cluster-scoped objects,
     /// or empty when even that cannot be read; what is known of the object must not be treated as gone.
-    fn malformed(&mut self, name: &str, error: &serde_json::Error);
+    fn malformed(&mut self, name: &str, why: &Unreadable);
     /// The state of the feed changed; it starts as [`FeedState::Pending`] without a call.
     fn state(&mut self, state: FeedState);
     /// The server gave a sign of life: a page, an accepted watch, or any line of it, bookmarks included.
@@ -70,7 +75,7 @@ pub trait Sink<T> {
 /// with `default_retry = false` and without a read timeout, because both would act below the ones of this driver.
 pub async fn run<T, S>(client: Client, resource: Resource, sink: &mut S, stop: impl Future)
 where
-    T: DeserializeOwned,
+    T: DeserializeOwned + Send + 'static,
     S: Sink<T>,
 {
     let feed = Feed {
@@ -103,7 +108,7 @@ struct Feed<'a, T, S> {
 
 impl<T, S> Feed<'_, T, S>
 where
-    T: DeserializeOwned,
+    T: DeserializeOwned + Send + 'static,
     S: Sink<T>,
 {
     async fn drive(mut self) -> Infallible {
@@ -156,7 +161,9 @@ where
             for item in &page.items {
                 match serde_json::from_str(item.get()) {
                     Ok(object) => self.sink.upsert(object),
-                    Err(error) => self.sink.malformed(&decode::name(item), &error),
+                    Err(error) => self
+                        .sink
+                        .malformed(&decode::name(item), &Unreadable::from(&error)),
                 }
             }
             if let Some(next) = page.next {
@@ -171,12 +178,8 @@ where
     }
 
     async fn page(&mut self, token: Option<&str>) -> Result<Vec<u8>, WatchError> {
-        let request = self.resource.list(self.page_limit, token)?;
-        let read = async {
-            let answer = wire::send(&self.client, request).await?;
-            wire::read_page(answer).await
-        };
-        let outcome = timeout(PAGE_DEADLINE, read)
+        let page = wire::page(&self.client, &self.resource, self.page_limit, token);
+        let outcome = timeout(PAGE_DEADLINE, page)
             .await
             .unwrap_or(Err(WatchError::Deadline));
         if let Err(WatchError::PageTooLarge { .. }) = outcome {
@@ -213,11 +216,26 @@ where
         cursor: &mut Cursor,
     ) -> Result<u64, WatchError> {
         let mut count = 0;
+        let mut audit = Audit::after(
+            self.listed_at,
+            &self.client,
+            &self.resource,
+            self.page_limit,
+        );
         loop {
-            let next = timeout(SILENCE, lines.next())
-                .await
-                .unwrap_or(Err(WatchError::Silent))?;
-            let Some(line) = next else { return Ok(count) };
+            let next = loop {
+                tokio::select! {
+                    biased;
+                    next = timeout(SILENCE, lines.next()) => break next,
+                    () = audit.step() => {}
+                }
+            };
+            let Some(line) = next.unwrap_or(Err(WatchError::Silent))? else {
+                return Ok(count);
+            };
+            if audit.compare(&line, self.sink) {
+                self.listed_at = Some(Instant::now());
+            }
             match decode::cut_upsert(&line).map(serde_json::from_slice) {
                 Some(Ok(object)) => self.sink.upsert(object),
                 _ => self.deliver(&line)?,
@@ -235,7 +253,9 @@ where
         match event.kind {
             EventKind::Upsert => match serde_json::from_str(event.object.get()) {
                 Ok(object) => self.sink.upsert(object),
-                Err(error) => self.sink.malformed(&decode::name(event.object), &error),
+                Err(error) => self
+                    .sink
+                    .malformed(&decode::name(event.object), &Unreadable::from(&error)),
             },
             EventKind::Deleted => {
                 // An object that is gone and cannot be read: only a list can tell the sink which one it was.

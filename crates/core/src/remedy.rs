@@ -96,6 +96,8 @@ pub struct Remedy {
     loaded: bool,
     /// This process led when it was last asked.
     led: bool,
+    /// What was said to the last request about the lease, if it was refused.
+    no_lease: Option<String>,
     /// Why the journal is not available.
     trouble: Option<String>,
     /// Why nothing is tried for a while, and until when.
@@ -154,6 +156,11 @@ impl Remedy {
     /// The newest spec cannot be used: nothing is done on the word of an older one.
     pub fn spec_is_invalid(&mut self) {
         self.policy.valid = false;
+    }
+
+    /// The lease was asked for: why it could not be kept, if it could not.
+    pub fn lease_answered(&mut self, trouble: Option<String>) {
+        self.no_lease = trouble;
     }
 
     fn next(&mut self, federation: &Federation, around: Around, now: Time) -> Ask {

@@ -71,8 +71,12 @@ impl Rehearsal {
                     Proving::Real(prover) => pause = self.look(prover, wanted, &mut chain).await,
                 }
             }
+            let gather = match self.proving {
+                Proving::Real(_) => GATHER,
+                Proving::Assumed => Duration::ZERO,
+            };
             tokio::select! {
-                () = self.changed.notified() => tokio::time::sleep(GATHER).await,
+                () = self.changed.notified() => tokio::time::sleep(gather).await,
                 () = tokio::time::sleep(pause) => {}
             }
         }

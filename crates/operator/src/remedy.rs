@@ -185,7 +185,7 @@ impl Remediator {
         let ours = view.is_some_and(|view| *view.holder == *self.instance);
         match left.checked_sub(SLACK) {
             Some(left) if ours && !left.is_zero() => Ok(left),
-            _ => Err(Outcome::Refused(Brake::NotLeading)),
+            _ => Err(Outcome::Refused(Brake::NotLeading(None))),
         }
     }
 

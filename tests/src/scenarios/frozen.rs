@@ -5,7 +5,6 @@ use std::time::Duration;
 use federation_health_api::FederationHealth;
 use federation_health_testbed::{
     ControlPlaneOptions, FederationOptions, KubernetesVersion,
-    audit::AuditEvent,
     error::{Attempt as _, Error, Result},
     kinds,
     kubefed::KubefedVersion,
@@ -15,20 +14,21 @@ use kube::Api;
 use serde_json::{Value, json};
 
 use super::{
+    acts,
     bed::{Bed, How, LATE, SOON},
     figures::milliseconds,
     held::{same_uids, well},
     table::Figures,
     verdict,
 };
-use crate::guarded::{Options, USER, condition, observing};
+use crate::guarded::{Options, condition, observing};
 
 /// An unhindered KubeFed deletes 11 to 20 s after a registration.
 const RAGE: Duration = Duration::from_secs(30);
 /// KubeFed's Deployment.
 const MANAGER: &str = "kubefed-controller-manager";
 /// The rung, as `status.actions` has it.
-const FREEZE: &str = "FreezeControllers";
+pub(super) const FREEZE: &str = "FreezeControllers";
 
 /// A federation and an operator on a server that knows no ValidatingAdmissionPolicy, and so no hold.
 ///
@@ -70,17 +70,12 @@ pub async fn saved(bed: &Bed) -> Result<Figures> {
     bed.guard
         .wait("the freeze, verified", SOON, |h| is(h, "Verified"))
         .await?;
-    let frozen = record.matching(scales)?;
-    let [scaled] = &frozen[..] else {
+    let acts = acts::fenced(&record)?;
+    let [scaled] = &acts[..] else {
         return Err(Error::refused(format!(
-            "one write to the Deployment's scale, and not {frozen:?}"
+            "one write to the Deployment's scale, and not {acts:?}"
         )));
     };
-    if scaled.request.as_ref().is_none_or(unguarded) {
-        return Err(Error::refused(format!(
-            "a write without uid and resourceVersion: {scaled:?}"
-        )));
-    }
     tokio::time::sleep(RAGE).await;
     if replicas(bed).await? != Some(0) {
         return Err(Error::refused("KubeFed runs, although it was stopped"));
@@ -121,20 +116,8 @@ fn is(health: &FederationHealth, state: &str) -> bool {
     states.next().is_some_and(|found| found == state)
 }
 
-fn scales(event: &AuditEvent) -> bool {
-    event.user == USER
-        && event.object.resource == "deployments"
-        && event.verb != "get"
-        && !event.dry_run
-        && event.took_effect()
-}
-
-fn unguarded(body: &Value) -> bool {
-    let text = body.to_string();
-    !(text.contains("uid") && text.contains("resourceVersion"))
-}
-
-async fn replicas(bed: &Bed) -> Result<Option<i32>> {
+/// Replicas that KubeFed's Deployment wants.
+pub(super) async fn replicas(bed: &Bed) -> Result<Option<i32>> {
     let api: Api<Deployment> = Api::namespaced(bed.federation.client(), kinds::KUBEFED_NAMESPACE);
     let found = api
         .get(MANAGER)

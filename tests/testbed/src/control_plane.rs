@@ -78,7 +78,7 @@ impl Default for ControlPlaneOptions {
             controller_manager: true,
             api_server_args: Vec::new(),
             controller_manager_args: Vec::new(),
-            audited_readers: vec!["federation-health".to_owned()],
+            audited_readers: Vec::new(),
         }
     }
 }

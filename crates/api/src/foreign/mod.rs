@@ -7,9 +7,10 @@ mod kubesphere;
 mod meta;
 
 pub use kubefed::{
-    ClusterReference, FederatedObject, FederatedSpec, FederatedStatus, FederatedTypeConfig,
-    FederatedTypeConfigSpec, KubeFedCluster, KubeFedClusterSpec, KubeFedClusterStatus,
-    KubeFedConfig, LocalSecretReference, PlacedCluster, Placement, ResourceType, StatusCondition,
+    ClusterReference, EventView, FederatedObject, FederatedSpec, FederatedStatus,
+    FederatedTypeConfig, FederatedTypeConfigSpec, InvolvedObject, KubeFedCluster,
+    KubeFedClusterSpec, KubeFedClusterStatus, KubeFedConfig, LocalSecretReference, PlacedCluster,
+    Placement, ResourceType, StatusCondition,
 };
 pub use kubesphere::{
     Cluster, ClusterConnection, ClusterSpec, ClusterStatus, DeploymentView, ReplicaSpec,

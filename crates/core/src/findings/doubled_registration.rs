@@ -41,6 +41,10 @@ pub(super) const ABOUT: About = About {
             Place::Real,
             "a_second_registration_is_named_held_and_released_only_when_that_loses_nothing",
         ),
+        Scenario(
+            Place::Real,
+            "shared_and_doubled_members_and_a_deleted_kind_are_named",
+        ),
     ],
     spared: &[
         Scenario(

@@ -30,6 +30,10 @@ pub(super) const ABOUT: About = About {
             "a_member_with_rights_of_another_host_is_shared",
         ),
         Scenario(Place::Simulated, "a_member_of_two_hosts_is_named"),
+        Scenario(
+            Place::Real,
+            "shared_and_doubled_members_and_a_deleted_kind_are_named",
+        ),
     ],
     spared: &[
         Scenario(

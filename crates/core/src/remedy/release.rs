@@ -79,7 +79,8 @@ impl Remedy {
         let asked: Vec<Record> = in_order(
             standing
                 .iter()
-                .filter(|r| self.asked_back(r.rung) && r.rung != Rung::RemoveStaleCluster),
+                // What mends a cause stays: its way back would bring the danger back, or place objects on a name that is gone.
+                .filter(|r| self.asked_back(r.rung) && r.rung.released()),
         );
         if !asked.is_empty() {
             return asked;

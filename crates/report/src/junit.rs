@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Report;
+use crate::document::Report;
 use crate::picture::escape;
 
 /// Writes it. A condition that is False fails, one that is Unknown is an error: never skipped, since unknown is not healthy.

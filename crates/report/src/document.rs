@@ -2,24 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use federation_health_api::v1alpha1::{BlastRadius, FindingStatus, LostNamespace};
+use federation_health_api::v1alpha1::{
+    ActionStatus, BlastRadius, FindingStatus, LostNamespace, PlanStatus,
+};
+use federation_health_core::remedy::journal::State;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use serde::Serialize;
 
 use crate::{
     codes,
-    history::{History, Mark, Sign, Sort},
-    offline::analysis::Analysis,
-    overview::Overview,
-    picture::graph::{Bond, Membership, Name},
+    federation::Overview,
+    history::{History, Mark, Sign, Sort, Span},
+    picture::graph::Membership,
 };
 
-pub mod html;
-pub mod junit;
-pub mod markdown;
-
-/// Workspaces counted one by one.
-const SHOWN: usize = 8;
+/// Registrations with lanes of their own: as many as fit a screen.
+const REGISTRATIONS: usize = 24;
 
 /// What a report says, whatever its form.
 #[derive(Debug, Default, Serialize)]
@@ -41,6 +39,10 @@ pub struct Report {
     pub risk: Option<BlastRadius>,
     /// What is held, in a sentence; None: nothing.
     pub hold: Option<String>,
+    /// What remediation would do.
+    pub plan: Option<PlanStatus>,
+    /// What it did.
+    pub actions: Vec<ActionStatus>,
     /// Lost namespaces.
     pub lost: Vec<LostNamespace>,
     /// Facts to be listed: what, how much.
@@ -78,6 +80,8 @@ impl Report {
             conditions: status.conditions.clone(),
             risk: status.blast_radius.clone(),
             lost: status.lost_namespaces.clone(),
+            plan: status.plan.clone(),
+            actions: status.actions.clone(),
             facts: facts
                 .iter()
                 .map(|(what, n)| ((*what).to_owned(), n.to_string()))
@@ -99,56 +103,8 @@ impl Report {
         report
     }
 
-    /// Of a recording, an audit log or a bundle.
-    pub fn offline(analysis: Analysis, title: String) -> Self {
-        let findings: Vec<FindingStatus> = analysis
-            .findings
-            .iter()
-            .map(|o| o.finding.clone())
-            .collect();
-        let bad = !findings.is_empty() || !analysis.culprits.is_empty();
-        let word = match (bad, analysis.unknown.is_empty()) {
-            (true, _) => "False",
-            (false, false) => "Unknown",
-            (false, true) => "True",
-        };
-        let accusation = analysis.culprits.first().map(|c| {
-            let same = if c.same.is_empty() {
-                String::new()
-            } else {
-                format!(", which is {} once more", c.same.join(", "))
-            };
-            let lost = analysis.lost_namespaces.len();
-            format!(
-                "KubeFed deletes Workspaces through {}{same}. {lost} namespaces were lost.",
-                c.registration
-            )
-        });
-        let facts = facts(&analysis);
-        let mut report = Self {
-            title,
-            at: analysis.to.unwrap_or_default(),
-            healthy: word.to_owned(),
-            conditions: analysis.status.conditions.clone(),
-            risk: analysis.status.blast_radius.clone(),
-            lost: analysis.lost_namespaces.clone(),
-            facts,
-            gaps: analysis
-                .unread
-                .iter()
-                .chain(&analysis.unknown)
-                .cloned()
-                .collect(),
-            membership: suspects(&analysis),
-            history: analysis.history,
-            findings: ordered(findings),
-            ..Self::default()
-        };
-        report.verdict = accusation.unwrap_or_else(|| report.sentence(word));
-        report
-    }
-
-    fn sentence(&self, healthy: &str) -> String {
+    /// The verdict in a sentence, from findings that are in order.
+    pub fn sentence(&self, healthy: &str) -> String {
         match (healthy, self.findings.first()) {
             ("True", _) => "Healthy: nothing is deleted that is wished for.".to_owned(),
             (_, Some(worst)) => worst.message.clone(),
@@ -157,89 +113,12 @@ impl Report {
     }
 }
 
-/// What a recording's culprits, moments and counts are, to be listed.
-fn facts(analysis: &Analysis) -> Vec<(String, String)> {
-    let mut facts: Vec<(String, String)> = Vec::new();
-    for culprit in &analysis.culprits {
-        facts.push((
-            "KubeFed deletes through".to_owned(),
-            culprit.registration.clone(),
-        ));
-        facts.extend(
-            culprit
-                .evidence
-                .iter()
-                .map(|e| ("Evidence".to_owned(), e.clone())),
-        );
-    }
-    let moments = [
-        ("Could have been known", analysis.known),
-        ("A hold would have stood", analysis.held),
-        ("First deletion of a Workspace", analysis.first_deletion),
-    ];
-    facts.extend(moments.iter().filter_map(|(what, at)| {
-        let at = (*at)?.strftime("%Y-%m-%d %H:%M:%S%.3f UTC");
-        Some(((*what).to_owned(), at.to_string()))
-    }));
-    let counts = analysis.workspaces.iter().filter(|(_, c)| c.deleted > 0);
-    let mut counts: Vec<_> = counts.collect();
-    counts.sort_by_key(|(_, c)| std::cmp::Reverse(c.deleted));
-    facts.extend(counts.iter().take(SHOWN).map(|(name, c)| {
-        (
-            format!("Workspace {name}"),
-            format!("{} deletions, {} recreations", c.deleted, c.recreated),
-        )
-    }));
-    if counts.len() > SHOWN {
-        let more = format!("{} more Workspaces", counts.len() - SHOWN);
-        facts.push((more, "deleted as well".to_owned()));
-    }
-    facts.extend(
-        analysis
-            .deeds
-            .iter()
-            .take(20)
-            .map(|(what, n)| (what.clone(), format!("{n} requests"))),
-    );
-    facts
-}
-
-fn ordered(mut findings: Vec<FindingStatus>) -> Vec<FindingStatus> {
+/// Causes first, then what they lead to.
+pub fn ordered(mut findings: Vec<FindingStatus>) -> Vec<FindingStatus> {
     findings.sort_by(|a, b| {
         (codes::order(&a.code), &a.subject).cmp(&(codes::order(&b.code), &b.subject))
     });
     findings
-}
-
-/// A recording names culprits; whose names they share is what the graph shows.
-fn suspects(analysis: &Analysis) -> Membership {
-    let mut membership = Membership::default();
-    let mut done: Vec<&str> = Vec::new();
-    let certain = analysis.findings.iter().any(|o| o.finding.code == "FH004");
-    for culprit in &analysis.culprits {
-        if culprit.same.is_empty() || done.contains(&culprit.registration.as_str()) {
-            continue;
-        }
-        let cluster = membership.clusters.len();
-        let names = std::iter::once(&culprit.registration).chain(&culprit.same);
-        let total = 1 + culprit.same.len();
-        membership
-            .clusters
-            .push(format!("one endpoint, {total} names"));
-        for name in names {
-            done.push(name);
-            membership.names.push(Name {
-                label: name.clone(),
-                cluster,
-                bond: if certain || !culprit.evidence.is_empty() {
-                    Bond::Doubled
-                } else {
-                    Bond::Suspected
-                },
-            });
-        }
-    }
-    membership
 }
 
 /// What the object remembers. An incident is known by its first and last sign and its count, so its lane is hatched.
@@ -248,23 +127,7 @@ pub fn live_history(overview: &Overview, now: Timestamp) -> History {
     let mut history = History::default();
     history.reach(now);
     let first = incident_start(overview);
-    for plane in &overview.planes {
-        for registration in &plane.registrations {
-            // Those that stood long before would make the axis so long that nothing could be seen on it.
-            let Some(created) = registration.created else {
-                continue;
-            };
-            let at = first.map_or(created, |f| created.max(f));
-            let old = first.is_some_and(|f| created < f);
-            if registration.group.is_some() || !old {
-                let name = format!("{}/{}", plane.namespace, registration.name);
-                history.begins(Sort::Registration, &name, &registration.endpoint, at);
-                if !old {
-                    history.note(created, Sign::Created, format!("{name} is registered"));
-                }
-            }
-        }
-    }
+    registrations(&mut history, overview, first);
     if let Some(hold) = status
         .hold
         .as_ref()
@@ -275,11 +138,12 @@ pub fn live_history(overview: &Overview, now: Timestamp) -> History {
         history.begins(Sort::Hold, "deletions held", &label, since.0);
         history.note(since.0, Sign::Told, "deletions are held");
     }
+    acts(&mut history, &status.actions, now);
     for incident in &status.incidents {
         let (from, to) = (incident.first_seen_time.0, incident.last_seen_time.0);
         history.reach(from);
         let lane = history.lane(Sort::Workspace, &incident.workspace);
-        lane.spans.push(crate::history::Span {
+        lane.spans.push(Span {
             from,
             to: Some(to),
             label: format!("{} recreations", incident.recreations),
@@ -325,6 +189,55 @@ pub fn live_history(overview: &Overview, now: Timestamp) -> History {
     }
     history.notes.sort_by_key(|m| m.at);
     history
+}
+
+/// Registrations of groups, and those made since the incident began. Those that stood long before would make the axis so long
+/// that nothing could be seen on it.
+fn registrations(history: &mut History, overview: &Overview, first: Option<Timestamp>) {
+    let all = overview
+        .planes
+        .iter()
+        .flat_map(|p| p.registrations.iter().map(move |r| (&p.namespace, r)));
+    let old = |at: Timestamp| first.is_some_and(|f| at < f);
+    let mut told: Vec<_> = all
+        .filter_map(|(plane, r)| Some((plane, r, r.created?)))
+        .filter(|(_, r, created)| r.group.is_some() || !old(*created))
+        .collect();
+    told.sort_by_key(|(_, r, _)| r.group.is_none());
+    for (plane, r, created) in told.into_iter().take(REGISTRATIONS) {
+        let name = format!("{plane}/{}", r.name);
+        let from = first.map_or(created, |f| created.max(f));
+        history.begins(Sort::Registration, &name, &r.endpoint, from);
+        if !old(created) {
+            history.note(created, Sign::Created, format!("{name} is registered"));
+        }
+    }
+}
+
+/// What remediation did, for as long as it is in force.
+fn acts(history: &mut History, actions: &[ActionStatus], now: Timestamp) {
+    for action in actions {
+        let ended = match State::parse(&action.state) {
+            Some(State::Done | State::Verified | State::Intended | State::Undoing) => None,
+            _ => Some(action.since.0),
+        };
+        let what = format!("{} {}", action.kind, action.name);
+        history.reach(action.time.0);
+        let lane = history.lane(Sort::Act, &action.action);
+        lane.spans.push(Span {
+            from: action.time.0,
+            to: ended.or(Some(now)),
+            label: what.clone(),
+            faint: false,
+        });
+        let text = format!("{}: {what}, {}", action.action, action.state);
+        lane.marks.push(Mark {
+            at: action.time.0,
+            sign: Sign::Told,
+            text: text.clone(),
+        });
+        history.note(action.time.0, Sign::Told, text);
+    }
 }
 
 /// The earliest thing that belongs to what is open or was lost, a minute before it begins.

@@ -3,7 +3,7 @@
 use federation_health_api::v1alpha1::ClusterGroup;
 
 use super::svg::Svg;
-use crate::overview::{Overview, Registration};
+use crate::federation::{Overview, Registration};
 
 const WIDTH: f64 = 820.0;
 const ROW: f64 = 30.0;

@@ -3,10 +3,7 @@ use std::fmt::Write as _;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::{
-    history::{History, Lane, Sign, Sort},
-    table::columns_of,
-};
+use crate::history::{History, Lane, Sign, Sort};
 
 /// Lanes of Workspaces; the rest is counted.
 const WORKSPACES: usize = 16;
@@ -72,6 +69,22 @@ pub fn draw(history: &History, only: Option<&str>, width: usize) -> Option<Strin
         "━ there  ╳ deleted again and again  ▼ deleted  ▲ created  × lost  ░ known in sum only\n",
     );
     Some(out)
+}
+
+/// Columns that a text takes: one for each character, two for those of East Asia.
+pub fn columns_of(text: &str) -> usize {
+    text.chars()
+        .map(|c| match c as u32 {
+            0x1100..=0x115f
+            | 0x2e80..=0xa4cf
+            | 0xac00..=0xd7a3
+            | 0xf900..=0xfaff
+            | 0xfe30..=0xfe6f
+            | 0xff00..=0xff60
+            | 0xffe0..=0xffe6 => 2,
+            _ => 1,
+        })
+        .sum()
 }
 
 fn wanted(lane: &Lane, only: Option<&str>) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Report;
+use crate::document::Report;
 use crate::{codes, picture::graph::Bond};
 
 /// Text that stays text: no table, emphasis, link or tag comes out of a name.
@@ -58,6 +58,7 @@ pub fn write(report: &Report) -> String {
     }
     graph(&mut out, report);
     findings(&mut out, report);
+    remediation(&mut out, report);
     if !report.lost.is_empty() {
         out.push_str("\n## Lost namespaces\n\n| Namespace | UID | Workspace | Deleted |\n|---|---|---|---|\n");
         for lost in &report.lost {
@@ -75,6 +76,47 @@ pub fn write(report: &Report) -> String {
         let _ = write!(out, "\nNot read: {}\n", e(gap));
     }
     out
+}
+
+fn remediation(out: &mut String, report: &Report) {
+    if let Some(plan) = &report.plan {
+        let _ = write!(
+            out,
+            "\n## Plan `{}`\n\n{}\n\n| Action | Target | Change | Blocked |\n|---|---|---|---|\n",
+            e(&plan.id),
+            e(plan
+                .message
+                .as_deref()
+                .unwrap_or("Nothing stands against it."))
+        );
+        for step in &plan.steps {
+            let _ = writeln!(
+                out,
+                "| {} | {} {} | {} | {} |",
+                e(&step.action),
+                e(&step.kind),
+                e(&step.name),
+                e(&step.change),
+                e(step.blocked_by.as_deref().unwrap_or_default())
+            );
+        }
+    }
+    if !report.actions.is_empty() {
+        out.push_str(
+            "\n## What was done\n\n| Time | Action | Target | State |\n|---|---|---|---|\n",
+        );
+        for action in &report.actions {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} {} | {} |",
+                action.time.0,
+                e(&action.action),
+                e(&action.kind),
+                e(&action.name),
+                e(&action.state)
+            );
+        }
+    }
 }
 
 fn graph(out: &mut String, report: &Report) {

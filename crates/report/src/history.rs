@@ -13,6 +13,8 @@ pub enum Sort {
     Controller,
     /// A hold.
     Hold,
+    /// An act of remediation.
+    Act,
     /// A Workspace.
     Workspace,
     /// A namespace.
@@ -26,6 +28,7 @@ impl Sort {
             Self::Registration => "Registration",
             Self::Controller => "Controller",
             Self::Hold => "Hold",
+            Self::Act => "Act",
             Self::Workspace => "Workspace",
             Self::Namespace => "Namespace",
         }

@@ -19,6 +19,8 @@ const COLUMN: f64 = 3.0;
 const MARKS: usize = 14;
 /// Workspaces with lanes of their own, worst first; the others share one.
 const WORKSPACES: usize = 24;
+/// Lanes of any other sort; a federation of a thousand clusters is no picture.
+const OTHERS: usize = 24;
 /// Names longer than this are cut in the middle.
 const NAME: usize = 24;
 /// Flags nearer to each other than this stand one above the other.
@@ -60,6 +62,7 @@ pub fn draw(history: &History) -> Option<String> {
         .into_iter()
         .filter(|l| l.sort != Sort::Namespace)
         .collect();
+    let lanes = bounded(&lanes);
     let workspaces = lanes.iter().filter(|l| l.sort == Sort::Workspace).count();
     let own = lanes.len() - workspaces + workspaces.min(WORKSPACES);
     let mut svg = Svg::new(WIDTH);
@@ -113,6 +116,16 @@ pub fn draw(history: &History) -> Option<String> {
     ))
 }
 
+/// At most so many lanes of each sort but Workspaces, which have a lane for the rest.
+fn bounded<'a>(lanes: &[&'a Lane]) -> Vec<&'a Lane> {
+    let few = |same: &[&Lane]| match same.first() {
+        Some(lane) if lane.sort != Sort::Workspace => same.len().min(OTHERS),
+        _ => same.len(),
+    };
+    let runs = lanes.chunk_by(|a, b| a.sort == b.sort);
+    runs.flat_map(|same| same[..few(same)].to_vec()).collect()
+}
+
 /// Each flag's place, and the row that keeps it clear of its neighbours.
 fn flag_rows(history: &History, axis: &Axis) -> Vec<(f64, usize)> {
     let mut ends: Vec<f64> = Vec::new();
@@ -147,7 +160,10 @@ fn ticks(svg: &mut Svg, axis: &Axis, top: f64, bottom: f64) {
         }
         let x = axis.at(at);
         svg.line("axis", (x, top), (x, bottom));
-        if let Ok(time) = Timestamp::from_millisecond(at) {
+        // At the edge a label would be cut.
+        if x < WIDTH - 26.0
+            && let Ok(time) = Timestamp::from_millisecond(at)
+        {
             let form = if step >= 86_400_000 {
                 "%m-%d"
             } else {
