@@ -17,6 +17,8 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::{guarded::root, scenarios::admin};
 
+mod recorded;
+
 /// Scrape and evaluation interval: the chart's own for its ServiceMonitor.
 const INTERVAL: &str = "5s";
 /// It replays an empty log and listens.
@@ -95,6 +97,33 @@ impl Prometheus {
             .unwrap_or_default())
     }
 
+    /// Its clock, in seconds.
+    pub async fn now(&self) -> Result<f64> {
+        let answer = self.query("time()").await?;
+        // An instant query of a scalar is [time, "value"].
+        let seconds = answer.first().and_then(Value::as_f64);
+        seconds.ok_or_else(|| Error::refused(format!("time() is {answer:?}")))
+    }
+
+    /// Every series that an alert reads, from scrape to scrape, as `input_series` of promtool's unit tests.
+    pub async fn recording(&self, start: f64, end: f64) -> Result<String> {
+        let expression = "{__name__=~\"federationhealth_.+\"} or apiserver_validating_admission_policy_check_total{policy=~\"federation-health-.+\"}";
+        let output = Command::new(Binaries::get().await?.path("promtool")?)
+            .args(["query", "range", "--format=json", "--step=5s"])
+            .args([format!("--start={start:.0}"), format!("--end={end:.0}")])
+            .args([&format!("http://{}", self.address), expression])
+            .output()
+            .await
+            .attempt(|| "run promtool query range")?;
+        let series: Vec<Value> = serde_json::from_slice(&output.stdout).attempt(|| {
+            format!(
+                "read promtool's answer: {}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        })?;
+        Ok(recorded::input_series(&series, start.round() as i64))
+    }
+
     /// Waits until an alert fires, or no longer does.
     pub async fn wait_alert(&self, name: &str, firing: bool, limit: Duration) -> Result<()> {
         let expression = format!("ALERTS{{alertname=\"{name}\", alertstate=\"firing\"}}");
@@ -116,6 +145,11 @@ impl Prometheus {
 /// Reads an operator's exposition with promtool's linter and counts its series.
 pub async fn lint(operator: &str) -> Result<usize> {
     let (_, text) = admin::get(operator, "/metrics").await?;
+    lint_text(&text).await
+}
+
+/// Reads an exposition with promtool's linter and counts its series.
+pub async fn lint_text(text: &str) -> Result<usize> {
     let attempt = || "run promtool check metrics";
     let mut promtool = Command::new(Binaries::get().await?.path("promtool")?)
         .args(["check", "metrics"])
