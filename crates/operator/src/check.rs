@@ -84,7 +84,7 @@ pub async fn look(client: &Client, install: &Install) -> Result<Vec<Line>, Check
     let (about, object) = check::object(client, &install.object).await;
     lines.extend(about);
     let policy = asked_for(&object.unwrap_or_default(), &mut lines);
-    lines.extend(check::policies(client, Some(&shipped), &Wanted::of(&policy, false)).await);
+    lines.extend(check::policies(client, Some(&shipped), &Wanted::of(&policy)).await);
     for role in ROLES.iter().filter(|r| r.holder == Holder::Operator) {
         let namespace = match role.reach {
             Reach::Cluster => "",
