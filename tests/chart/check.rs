@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use federation_health_api::names::{COLLECTION_FAST, FEDERATION_FAST};
-use federation_health_testbed::{runner::run_pod_once, wait};
+use federation_health_testbed::runner::run_pod_once;
 use federation_health_tests::{
     guarded::{self, NAMESPACE},
     helm::RELEASE,
@@ -78,7 +78,10 @@ pub async fn says_what_is_gone(installed: &Installed) {
         .patch(FEDERATION_FAST, &PatchParams::default(), &narrow)
         .await
         .unwrap();
-    shown(installed, "federationhealth_policies_missing == 1").await;
+    let shown = |expression| installed.prometheus.wait_for(expression, SOON);
+    shown("federationhealth_policies_missing == 1")
+        .await
+        .unwrap();
 
     let (told, ran) = helm_test(installed).await;
     assert!(told.is_err(), "helm took a failed test for a passed one");
@@ -95,22 +98,7 @@ pub async fn says_what_is_gone(installed: &Installed) {
 
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     definitions.delete(HOLDS, &gone).await.unwrap();
-    shown(
-        installed,
-        "federationhealth_kind_served{kind=\"FederationHolds\"} == 0",
-    )
-    .await;
-}
-
-/// Waits until Prometheus has seen it.
-async fn shown(installed: &Installed, expression: &str) {
-    wait::until(expression, SOON, || async {
-        let found = installed.prometheus.query(expression).await;
-        Ok(match found {
-            Ok(samples) if !samples.is_empty() => wait::Look::Done(()),
-            other => wait::Look::Pending(format!("{other:?}")),
-        })
-    })
-    .await
-    .unwrap();
+    shown("federationhealth_kind_served{kind=\"FederationHolds\"} == 0")
+        .await
+        .unwrap();
 }

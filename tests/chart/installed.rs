@@ -14,7 +14,7 @@ use federation_health_tests::{
     helm::{Helm, RELEASE, chart},
     observed::Prometheus,
 };
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
 use kube::Api;
 use serde_json::{Value, json};
 
@@ -22,6 +22,11 @@ use serde_json::{Value, json};
 pub const SOON: Duration = Duration::from_secs(60);
 /// The leftover name under which the host is registered a second time.
 pub const ALIAS: &str = "produce-trt";
+
+/// Seconds from one instant to another.
+pub fn after(start: Timestamp, at: Timestamp) -> f64 {
+    at.duration_since(start).as_secs_f64()
+}
 
 /// A federation with the chart installed on it, the operator running, and Prometheus scraping both.
 pub struct Installed {
@@ -60,6 +65,9 @@ impl Installed {
             let good = |h: &_| condition(h, type_).is_some_and(|(status, _)| status == "True");
             wait_health(&bed.client(), type_, SOON, good).await.unwrap();
         }
+        // The first scrape comes seconds after the start, and a rise is one from something.
+        let scraped = "count_over_time(federationhealth_build_info[1m]) >= 3";
+        prometheus.wait_for(scraped, SOON).await.unwrap();
         Self {
             bed,
             helm,

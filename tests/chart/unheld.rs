@@ -1,7 +1,5 @@
 //! Who is paged and when while the incident takes its course: no hold, the shipped rules, a real Prometheus.
 
-use std::time::Instant;
-
 use federation_health_testbed::{
     Federation,
     join::JoinOptions,
@@ -11,12 +9,14 @@ use federation_health_tests::guarded::{
     condition, health, holding, observing, set_spec, wait_health,
 };
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::{
-    installed::{ALIAS, Installed, SOON},
+    installed::{ALIAS, Installed, SOON, after},
     rights,
 };
 
-/// In the order in which they can fire: the cause is known before the first deletion, that before its consequences.
+/// In the order in which they can fire: the cause, the first deletion, its consequences.
 const FIRING: [&str; 4] = [
     "FederationHealthDoubledRegistration",
     "FederationHealthUnexpectedDeletion",
@@ -24,10 +24,10 @@ const FIRING: [&str; 4] = [
     "FederationHealthNamespacesLost",
 ];
 /// Seconds between two scrapes of kube-state-metrics in kube-prometheus-stack.
-const KUBE_STATE_METRICS: f32 = 30.0;
+const KUBE_STATE_METRICS: f64 = 30.0;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_hold_the_cause_pages_before_the_first_deletion_and_each_loss_after_it() {
+async fn without_a_hold_the_cause_and_each_loss_pages_and_the_run_can_be_replayed() {
     let installed = Installed::with(observing(), &["ClustersUnique"]).await;
     let (bed, prometheus) = (&installed.bed, &installed.prometheus);
     let quiet = prometheus
@@ -39,32 +39,37 @@ async fn without_a_hold_the_cause_pages_before_the_first_deletion_and_each_loss_
         Vec::<serde_json::Value>::new(),
         "before anything happened"
     );
-    let started = prometheus.now().await.unwrap();
-    let joined = Instant::now();
+    // With the scrapes before it.
+    let started = prometheus.now().await.unwrap() - 15.0;
+    let joined = Timestamp::now();
     bed.join_alias(ALIAS, JoinOptions::default()).await.unwrap();
-    let mut after = Vec::new();
     for alert in FIRING {
-        prometheus.wait_alert(alert, true, SOON).await.unwrap();
-        after.push(joined.elapsed().as_secs_f32());
+        let fired = prometheus.wait_fired(alert, SOON).await.unwrap();
+        let seconds = after(joined, fired);
+        println!("{alert} fires {seconds:.1} s after the registration");
     }
-    for (alert, seconds) in FIRING.iter().zip(&after) {
-        println!("{alert} fires within {seconds:.1} s after the registration");
-    }
-    let found = health(&bed.client()).await.unwrap();
-    let conditions = found.status.unwrap().conditions;
-    let doubled = conditions
+    let first = &bed.audit().deletions("workspaces").unwrap()[0];
+    let seconds = after(joined, first.received);
+    println!("KubeFed deletes the first Workspace {seconds:.1} s after the registration");
+    let status = health(&bed.client()).await.unwrap().status.unwrap();
+    let doubled = status
+        .conditions
         .iter()
-        .find(|c| c.type_ == "ClustersUnique")
-        .unwrap();
-    println!(
-        "kube-state-metrics with a scrape of {KUBE_STATE_METRICS:.0} s would see ClustersUnique={} {:.0} s later than the status has it at worst, {:.0} s on average, before its rule is evaluated",
-        doubled.status,
-        KUBE_STATE_METRICS,
-        KUBE_STATE_METRICS / 2.0
-    );
+        .find(|c| c.type_ == "ClustersUnique");
+    let doubled = doubled.unwrap();
     assert_eq!(doubled.status, "False");
+    // The time is of whole seconds, and was cut.
+    let known = after(joined, doubled.last_transition_time.0) + 0.5;
+    println!(
+        "ClustersUnique=False stands in status after {known:.1} s; kube-state-metrics with a scrape of {KUBE_STATE_METRICS:.0} s \
+         would have it after {known:.1} to {:.1} s, {:.1} on average, before any rule is evaluated",
+        known + KUBE_STATE_METRICS,
+        known + KUBE_STATE_METRICS / 2.0
+    );
     bed.unregister(ALIAS).await.unwrap();
     prometheus.wait_alert(FIRING[0], false, SOON).await.unwrap();
+    let over = "min_over_time(federationhealth_status_condition{condition=\"ClustersUnique\", status=\"true\"}[20s]) == 1";
+    prometheus.wait_for(over, SOON).await.unwrap();
     if let Some(path) = std::env::var_os("RECORD_SERIES") {
         let ended = prometheus.now().await.unwrap();
         let text = prometheus.recording(started, ended).await.unwrap();

@@ -12,6 +12,7 @@ use federation_health_testbed::{
     run_dir::RunDir,
     wait::{self, Look},
 };
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
@@ -122,6 +123,30 @@ impl Prometheus {
             )
         })?;
         Ok(recorded::input_series(&series, start.round() as i64))
+    }
+
+    /// Waits until an expression has samples.
+    pub async fn wait_for(&self, expression: &str, limit: Duration) -> Result<Vec<Value>> {
+        wait::until(expression, limit, || async {
+            Ok(match self.query(expression).await {
+                Ok(samples) if !samples.is_empty() => Look::Done(samples),
+                other => Look::Pending(format!("{other:?}")),
+            })
+        })
+        .await
+    }
+
+    /// Waits until an alert fires; the instant of the evaluation at which it first did.
+    pub async fn wait_fired(&self, name: &str, limit: Duration) -> Result<Timestamp> {
+        // A subquery looks at whole seconds: it may see what fires a second later.
+        let firing = format!("timestamp(ALERTS{{alertname=\"{name}\", alertstate=\"firing\"}})");
+        let first = format!("min(min_over_time({firing}[10m:1s]))");
+        let samples = self.wait_for(&first, limit).await?;
+        let seconds = samples[0]["value"][1]
+            .as_str()
+            .and_then(|s| s.parse::<f64>().ok());
+        let at = seconds.and_then(|s| Timestamp::from_millisecond((s * 1000.0) as i64).ok());
+        at.ok_or_else(|| Error::refused(format!("{name} fired at {samples:?}")))
     }
 
     /// Waits until an alert fires, or no longer does.

@@ -113,6 +113,11 @@ impl Line {
     }
 }
 
+/// Nothing has to be done.
+pub fn passes(lines: &[Line]) -> bool {
+    lines.iter().all(|line| line.mark.passes())
+}
+
 /// The server's version, and whether it can hold.
 ///
 /// # Errors
@@ -128,7 +133,7 @@ pub async fn server(client: &Client) -> Result<Line, CallError> {
             );
             Line::new(what, Mark::Absent, note)
         }
-        Err(other) => Line::new(what, Mark::Unknown, format!("{version}: {other:?}")),
+        Err(other) => Line::new(what, Mark::Unknown, format!("{version}: {}", why(other))),
     })
 }
 
@@ -190,14 +195,7 @@ pub async fn policies(client: &Client, shipped: Option<&Shipped>, wanted: &Wante
         Ok(installed) => installed,
         // Said by the server's line already; here it is none of them.
         Err(Proof::Unsupported) => Installed::default(),
-        Err(Proof::Forbidden(what) | Proof::Failed(what)) => {
-            return vec![Line::new(
-                "policies",
-                Mark::Unknown,
-                format!("could not be read: {what}"),
-            )];
-        }
-        Err(other) => return vec![Line::new("policies", Mark::Unknown, format!("{other:?}"))],
+        Err(other) => return vec![Line::new("policies", Mark::Unknown, why(other))],
     };
     let line = |part: proof::Part| {
         let name = part.name();
@@ -227,6 +225,15 @@ pub async fn policies(client: &Client, shipped: Option<&Shipped>, wanted: &Wante
         Line::new(name, Mark::Wrong, note)
     };
     proof::Part::ALL.into_iter().map(line).collect()
+}
+
+/// Why something could not be read.
+fn why(proof: Proof) -> String {
+    match proof {
+        Proof::Forbidden(what) => format!("you may not {what}"),
+        Proof::Failed(what) => what,
+        other => format!("{other:?}"),
+    }
 }
 
 /// One request, as an access review asks for it; empty where a request has none.

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use federation_health_api::FederationHealth;
 use federation_health_cluster::{
     call::CallError,
-    check::{self, Line, Mark},
+    check::{self, Line, Mark, passes},
     proof::{Install, Shipped, ShippedError, Wanted},
     rbac::{self, Holder, KUBEFED_NAMESPACE, OPERATOR_NAMESPACE, ROLES, Reach, Role},
 };
@@ -50,11 +50,6 @@ pub async fn until_well(
         }
         tokio::time::sleep(AGAIN).await;
     }
-}
-
-/// Nothing has to be done.
-pub fn passes(lines: &[Line]) -> bool {
-    lines.iter().all(|line| line.mark.passes())
 }
 
 /// One line for each need.

@@ -9,6 +9,7 @@ use std::{
 
 use clap::Parser as _;
 use federation_health_cluster::{
+    check::passes,
     probe::TlsDialer,
     proof::{self, Install, Prover},
 };
@@ -90,7 +91,7 @@ async fn check(args: &Args, patience: Duration) -> Result<bool, Error> {
     let client = Client::try_from(config().await?)?;
     let lines = check::until_well(&client, &install(args), patience).await?;
     io::stdout().write_all(check::text(&lines).as_bytes())?;
-    Ok(check::passes(&lines))
+    Ok(passes(&lines))
 }
 
 async fn operate(args: &Args) -> Result<(), Error> {

@@ -138,6 +138,14 @@ impl Cluster {
         )))
     }
 
+    /// Creates an object, or asks a review.
+    pub async fn create(&self, path: &str, object: &Value) -> Result<Value, Error> {
+        let request = Request::post(path)
+            .header(CONTENT_TYPE, "application/json")
+            .body(object.to_string().into_bytes());
+        self.send(&format!("create in {path}"), request).await
+    }
+
     /// Changes an object by a merge patch.
     pub async fn merge(&self, path: &str, patch: &Value, dry_run: bool) -> Result<Value, Error> {
         let dry = if dry_run { "&dryRun=All" } else { "" };

@@ -70,7 +70,7 @@ pub async fn run(global: &Global, args: &CheckArgs, shell: &mut Shell) -> Result
         Form::Table | Form::Wide => draw(&lines, args.output.no_headers, shell.colours),
     };
     shell.say(&text);
-    Ok(if lines.iter().all(|l| l.mark.passes()) {
+    Ok(if check::passes(&lines) {
         Outcome::Healthy
     } else {
         Outcome::Findings
