@@ -14,6 +14,7 @@ use federation_health_tests::{
         disturbance::Disturbance,
         frozen, held, never, planes,
         registered::{self, under},
+        shielded,
         stays::{self, Held},
     },
     typed::Terminal,
@@ -66,6 +67,7 @@ async fn a_durable_hold_outlives_servers_operators_and_objects() {
 async fn without_a_hold_a_frozen_kubefed_deletes_nothing_and_comes_back_as_it_was() {
     let bed = frozen::without_policies().await.unwrap();
     print("frozen", frozen::saved(&bed).await.unwrap());
+    print("shielded", shielded::saved(&bed).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -345,6 +345,10 @@ pub struct GatherArgs {
 
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct DemoArgs {
     /// What happens
     #[arg(value_enum, default_value_t)]

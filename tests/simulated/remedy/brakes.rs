@@ -189,7 +189,7 @@ async fn scaled_back(after: Duration) {
         })
         .await
         .unwrap();
-    pass(Duration::from_mins(11)).await;
+    pass(Duration::from_mins(1)).await;
     assert_eq!(acts(&world).len(), 1, "one act, and never again");
     let health = world.health().unwrap();
     assert_eq!(
