@@ -51,7 +51,9 @@ async fn every_rung_works_with_its_own_rights_and_every_brake_holds() {
     unused.retain(|right| right != "federation-health-targets: get namespaces");
     assert!(unused.is_empty(), "granted and never used: {unused:#?}");
     let watcher = [OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER];
-    let idle = rights::idle(&bed.federation, &watcher).unwrap();
+    let mut idle = rights::idle(&bed.federation, &watcher).unwrap();
+    // Read at an unexpected deletion, of which there was none here.
+    idle.retain(|right| right != "federation-health-observer: get federatedworkspaces");
     assert!(idle.is_empty(), "rules that nothing needs: {idle:#?}");
 }
 
