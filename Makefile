@@ -53,6 +53,9 @@ soak: testbed ## Repeat the end-to-end scenarios and print the figures (an hour 
 	@$(CARGO) build --locked --quiet --release -p federation-health-operator
 	@$(tests) --release --bin soak
 
+schedules: ## Play seeded schedules of remediation in virtual time (COUNT=1000, FROM=0; 100000 take hours)
+	@$(tests) --release --bin schedules -- --from $(or $(FROM),0) --count $(or $(COUNT),1000) --threads $$(nproc)
+
 bench: ## Measure memory, time and the cost of one event at 100 to 10,000 Workspaces
 	@$(CARGO) build --locked --quiet --release -p federation-health-operator
 	@$(tests) --release --bin bench

@@ -11,9 +11,11 @@
 mod conformance;
 mod examples;
 mod faults;
+mod fence;
 mod honest;
 mod incident;
 mod proof;
 mod quiet;
 mod tripwire;
 mod variants;
+mod volumes;

@@ -3,6 +3,9 @@
 mod brakes;
 mod crashes;
 mod cures;
+mod disarm;
+mod experiment;
+mod volumes;
 
 use std::time::Duration;
 

@@ -1,39 +1,29 @@
 //! The incident under many schedules: other phases, other delays, other orders of the same events.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use federation_health_sim::{Controllers, Effect, KubeFedOptions};
 use federation_health_testbed::Result;
 use federation_health_tests::{
     guarded::{USER, condition, holds},
+    schedules::{Dice, play},
     simulated::{Setup, World, is, pass},
 };
 
 const SEEDS: u64 = 20;
-
-/// The next of a sequence that looks random (splitmix64), the same for each seed.
-fn next(state: &AtomicU64) -> u64 {
-    let mut z = state
-        .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
-        .wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
+/// Each takes some seconds of a busy processor, most of them where KubeFed loops unhindered.
+const REMEDIED: u64 = 6;
 
 /// A federation whose phases, KubeFed and delays follow from a seed.
 async fn scheduled(seed: u64) -> Result<World> {
-    let random = AtomicU64::new(seed);
+    let random = Dice::new(seed);
     let mut controllers = Controllers::host();
-    if next(&random).is_multiple_of(2) {
+    if random.one_in(2) {
         controllers.planes = vec![KubeFedOptions::v0_10_0()];
     }
     let setup = Setup {
         controllers,
-        age: Duration::from_millis(1_000 + next(&random) % 20_000),
+        age: Duration::from_millis(1_000 + random.next() % 20_000),
         ..Setup::default()
     };
     let world = World::start(setup).await?;
@@ -41,7 +31,7 @@ async fn scheduled(seed: u64) -> Result<World> {
         if r.user != USER {
             return None;
         }
-        let chance = next(&random);
+        let chance = random.next();
         let late = Duration::from_micros(chance % 8_000);
         Some(match chance % 40 {
             0 => Effect::Break,
@@ -56,6 +46,20 @@ async fn scheduled(seed: u64) -> Result<World> {
         })
         .await?;
     Ok(world)
+}
+
+/// `make schedules` plays as many as one has time for.
+#[test]
+fn no_schedule_with_other_actors_makes_remediation_do_wrong() {
+    for seed in 0..REMEDIED {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let played = runtime.block_on(play(seed));
+        played.unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,5 +12,6 @@ pub mod helm;
 pub mod manifests;
 pub mod observed;
 pub mod scenarios;
+pub mod schedules;
 pub mod simulated;
 pub mod story;

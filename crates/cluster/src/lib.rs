@@ -4,6 +4,7 @@ pub mod call;
 pub mod endpoint;
 pub mod host;
 pub mod lease;
+mod list;
 pub mod probe;
 pub mod proof;
 pub mod rbac;

@@ -16,7 +16,7 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 
 mod remediator;
 
-pub use remediator::{CURE, FREEZE, JOURNAL, LEADER, SHIELD};
+pub use remediator::{CURE, DISARM, EXPERIMENT, FREEZE, JOURNAL, LEADER, RETAIN, SHIELD};
 
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -417,8 +417,8 @@ pub const ADMIN: Role = Role {
 
 /// Every role, in the order of the manifests.
 pub const ROLES: &[Role] = &[
-    OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, SHIELD, FREEZE, CURE,
-    VIEW, EDIT, ADMIN,
+    OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, RETAIN, SHIELD, FREEZE,
+    EXPERIMENT, DISARM, CURE, VIEW, EDIT, ADMIN,
 ];
 
 #[cfg(test)]

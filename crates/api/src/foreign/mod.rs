@@ -5,6 +5,7 @@
 mod kubefed;
 mod kubesphere;
 mod meta;
+mod volume;
 
 pub use kubefed::{
     ClusterReference, FederatedObject, FederatedSpec, FederatedStatus, FederatedTypeConfig,
@@ -16,3 +17,4 @@ pub use kubesphere::{
     ReplicaStatus,
 };
 pub use meta::{Meta, Object, OwnerView};
+pub use volume::{ClaimReference, PersistentVolume, VolumeSpec, VolumeStatus};

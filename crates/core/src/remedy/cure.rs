@@ -4,9 +4,9 @@
 use super::{
     Around, Remedy,
     brake::Brake,
-    plan::{MAX_TARGETS, Wish},
+    plan::Wish,
     policy::Allowed,
-    rung::{Kind, Rung, Target, Value},
+    rung::{Kind, MAX_TARGETS, Rung, Target, Value},
 };
 use crate::{
     federation::Federation,
