@@ -9,13 +9,26 @@
 )]
 
 mod conformance;
+mod documents;
 mod examples;
 mod faults;
 mod fence;
+mod field;
 mod honest;
-mod incident;
+mod join;
+mod ladder;
+mod plugin;
 mod proof;
 mod quiet;
+mod secrets;
 mod tripwire;
 mod variants;
 mod volumes;
+
+use federation_health_tests::scenarios::table::{Figures, Table};
+
+fn print(what: &str, figures: Figures) {
+    let mut table = Table::default();
+    table.add(figures);
+    println!("{what}\n{table}");
+}

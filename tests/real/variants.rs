@@ -15,16 +15,10 @@ use federation_health_tests::{
         frozen, held, never, planes,
         registered::{self, under},
         stays::{self, Held},
-        table::{Figures, Table},
     },
 };
 
-#[expect(clippy::print_stdout, reason = "figures for whoever runs it")]
-fn print(what: &str, figures: Figures) {
-    let mut table = Table::default();
-    table.add(figures);
-    println!("{what}\n{table}");
-}
+use super::print;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_registration_is_named_held_and_released_only_when_that_loses_nothing() {
@@ -69,8 +63,7 @@ async fn a_durable_hold_outlives_servers_operators_and_objects() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_hold_a_frozen_kubefed_deletes_nothing_and_comes_back_as_it_was() {
-    let options = FederationOptions::with_kubefed(KubefedVersion::V0_10_0);
-    let bed = Bed::start(options, Options::default()).await.unwrap();
+    let bed = frozen::without_policies().await.unwrap();
     print("frozen", frozen::saved(&bed).await.unwrap());
 }
 

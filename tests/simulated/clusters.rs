@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use federation_health_sim::{Clock, Controllers, KubeFedOptions, Network, Running, Sim, resources};
+use federation_health_sim::{
+    Clock, Controllers, Effect, KubeFedOptions, Network, Running, Sim, resources,
+};
 use federation_health_tests::{
-    guarded::{condition, holding, holds, observing},
+    guarded::{USER, condition, holding, holds, observing},
     simulated::{HOST, PLANE, Setup, WORKSPACES, World, is, pass},
 };
 use serde_json::json;
@@ -236,4 +238,35 @@ async fn a_second_control_plane_is_named_before_its_first_deletion_and_its_accou
     pass(Duration::from_secs(45)).await;
     assert!(world.deletions("workspaces").is_empty());
     assert!(world.deletions("namespaces").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_join_guards_list_follows_the_registrations_and_outlives_the_operator() {
+    let mut spec = observing();
+    spec["joinGuard"] = json!("Deny");
+    let setup = Setup {
+        spec: Some(spec),
+        ..Setup::default()
+    };
+    let mut world = World::start(setup).await.unwrap();
+    let owner = |h: &federation_health_api::FederationHealth| {
+        let list = h.status.as_ref()?.join_guard.as_ref()?;
+        list.endpoints.get("127.0.0.1:6443").cloned()
+    };
+    let told = |h: &_| is(h, "JoinGuardReady", "False") && owner(h).as_deref() == Some("host");
+    world
+        .wait("the list, and its missing policies", SOON, told)
+        .await
+        .unwrap();
+    let clusters = "kubefedclusters";
+    world.sim.inject(move |request| {
+        let blind = request.user == USER && request.resource == clusters;
+        blind.then_some(Effect::Break)
+    });
+    world.restart_operator().unwrap();
+    pass(SOON).await;
+    assert!(
+        told(&world.health().unwrap()),
+        "an emptied list lets all pass"
+    );
 }

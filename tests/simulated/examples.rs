@@ -56,6 +56,7 @@ fn every_example_is_accepted() {
             "always.yaml",
             "federationhealth.yaml",
             "hold.yaml",
+            "join-guard.yaml",
             "observe.yaml",
             "request.yaml"
         ])

@@ -80,28 +80,12 @@ fn host() -> Sim {
     sim
 }
 
-/// Takes a namespace out of the store by its own finalizers, as people do who are tired of waiting; its contents stay.
-async fn force_finalize(sim: &Sim, namespace: &str) {
-    let admin = sim.admin();
-    admin
-        .delete(&resources::NAMESPACES, "", namespace, Value::Null)
-        .unwrap();
-    let mut object = Value::clone(&admin.get(&resources::NAMESPACES, "", namespace).unwrap());
-    object["spec"]["finalizers"] = json!([]);
-    let put = http::Request::put(format!("/api/v1/namespaces/{namespace}/finalize"))
-        .body(serde_json::to_vec(&object).unwrap())
-        .unwrap();
-    let client = sim.client_as("kubernetes-admin");
-    client.request::<Value>(put).await.unwrap();
-    assert!(admin.get(&resources::NAMESPACES, "", namespace).is_none());
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_resurrected_registration_is_named_before_kubefed_runs() {
     let sim = host();
     sim.join(ALIAS).unwrap();
     pass(MINUTE).await;
-    force_finalize(&sim, PLANE).await;
+    sim.force_finalize(PLANE).unwrap();
     pass(MINUTE).await;
     sim.apply_object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PLANE}}))
         .unwrap();

@@ -5,6 +5,7 @@ mod crashes;
 mod cures;
 mod disarm;
 mod experiment;
+mod rights;
 mod volumes;
 
 use std::time::Duration;

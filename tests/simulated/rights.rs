@@ -1,13 +1,18 @@
 //! The shipped roles against the list that they are generated from, and against what the operator asks for.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use federation_health_api::names;
 use federation_health_cluster::rbac::{
-    CANARIES, FEDERATED_KINDS, Holder, OPERATOR_NAMESPACE, ROLES, Reach, Right, Role,
+    CANARIES, FEDERATED_KINDS, Holder, OBSERVER, OPERATOR_NAMESPACE, ROLES, Reach, Right, Role,
     SERVICE_ACCOUNT, Verb,
 };
-use federation_health_tests::{guarded::root, manifests::files};
+use federation_health_sim::{Effect, Refusal};
+use federation_health_tests::{
+    guarded::{USER, root},
+    manifests::files,
+    simulated::{Setup, World, is},
+};
 use k8s_openapi::api::{
     core::v1::ConfigMap,
     rbac::v1::{PolicyRule, RoleRef, Subject},
@@ -313,4 +318,52 @@ fn the_operator_may_hold_and_without_the_remediators_roles_may_not_cure() {
             );
         }
     }
+}
+
+/// Kinds without which nothing can be told, or that are read to prove the hold, which the simulation takes for granted.
+const NOT_OF_THE_VERDICT: [&str; 4] = [
+    "federationhealths",
+    "federationholds",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+];
+
+/// A process that may not read this kind; whether its verdict then says so.
+async fn is_missed(resource: &'static str) -> bool {
+    let mut world = World::start(Setup::default()).await.unwrap();
+    world.operator = None;
+    world.sim.inject(move |request| {
+        let taken = request.user == USER && request.resource == resource;
+        let message = format!("{resource} is forbidden: cannot {}", request.verb);
+        taken.then(|| Effect::Refuse(Refusal::new(403, "Forbidden", message)))
+    });
+    world.restart_operator().unwrap();
+    let told = |h: &federation_health_api::FederationHealth| {
+        let mut conditions = h.status.iter().flat_map(|s| &s.conditions);
+        let unknown = conditions.any(|c| c.status == "Unknown" && c.reason == "Forbidden");
+        unknown && !is(h, "Healthy", "True")
+    };
+    world
+        .wait("a verdict that misses it", Duration::from_mins(1), told)
+        .await
+        .is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_may_not_be_read_makes_the_verdict_unknown() {
+    let watched = OBSERVER
+        .rights
+        .iter()
+        .filter(|right| right.verbs.contains(&Verb::Watch))
+        .flat_map(|right| right.resources)
+        .filter(|kind| !NOT_OF_THE_VERDICT.contains(kind))
+        // Of the federated kinds, those that this federation has.
+        .filter(|kind| !FEDERATED_KINDS.contains(kind) || **kind == "federatedworkspaces");
+    let mut unnoticed = Vec::new();
+    for kind in watched {
+        if !is_missed(kind).await {
+            unnoticed.push(*kind);
+        }
+    }
+    assert!(unnoticed.is_empty(), "{unnoticed:?}");
 }

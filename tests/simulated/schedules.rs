@@ -6,7 +6,8 @@ use federation_health_sim::{Controllers, Effect, KubeFedOptions};
 use federation_health_testbed::Result;
 use federation_health_tests::{
     guarded::{USER, condition, holds},
-    schedules::{Dice, play},
+    random::Random,
+    schedules::play,
     simulated::{Setup, World, is, pass},
 };
 
@@ -16,14 +17,14 @@ const REMEDIED: u64 = 6;
 
 /// A federation whose phases, KubeFed and delays follow from a seed.
 async fn scheduled(seed: u64) -> Result<World> {
-    let random = Dice::new(seed);
+    let random = Random::new(seed);
     let mut controllers = Controllers::host();
-    if random.one_in(2) {
+    if random.draw().is_multiple_of(2) {
         controllers.planes = vec![KubeFedOptions::v0_10_0()];
     }
     let setup = Setup {
         controllers,
-        age: Duration::from_millis(1_000 + random.next() % 20_000),
+        age: Duration::from_millis(1_000 + random.draw() % 20_000),
         ..Setup::default()
     };
     let world = World::start(setup).await?;
@@ -31,7 +32,7 @@ async fn scheduled(seed: u64) -> Result<World> {
         if r.user != USER {
             return None;
         }
-        let chance = random.next();
+        let chance = random.draw();
         let late = Duration::from_micros(chance % 8_000);
         Some(match chance % 40 {
             0 => Effect::Break,

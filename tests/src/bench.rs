@@ -2,6 +2,7 @@
 
 pub mod instructions;
 pub mod process;
+pub mod typed;
 
 /// Failures of a measurement, for a person to read.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

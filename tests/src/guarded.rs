@@ -38,17 +38,22 @@ pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("FEDERATION_HEALTH_OPERATOR") {
         return Ok(path.into());
     }
-    let test = std::env::current_exe().attempt(|| "find the running program")?;
-    let found = test
+    built("federation-health-operator", "federation-health-operator")
+}
+
+/// A binary of a package, built beside the running program.
+pub fn built(package: &str, binary: &str) -> Result<PathBuf> {
+    let program = std::env::current_exe().attempt(|| "find the running program")?;
+    let found = program
         .ancestors()
         .skip(1)
         .take(2)
-        .map(|dir| dir.join("federation-health-operator"))
+        .map(|dir| dir.join(binary))
         .find(|p| p.exists());
     found.ok_or_else(|| {
-        Error::refused(
-            "the operator is not built: run `cargo build -p federation-health-operator` first",
-        )
+        Error::refused(format!(
+            "{binary} is not built: run `cargo build -p {package}` first"
+        ))
     })
 }
 
@@ -65,6 +70,8 @@ pub struct Options {
     pub without: Vec<&'static str>,
     /// Another server address for the operator, such as a forward's.
     pub server: Option<String>,
+    /// What the operator logs, in tracing's filter syntax.
+    pub log: String,
     /// Address of the admin endpoints; empty for none.
     pub listen: String,
 }
@@ -77,6 +84,7 @@ impl Default for Options {
             operator: true,
             without: Vec::new(),
             server: None,
+            log: "info,federation_health=debug".to_owned(),
             listen: String::new(),
         }
     }
@@ -271,7 +279,7 @@ async fn start(plane: &ControlPlane, options: &Options) -> Result<DeploymentRunn
         deployment: NAME.to_owned(),
         service_account: NAME.to_owned(),
         program: binary()?,
-        args: vec!["--log=info,federation_health=debug".to_owned()],
+        args: vec![format!("--log={}", options.log)],
         env,
         max_processes: 2,
     };

@@ -1,19 +1,24 @@
 //! Scenarios on real control planes: the tests run each once, the soak repeats them and prints figures.
 
+pub mod acts;
 pub mod added;
 pub mod admin;
 pub mod always;
 pub mod armed;
 pub mod bed;
+pub mod braked;
 pub mod collector;
 pub mod contents;
+pub mod cured;
 pub mod disturbance;
 pub mod faults;
 pub mod figures;
 pub mod frozen;
 pub mod held;
 pub mod honest;
+pub mod kubefedctl;
 pub mod members;
+pub mod midway;
 pub mod never;
 pub mod padding;
 pub mod patch;
@@ -22,6 +27,8 @@ pub mod prototype;
 pub mod quiet;
 pub mod registered;
 pub mod repeat;
+pub mod rights;
+pub mod shielded;
 pub mod stays;
 pub mod table;
 pub mod tripwire;

@@ -3,13 +3,7 @@
 
 mod judge;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use federation_health_core::remedy::experiment::CANARY;
 use federation_health_sim::{Controllers, Effect, KubeFedOptions, resources};
@@ -21,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     guarded::USER,
+    random::Random,
     simulated::{PLANE, Setup, WORKSPACES, World, is, pass},
 };
 use judge::Judge;
@@ -42,31 +37,6 @@ const ACTIONS: [&str; 8] = [
     "fixPlacement",
     "removeStaleCluster",
 ];
-
-/// A sequence that looks random (splitmix64), the same for each seed.
-#[derive(Debug)]
-pub struct Dice(AtomicU64);
-
-impl Dice {
-    /// Of this seed.
-    pub fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
-    }
-
-    /// The next number.
-    pub fn next(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// One time in so many.
-    pub fn one_in(&self, times: u64) -> bool {
-        self.next().is_multiple_of(times)
-    }
-}
 
 /// What an actor does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,13 +72,17 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(dice: &Dice) -> Self {
+    fn of(dice: &Random) -> Self {
         let mut actions = json!({});
         for action in ACTIONS {
-            actions[action] = json!(if dice.one_in(3) { "Never" } else { "Automatic" });
+            actions[action] = json!(if dice.below(3) == 0 {
+                "Never"
+            } else {
+                "Automatic"
+            });
         }
         let rule = || {
-            if dice.one_in(2) {
+            if dice.below(2) == 0 {
                 "OnDiagnosis"
             } else {
                 "Never"
@@ -120,27 +94,31 @@ impl Plan {
             "remediation": {"mode": "Apply", "actions": actions, "limits": {"maxActionsPerHour": 60}},
         });
         let mut deeds = Vec::new();
-        for _ in 0..dice.next() % 6 {
-            let at = dice.next() % ACTING_MS;
-            match dice.next() % 10 {
+        for _ in 0..dice.below(6) {
+            let at = dice.below(ACTING_MS);
+            match dice.below(10) {
                 0 | 1 => deeds.push((at, Deed::ScaleBack)),
                 2 => deeds.extend([
                     (at, Deed::Pause(true)),
-                    (at + dice.next() % 60_000, Deed::Pause(false)),
+                    (at + dice.below(60_000), Deed::Pause(false)),
                 ]),
                 3 => deeds.push((
                     at,
-                    Deed::OptOut(if dice.one_in(2) { MANAGER } else { "orders" }),
+                    Deed::OptOut(if dice.below(2) == 0 {
+                        MANAGER
+                    } else {
+                        "orders"
+                    }),
                 )),
                 4 => deeds.extend([(at, Deed::Undo(true)), (at + 30_000, Deed::Undo(false))]),
                 5 => deeds.push((at, Deed::Relabel("payments"))),
-                6 => deeds.extend([(at, Deed::Kill), (at + dice.next() % 20_000, Deed::Start)]),
+                6 => deeds.extend([(at, Deed::Kill), (at + dice.below(20_000), Deed::Start)]),
                 7 => deeds.push((at, Deed::Restart)),
                 8 => deeds.push((at, Deed::Cut)),
                 _ => deeds.push((at, Deed::Experiment)),
             }
         }
-        deeds.push((20_000 + dice.next() % ACTING_MS, Deed::Cure));
+        deeds.push((20_000 + dice.below(ACTING_MS), Deed::Cure));
         deeds.sort_by_key(|(at, _)| *at);
         Self { spec, deeds }
     }
@@ -169,15 +147,15 @@ struct Stage {
 }
 
 impl Stage {
-    async fn build(plan: &Plan, dice: Dice) -> Result<Self> {
+    async fn build(plan: &Plan, dice: Random) -> Result<Self> {
         let mut controllers = Controllers::host();
-        if dice.one_in(2) {
+        if dice.below(2) == 0 {
             controllers.planes = vec![KubeFedOptions::v0_10_0()];
         }
         let world = World::start(Setup {
             spec: Some(plan.spec.clone()),
             controllers,
-            age: Duration::from_millis(1_000 + dice.next() % 20_000),
+            age: Duration::from_millis(1_000 + dice.below(20_000)),
             ..Setup::default()
         })
         .await?;
@@ -319,11 +297,11 @@ impl Stage {
 }
 
 /// Requests of the operator are late, or break off before or after they are carried out.
-fn disturbance(dice: &Dice, user: &str) -> Option<Effect> {
+fn disturbance(dice: &Random, user: &str) -> Option<Effect> {
     if user != USER {
         return None;
     }
-    let chance = dice.next();
+    let chance = dice.draw();
     let late = Duration::from_micros(chance % 8_000);
     Some(match chance % 60 {
         0 => Effect::Break,
@@ -338,7 +316,7 @@ fn disturbance(dice: &Dice, user: &str) -> Option<Effect> {
 /// # Errors
 /// What was wrong, with the schedule.
 pub async fn play(seed: u64) -> Result<()> {
-    let dice = Dice::new(seed);
+    let dice = Random::new(seed);
     let plan = Plan::of(&dice);
     let mut stage = Stage::build(&plan, dice).await?;
     stage.world.double()?;

@@ -90,6 +90,7 @@ impl Operator {
             clock: Clock::at(now),
             events: Events::none(),
             listen: None,
+            page: false,
             object: "default".to_owned(),
             namespace: OPERATOR_NAMESPACE.to_owned(),
             instance: "pod-1".to_owned(),

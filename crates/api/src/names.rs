@@ -42,6 +42,9 @@ pub const CANARY_WORKSPACE_VALUE: &str = "workspace";
 /// Annotation on a FederationHealth or FederationHold that lets its deletion pass while it holds.
 pub const BREAK_GLASS_ANNOTATION: &str = "federationhealth.io/break-glass";
 
+/// Annotation on a KubeFedCluster that the join guard lets pass; its value says why.
+pub const SHARED_ENDPOINT_ANNOTATION: &str = "federationhealth.io/allow-shared-endpoint";
+
 /// The rule that refuses the garbage collector.
 pub const COLLECTION: &str = "collection";
 /// The rule that refuses `KubeFed`.
@@ -54,6 +57,11 @@ pub const COLLECTION_DURABLE: &str = "federation-health-collection-durable";
 pub const FEDERATION_FAST: &str = "federation-health-federation-fast";
 /// Policy and binding of the durable layer of the federation hold.
 pub const FEDERATION_DURABLE: &str = "federation-health-federation-durable";
+
+/// Policy and binding of the join guard that refuse.
+pub const JOIN_DENY: &str = "federation-health-join-deny";
+/// Policy and binding of the join guard that warn.
+pub const JOIN_WARN: &str = "federation-health-join-warn";
 
 /// `KubeFed`'s mark on what it propagates (`true`) or must leave alone (`false`).
 pub const MANAGED_LABEL: &str = "kubefed.io/managed";

@@ -50,12 +50,12 @@ pub struct Wanted {
 
 impl Wanted {
     /// What this policy needs.
-    pub fn of(policy: &Policy, real: bool) -> Self {
+    pub fn of(policy: &Policy) -> Self {
         Self {
             collection: policy.hold.collection,
             federation: policy.hold.federation,
             plane: policy.namespace.clone(),
-            real,
+            real: true,
         }
     }
 

@@ -295,6 +295,22 @@ pub const RESTARTS: Role = Role {
     }],
 };
 
+/// Reads who creates and who deletes, in KubeFed's own words.
+pub const EVENTS: Role = Role {
+    name: "federation-health-events",
+    file: "observer",
+    reach: Reach::Namespace(DEFAULT_NAMESPACE),
+    holder: Holder::Operator,
+    why: "KubeFed's events about FederatedWorkspaces name the cluster through which it creates and deletes. Without them a loop in a member is told by KubeFed's status alone.",
+    rights: &[Right {
+        group: "",
+        resources: &["events"],
+        names: &[],
+        verbs: &[Verb::List, Verb::Watch],
+        why: "Events of cluster-scoped objects lie in this namespace; those of one kind are asked for.",
+    }],
+};
+
 /// Switches the durable layer.
 pub const HOLDER: Role = Role {
     name: "federation-health-holder",
@@ -417,8 +433,8 @@ pub const ADMIN: Role = Role {
 
 /// Every role, in the order of the manifests.
 pub const ROLES: &[Role] = &[
-    OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, RETAIN, SHIELD, FREEZE,
-    EXPERIMENT, DISARM, CURE, VIEW, EDIT, ADMIN,
+    OBSERVER, ADDRESSES, EVENTS, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, RETAIN, SHIELD,
+    FREEZE, EXPERIMENT, DISARM, CURE, VIEW, EDIT, ADMIN,
 ];
 
 #[cfg(test)]

@@ -95,10 +95,10 @@ impl Hands {
         if let Err(brake) = order.check(found.as_ref()) {
             return Outcome::Refused(brake);
         }
-        let (Some(object), Some(found)) = (object, found) else {
+        let Some(object) = object else {
             return Outcome::Failed("the object is gone".to_owned());
         };
-        let call = match self.write(order, &object, &found, left.min(WRITE_DEADLINE)) {
+        let call = match self.write(order, &object, left.min(WRITE_DEADLINE)) {
             Ok(call) => call,
             Err(error) => return Outcome::Failed(error.to_string()),
         };
@@ -108,11 +108,10 @@ impl Hands {
     fn delete(
         &self,
         order: &Order,
-        preconditions: &Json,
+        object: &Json,
         deadline: Duration,
     ) -> Result<Call<'_>, serde_json::Error> {
-        let mut options =
-            json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
+        let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": unchanged(object)});
         if order.dry_run {
             options["dryRun"] = json!(["All"]);
         }
@@ -128,14 +127,11 @@ impl Hands {
         &self,
         order: &Order,
         object: &Json,
-        found: &Seen,
         deadline: Duration,
     ) -> Result<Call<'_>, serde_json::Error> {
-        let metadata =
-            json!({"uid": object["metadata"]["uid"], "resourceVersion": &*found.version});
         let dry = if order.dry_run { "&dryRun=All" } else { "" };
         if order.rung == Rung::RemoveStaleCluster {
-            return self.delete(order, &metadata, deadline);
+            return self.delete(order, object, deadline);
         }
         let subresource = if order.rung == Rung::FreezeControllers {
             "/scale"
@@ -146,10 +142,7 @@ impl Hands {
             "{}{subresource}?fieldManager={REMEDY_MANAGER}{dry}",
             path(&order.target)
         );
-        let mut body = change(order, object)?;
-        for (field, value) in metadata.as_object().into_iter().flatten() {
-            body["metadata"][field] = value.clone();
-        }
+        let body = patch(order, object)?;
         let mut call = Call::patch(
             &self.client,
             uri,
@@ -178,7 +171,27 @@ fn said(what: &str, error: &CallError) -> String {
     format!("{what}: {error}")
 }
 
-fn path(target: &Target) -> String {
+/// What the API server compares before it stores: that it is still the object that was read.
+fn unchanged(object: &Json) -> Json {
+    let meta = &object["metadata"];
+    json!({"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]})
+}
+
+/// The merge patch that carries out an order, with `object`'s uid and resourceVersion as preconditions: for the scale
+/// subresource where the order is about replicas. `null` fields where the order is a deletion.
+///
+/// # Errors
+/// The order's value makes no sense for its rung.
+pub fn patch(order: &Order, object: &Json) -> Result<Json, serde_json::Error> {
+    let mut body = change(order, object)?;
+    for (field, value) in unchanged(object).as_object().into_iter().flatten() {
+        body["metadata"][field] = value.clone();
+    }
+    Ok(body)
+}
+
+/// Where a target is served.
+pub fn path(target: &Target) -> String {
     let (name, namespace) = (&target.name, &target.namespace);
     match target.kind {
         Kind::PersistentVolume => format!("/api/v1/persistentvolumes/{name}"),

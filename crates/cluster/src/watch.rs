@@ -24,7 +24,10 @@ use self::{
     retry::Retry,
     wire::LineReader,
 };
-pub use self::{error::WatchError, wire::Resource};
+pub use self::{
+    error::{Unreadable, WatchError},
+    wire::Resource,
+};
 
 /// Objects a page: the size client-go asks for, which API servers' fairness limits are tuned to; about 1 MB of
 /// Workspaces in memory at a time, 200 requests for 100,000 of them.
@@ -57,7 +60,7 @@ pub trait Sink<T> {
     fn end(&mut self);
     /// An object that exists cannot be read. `name` is `namespace/name`, or the name alone for cluster-scoped objects,
     /// or empty when even that cannot be read; what is known of the object must not be treated as gone.
-    fn malformed(&mut self, name: &str, error: &serde_json::Error);
+    fn malformed(&mut self, name: &str, why: &Unreadable);
     /// The state of the feed changed; it starts as [`FeedState::Pending`] without a call.
     fn state(&mut self, state: FeedState);
     /// The server gave a sign of life: a page, an accepted watch, or any line of it, bookmarks included.
@@ -156,7 +159,9 @@ where
             for item in &page.items {
                 match serde_json::from_str(item.get()) {
                     Ok(object) => self.sink.upsert(object),
-                    Err(error) => self.sink.malformed(&decode::name(item), &error),
+                    Err(error) => self
+                        .sink
+                        .malformed(&decode::name(item), &Unreadable::from(&error)),
                 }
             }
             if let Some(next) = page.next {
@@ -235,7 +240,9 @@ where
         match event.kind {
             EventKind::Upsert => match serde_json::from_str(event.object.get()) {
                 Ok(object) => self.sink.upsert(object),
-                Err(error) => self.sink.malformed(&decode::name(event.object), &error),
+                Err(error) => self
+                    .sink
+                    .malformed(&decode::name(event.object), &Unreadable::from(&error)),
             },
             EventKind::Deleted => {
                 // An object that is gone and cannot be read: only a list can tell the sink which one it was.

@@ -14,6 +14,7 @@ use crate::{
 
 mod checks;
 mod holding;
+mod joining;
 
 /// Bytes of a condition's message; Kubernetes allows 32 KiB, a person reads less.
 const MAX_MESSAGE: usize = 1024;
@@ -120,6 +121,7 @@ impl Federation {
         let young = self.hold_back(&mut all, now);
         let mut conditions = self.checks(&all, now);
         conditions.extend(self.hold_conditions(proof));
+        conditions.extend(self.join_guard_ready());
         conditions.extend(self.remedy.conditions());
         let healthy = healthy(&conditions);
         conditions.insert(0, healthy);

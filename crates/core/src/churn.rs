@@ -114,20 +114,16 @@ const _: () = assert!(size_of::<Damped>() <= 24);
 impl Damped {
     /// A counter as it was saved at `at`, after a restart.
     ///
-    /// Scales that `was` names, or that stand at their threshold, are latched. Numbers that cannot be penalties become
-    /// the nearest that can. `at` must not lie in the future: nothing would decay until then.
-    pub fn restore(saved: Penalties, was: Level, at: Time, thresholds: &Thresholds) -> Self {
-        let (fast, slow) = (penalty(saved.fast), penalty(saved.slow));
-        let (was_fast, was_slow) = match was {
-            Level::Churning { fast, slow } => (fast, slow),
-            Level::Quiet | Level::Suspected => (false, false),
-        };
+    /// No scale is latched: what an earlier process counted makes the next recreation weigh more, and is no reason for
+    /// anything before that is seen. Numbers that cannot be penalties become the nearest that can. `at` must not lie in the
+    /// future: nothing would decay until then.
+    pub fn restore(saved: Penalties, at: Time) -> Self {
         Self {
-            fast,
-            slow,
+            fast: penalty(saved.fast),
+            slow: penalty(saved.slow),
             at,
-            fast_latched: was_fast || fast >= thresholds.fast_on,
-            slow_latched: was_slow || slow >= thresholds.slow_on,
+            fast_latched: false,
+            slow_latched: false,
         }
     }
 
@@ -324,6 +320,13 @@ impl<K: Ord + Clone> Table<K> {
             self.insert(key.clone(), counter, now, thresholds);
         }
         counter
+    }
+
+    /// Takes up a counter that an earlier process saved, while there is room.
+    pub fn restore(&mut self, key: K, counter: Damped) {
+        if self.counters.len() < self.capacity {
+            self.counters.insert(key, counter);
+        }
     }
 
     /// Keeps a counter for a name, replacing what was held; a spent one is not kept.

@@ -45,6 +45,8 @@ pub struct Registration {
     pub endpoint: Option<Text>,
     /// Fingerprint of the CA's certificates.
     pub ca: Option<u128>,
+    /// Part of the CA bundle's text that a policy can compare; see the join guard.
+    pub authority: Option<Text>,
     /// Name of the token secret.
     pub secret: Text,
     /// Labels, for selectors.
@@ -204,6 +206,30 @@ pub enum Probe {
     Failed(&'static str),
 }
 
+/// What KubeFed does to an object in a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Deed {
+    /// It makes it.
+    Creates,
+    /// It deletes it.
+    Deletes,
+}
+
+/// One of KubeFed's events about a federated Workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The Workspace.
+    pub workspace: Text,
+    /// The name of the cluster through which KubeFed works.
+    pub cluster: Text,
+    /// What it does there.
+    pub deed: Deed,
+    /// How often, by this event; a lower bound.
+    pub count: u64,
+    /// It happened while we watched: not an event that was there before.
+    pub fresh: bool,
+}
+
 /// The watched kinds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feed {
@@ -293,6 +319,8 @@ pub enum Change {
     Federated(Text, ObjectKey, Option<Desired>),
     /// KubeFed says of a federated Workspace that these clusters, which its placement leaves out, still wait for its removal.
     Witness(Text, Box<[Text]>),
+    /// KubeFed tells of what it does to a federated Workspace.
+    Told(Told),
     /// A Workspace.
     Workspace(Text, Option<Workspace>),
     /// Our own Workspace of this name, which is no tenant's.

@@ -23,6 +23,7 @@ use crate::{
     table::Put,
     tenants::Tenants,
     time::Time,
+    tripwire::Wisher,
     view,
     witnesses::Witnesses,
 };
@@ -42,6 +43,8 @@ pub struct Policy {
     pub hold: HoldPolicy,
     /// Incidents shown.
     pub max_incidents: usize,
+    /// New registrations are compared with those that are there.
+    pub join_guard: bool,
     /// Remediation.
     pub remedy: RemedyPolicy,
 }
@@ -105,10 +108,14 @@ pub struct Federation {
     pub(crate) excuses: BTreeMap<Text, Excuse>,
     /// Live reads that came back before the registrations were read.
     pub(crate) undecided: BTreeMap<Text, LiveWish>,
+    /// Of Workspaces whose deletion live reads decide: UID of the desired object as it was known then.
+    pub(crate) suspects: BTreeMap<Text, Wisher>,
     /// What was in the namespaces at risk.
     pub(crate) count: Option<view::Count>,
     /// When each fault that can be seen was seen first, told or not yet.
     pub(crate) since: BTreeMap<(&'static str, String), Time>,
+    /// The policies of the join guard, and their bindings, are installed; none while unread.
+    pub(crate) join_policies: [Option<bool>; 2],
     pub(crate) remedy: Remedy,
     /// FederatedWorkspaces without a template.
     pub(crate) leftovers: BTreeSet<Text>,
@@ -145,6 +152,7 @@ impl Federation {
                 return self.federated(&kind, key, desired, now);
             }
             Change::Witness(workspace, waiting) => self.witness(&workspace, waiting, now),
+            Change::Told(told) => self.told(told, now),
             Change::Malformed(feed, name) => self.malformed(&feed, &name),
             Change::Feed(feed, state) => return self.feed_state(&feed, state, now),
             structural => {
@@ -312,9 +320,19 @@ impl Federation {
         self.hold.vanished();
     }
 
-    /// Outcome of a write of the switch: the new resourceVersion, or None if it failed.
-    pub fn hold_written(&mut self, outcome: Option<u64>) {
-        self.hold.wrote(outcome);
+    /// Outcome of a write of this image to the switch: the new resourceVersion, or None if it failed and is given up. After a
+    /// failure the next tick decides anew, so that its caller sets the pace.
+    pub fn hold_written(
+        &mut self,
+        image: &HoldImage,
+        outcome: Option<u64>,
+        now: Time,
+    ) -> Vec<Effect> {
+        self.hold.wrote(image, outcome);
+        match outcome {
+            Some(_) => self.hold.plan(now),
+            None => Vec::new(),
+        }
     }
 
     /// Newest resourceVersion of the switch that is known from our own writes and its watch.

@@ -296,6 +296,7 @@ impl Federation {
             | Change::KubeSystem(_)
             | Change::Probed(..)
             | Change::Malformed(..)
+            | Change::Told(_)
             | Change::Feed(..) => return,
         };
         if let Some(health) = self.feeds.get_mut(&feed)

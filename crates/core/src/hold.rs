@@ -188,8 +188,9 @@ impl Hold {
         }
         let before = if first { None } else { self.observed.take() };
         let verify = self.adopt(&image, &before.unwrap_or_default(), now);
+        // Any other sight says nothing about an order of ours that is on its way.
+        self.answered(&image);
         self.observed = Some(image);
-        self.asked = None;
         self.version = version.max(if first { 0 } else { self.version });
         verify
     }
@@ -242,14 +243,21 @@ impl Hold {
         self.version = 0;
     }
 
-    /// Our write of `status.hold` came through with this version, or failed.
-    pub(crate) fn wrote(&mut self, outcome: Option<u64>) {
-        let asked = self.asked.take();
-        if let (Some(version), Some(_)) = (outcome, &self.observed) {
-            self.version = self.version.max(version);
-            if asked.is_some() {
-                self.observed = asked;
-            }
+    /// Our write of this image came through with this version, or failed. A newer order may have been given meanwhile: that
+    /// one is still open.
+    pub(crate) fn wrote(&mut self, image: &HoldImage, outcome: Option<u64>) {
+        self.answered(image);
+        if let (Some(version), Some(observed)) = (outcome, &mut self.observed)
+            && version > self.version
+        {
+            self.version = version;
+            observed.clone_from(image);
+        }
+    }
+
+    fn answered(&mut self, image: &HoldImage) {
+        if self.asked.as_ref() == Some(image) {
+            self.asked = None;
         }
     }
 

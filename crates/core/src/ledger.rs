@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::{
-    churn::{ChurnTable, Level, Thresholds, Weight},
+    churn::{ChurnTable, Damped, Level, Penalties, Thresholds, Weight},
     id::{Text, Uid},
     time::Time,
 };
@@ -36,6 +36,8 @@ pub struct Incident {
     pub parties: BTreeSet<Text>,
     /// Namespaces lost.
     pub lost: u64,
+    /// Both damped counts after the last recreation, in thousandths, fast one first: what survives a restart.
+    pub penalties_milli: [u32; 2],
 }
 
 /// A lost namespace.
@@ -134,13 +136,16 @@ impl Ledger {
         } else {
             Weight::DesiredChanged
         };
-        self.churn.record(name, now, weight, thresholds);
+        let counter = self.churn.record(name, now, weight, thresholds);
         self.recreations += 1;
-        if let Some(incident) = self.incidents.get_mut(name) {
+        let churns = matches!(counter.level(now, thresholds), Level::Churning { .. });
+        if churns || self.incidents.contains_key(name) {
+            let counted = counter.penalties(now, thresholds);
+            let incident = self.open(name, now);
             incident.recreations += 1;
             incident.last = now;
-        } else if matches!(self.level(name, now, thresholds), Level::Churning { .. }) {
-            self.open(name, now).recreations += 1;
+            // At most CEILING, and never below zero.
+            incident.penalties_milli = [counted.fast, counted.slow].map(|p| (p * 1000.0) as u32);
         }
         true
     }
@@ -164,6 +169,7 @@ impl Ledger {
                 recreations: 0,
                 parties: BTreeSet::new(),
                 lost: 0,
+                penalties_milli: [0, 0],
             })
     }
 
@@ -287,6 +293,11 @@ impl Ledger {
     /// Takes up what an earlier process left in status.
     pub(crate) fn restore(&mut self, restored: Restored) {
         self.incidents = restored.incidents.into_iter().take(MAX_INCIDENTS).collect();
+        for (name, incident) in &self.incidents {
+            let [fast, slow] = incident.penalties_milli.map(|milli| milli as f32 / 1000.0);
+            let counter = Damped::restore(Penalties { fast, slow }, incident.last);
+            self.churn.restore(name.clone(), counter);
+        }
         self.lost = restored.lost.into_iter().take(MAX_LOST).collect();
         self.lost_total = restored.lost_total.max(self.lost.len() as u64);
         self.recreations = restored.recreations;

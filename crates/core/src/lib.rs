@@ -21,6 +21,7 @@ pub mod findings;
 pub mod hold;
 pub mod id;
 pub mod identity;
+pub mod joined;
 pub mod lease;
 pub mod ledger;
 mod losses;

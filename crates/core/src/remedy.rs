@@ -103,6 +103,8 @@ pub struct Remedy {
     loaded: bool,
     /// This process led when it was last asked.
     led: bool,
+    /// What was said to the last request about the lease, if it was refused.
+    no_lease: Option<String>,
     /// Why the journal is not available.
     trouble: Option<String>,
     /// Why nothing is tried for a while, and until when.
@@ -164,6 +166,11 @@ impl Remedy {
     /// The newest spec cannot be used: nothing is done on the word of an older one.
     pub fn spec_is_invalid(&mut self) {
         self.policy.valid = false;
+    }
+
+    /// The lease was asked for: why it could not be kept, if it could not.
+    pub fn lease_answered(&mut self, trouble: Option<String>) {
+        self.no_lease = trouble;
     }
 
     fn next(&mut self, federation: &Federation, around: Around, now: Time) -> Ask {
@@ -284,9 +291,14 @@ impl Remedy {
 
     /// What stands against acting now; None also while there is nothing to do.
     pub fn refusal(&self) -> Option<&Brake> {
-        match &self.plan {
+        let refusal = match &self.plan {
             Some(plan) => plan.refusal(),
-            None => self.brake.as_ref().or(self.volumes.trouble()),
+            None => self.brake.as_ref(),
+        };
+        match refusal {
+            // What could not be looked up is in no plan, and says more than a switch that is off.
+            None | Some(Brake::ActionNever(_)) => self.volumes.trouble().or(refusal),
+            refusal => refusal,
         }
     }
 }

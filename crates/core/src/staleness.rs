@@ -8,6 +8,7 @@ use std::fmt;
 use crate::{
     facts::Feed,
     federation::Federation,
+    findings::count,
     id::{RegistrationKey, Text},
     registry::UNREACHABLE_AFTER,
 };
@@ -106,14 +107,17 @@ impl fmt::Display for Sign {
             Self::Unplaced => f.write_str("no placement names it."),
             Self::PlacedLess { objects } => write!(
                 f,
-                "placements of {objects} objects name it, fewer than another name of this cluster."
+                "placements of {} name it, fewer than another name of this cluster.",
+                count(*objects, "object")
             ),
             Self::ForeignPlane(namespace) => {
                 write!(f, "belongs to the control plane in namespace {namespace}.")
             }
             Self::Joins => f.write_str("KubeSphere's Cluster of this name joins the federation."),
             Self::HostLabel => f.write_str("carries KubeSphere's host label."),
-            Self::Placed { objects } => write!(f, "placements of {objects} objects name it."),
+            Self::Placed { objects } => {
+                write!(f, "placements of {} name it.", count(*objects, "object"))
+            }
         }
     }
 }

@@ -12,6 +12,27 @@ use crate::{
     time::Time,
 };
 
+/// The object that wishes for a Workspace: its template, or where there is none its FederatedWorkspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wisher {
+    /// The WorkspaceTemplate of this UID.
+    Template(Uid),
+    /// The FederatedWorkspace of this UID.
+    Federated(Uid),
+}
+
+impl Wisher {
+    /// Another object of its name wishes now: who deleted the first and made the second wished the Workspace anew as well.
+    /// It shows where a watch was away meanwhile, and Workspaces were listed before the objects that wish for them.
+    fn renewed_by(self, wish: &LiveWish) -> bool {
+        let (former, now) = match self {
+            Self::Template(uid) => (uid, &wish.template),
+            Self::Federated(uid) => (uid, &wish.federated),
+        };
+        now.as_ref().is_some_and(|desired| desired.uid != former)
+    }
+}
+
 impl Federation {
     /// Takes a Workspace. Everything on this path is a look-up.
     pub(crate) fn workspace(
@@ -90,6 +111,9 @@ impl Federation {
         let mut effects = self.hold.plan(now);
         if fresh {
             self.ledger.suspect(name, now);
+            if let Some(wisher) = self.wisher(name) {
+                self.suspects.insert(name.clone(), wisher);
+            }
             effects.push(Effect::Verify(name.clone(), uid));
         } else if !self.hold.verifying(name, now) {
             self.ledger.unexpected(name, now);
@@ -142,7 +166,11 @@ impl Federation {
         let unwished = |d: &Desired| d.deleting || !self.registry.places_here(&d.placement);
         let by_federated = wish.federated.as_ref().is_none_or(unwished)
             && !self.goes_with_its_kind(wish.template.is_some());
-        let explained = by_federated || wish.template.as_ref().is_some_and(unwished);
+        let renewed = self
+            .suspects
+            .remove(workspace)
+            .is_some_and(|former| former.renewed_by(wish));
+        let explained = by_federated || renewed || wish.template.as_ref().is_some_and(unwished);
         if !self.hold.verified(workspace, explained) {
             return;
         }
@@ -165,6 +193,17 @@ impl Federation {
             self.conclude(&workspace, &wish, now);
         }
         self.hold.plan(now)
+    }
+
+    fn wisher(&self, name: &Text) -> Option<Wisher> {
+        let template = self.tenants.templates.get(name);
+        let template = template.map(|row| Wisher::Template(row.uid));
+        let federated = || {
+            self.objects
+                .workspace(name)
+                .map(|row| Wisher::Federated(row.uid))
+        };
+        template.or_else(federated)
     }
 
     fn excuse(&mut self, workspace: &Text, now: Time) {

@@ -1,8 +1,16 @@
-//! What KubeFed's own status says of who deletes. For a member cluster there is no other witness.
+//! What KubeFed's own status and events say of who deletes. For a member cluster there is no other witness.
+//!
+//! Events undercount, by ten in a fast loop: they name who does it, and their numbers are lower bounds.
 
 use std::collections::BTreeMap;
 
-use crate::{federation::Federation, id::Text, placement::Placement, time::Time};
+use crate::{
+    facts::{Deed, Told},
+    federation::Federation,
+    id::Text,
+    placement::Placement,
+    time::Time,
+};
 
 /// Removals of one object through one name under one wish, from which on it is a loop: an honest removal is one, and a
 /// KubeFed that is restarted in the middle of it begins a second.
@@ -11,6 +19,8 @@ const REMOVALS: usize = 3;
 const WINDOW_MS: i64 = 300_000;
 /// Objects remembered. One is remembered only while KubeFed removes it or shortly after; more at once have one cause.
 const MAX_WITNESSED: usize = 4096;
+/// Clusters remembered of one object's events: a loop has two parties.
+const MAX_TOLD: usize = 8;
 
 #[derive(Debug)]
 struct Witnessed {
@@ -20,6 +30,84 @@ struct Witnessed {
     waiting: Box<[Text]>,
     /// When removals began, newest last.
     began: Vec<Time>,
+    /// What events told, by deed and cluster.
+    told: BTreeMap<(Deed, Text), Heard>,
+}
+
+/// What the events of one deed in one cluster told.
+#[derive(Debug, Default)]
+struct Heard {
+    /// Count of the event object that was seen last.
+    last: u64,
+    /// Deeds told of, in all.
+    sum: u64,
+    /// When those were told that happened while we watched, newest last, at most [`REMOVALS`].
+    lately: Vec<Time>,
+}
+
+impl Heard {
+    /// Takes an event's count; true if it tells of a deed that just happened. A count that fell is another object's.
+    fn hear(&mut self, count: u64, fresh: bool, now: Time) -> bool {
+        let new = if count >= self.last {
+            count - self.last
+        } else {
+            count
+        };
+        self.last = count;
+        self.sum = self.sum.saturating_add(new);
+        if !fresh || new == 0 {
+            return false;
+        }
+        for _ in 0..new.min(REMOVALS as u64) {
+            if self.lately.len() >= REMOVALS {
+                self.lately.remove(0);
+            }
+            self.lately.push(now);
+        }
+        true
+    }
+}
+
+impl Witnessed {
+    fn under(wish: u64) -> Self {
+        Self {
+            wish,
+            waiting: Box::default(),
+            began: Vec::new(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// Under another wish nothing that was counted is a loop.
+    fn renew(&mut self, wish: u64) {
+        if self.wish != wish {
+            self.wish = wish;
+            self.began.clear();
+            self.told
+                .values_mut()
+                .for_each(|heard| heard.lately.clear());
+        }
+    }
+
+    fn forget_before(&mut self, now: Time) {
+        for heard in self.told.values_mut() {
+            heard.lately.retain(|at| now.since_ms(*at) < WINDOW_MS);
+        }
+    }
+
+    fn last_sign(&self) -> Option<Time> {
+        let told = self.told.values().filter_map(|heard| heard.lately.last());
+        self.began.last().into_iter().chain(told).max().copied()
+    }
+
+    /// Deletions and creations in turn: a deletion that fails is told again and again as well, but nothing is created.
+    fn loops(&self) -> bool {
+        let lately = |deed| {
+            let of = self.told.iter().filter(|((d, _), _)| *d == deed);
+            of.map(|(_, heard)| heard.lately.len()).max().unwrap_or(0)
+        };
+        lately(Deed::Deletes) >= REMOVALS && lately(Deed::Creates) >= REMOVALS - 1
+    }
 }
 
 /// Workspaces that KubeFed says it removes.
@@ -29,25 +117,11 @@ pub(crate) struct Witnesses(BTreeMap<Text, Witnessed>);
 impl Witnesses {
     /// KubeFed waits for these names; true if that makes a loop.
     fn hear(&mut self, workspace: &Text, waiting: Box<[Text]>, wish: u64, now: Time) -> bool {
-        let Some(known) = self.0.get_mut(workspace) else {
-            if !waiting.is_empty() {
-                self.make_room();
-                let began = vec![now];
-                self.0.insert(
-                    workspace.clone(),
-                    Witnessed {
-                        wish,
-                        waiting,
-                        began,
-                    },
-                );
-            }
+        if waiting.is_empty() && !self.0.contains_key(workspace) {
             return false;
-        };
-        if known.wish != wish {
-            known.wish = wish;
-            known.began.clear();
         }
+        let known = self.known(workspace, wish);
+        known.renew(wish);
         let begins = known.waiting.is_empty() && !waiting.is_empty();
         known.waiting = waiting;
         if begins {
@@ -60,10 +134,51 @@ impl Witnesses {
         begins && known.began.len() >= REMOVALS
     }
 
+    /// KubeFed tells of a deed; true if that makes a loop.
+    fn tell(&mut self, told: &Told, wish: u64, now: Time) -> bool {
+        // Every creation is told of, and most are no loop's: an object is remembered from its first deletion on.
+        if told.deed == Deed::Creates && !self.0.contains_key(&told.workspace) {
+            return false;
+        }
+        let known = self.known(&told.workspace, wish);
+        known.renew(wish);
+        known.forget_before(now);
+        let key = (told.deed, told.cluster.clone());
+        if known.told.len() >= MAX_TOLD && !known.told.contains_key(&key) {
+            return false;
+        }
+        let heard = known.told.entry(key).or_default();
+        heard.hear(told.count, told.fresh, now) && known.loops()
+    }
+
+    fn known(&mut self, workspace: &Text, wish: u64) -> &mut Witnessed {
+        if !self.0.contains_key(workspace) {
+            self.make_room();
+        }
+        self.0
+            .entry(workspace.clone())
+            .or_insert_with(|| Witnessed::under(wish))
+    }
+
+    /// Who did this to the object by KubeFed's events, and how often at least.
+    pub(crate) fn told(&self, workspace: &Text, deed: Deed) -> impl Iterator<Item = (&Text, u64)> {
+        let known = self.0.get(workspace).into_iter();
+        known
+            .flat_map(|known| &known.told)
+            .filter(move |((d, _), _)| *d == deed)
+            .map(|((_, cluster), heard)| (cluster, heard.sum))
+    }
+
     /// Removals counted lately; fewer than a loop count as none.
     pub(crate) fn removals(&self, workspace: &Text) -> usize {
-        let known = self.0.get(workspace).map_or(0, |known| known.began.len());
-        if known >= REMOVALS { known } else { 0 }
+        let Some(known) = self.0.get(workspace) else {
+            return 0;
+        };
+        if known.began.len() >= REMOVALS || known.loops() {
+            known.began.len().max(REMOVALS)
+        } else {
+            0
+        }
     }
 
     pub(crate) fn forget(&mut self, workspace: &Text) {
@@ -75,7 +190,7 @@ impl Witnesses {
             && let Some(oldest) = self
                 .0
                 .iter()
-                .min_by_key(|(_, known)| known.began.last().copied())
+                .min_by_key(|(_, known)| known.last_sign())
                 .map(|(name, _)| name.clone())
         {
             self.0.remove(&oldest);
@@ -102,6 +217,30 @@ impl Federation {
         for party in parties {
             self.ledger.witness(&workspace, party);
         }
+    }
+
+    /// KubeFed tells of what it does. Of this server's own Workspaces the UIDs tell, so that its events name parties alone.
+    pub(crate) fn told(&mut self, told: Told, now: Time) {
+        let workspace = self.shared_name(&told.workspace);
+        let told = Told { workspace, ..told };
+        let wish = self.wish(&told.workspace);
+        let loops = self.witnesses.tell(&told, wish, now);
+        if loops && told.deed == Deed::Deletes && self.registry.is_elsewhere(&told.cluster) {
+            self.ledger.suspect(&told.workspace, now);
+        }
+    }
+
+    /// Clusters in which KubeFed's events tell of deletions that the placement does not ask for.
+    pub(crate) fn deleters(&self, workspace: &Text) -> Vec<(Text, u64)> {
+        let row = self.objects.workspace(workspace);
+        let unplaced = |name: &Text| match row.map(|row| row.placement.placement()) {
+            Some(Placement::Names(names)) => !names.contains(name),
+            _ => false,
+        };
+        let told = self.witnesses.told(workspace, Deed::Deletes);
+        told.filter(|(name, _)| unplaced(name))
+            .map(|(name, count)| (name.clone(), count))
+            .collect()
     }
 
     /// Registered names that the placement of this Workspace lists, and through which nobody saw it deleted.

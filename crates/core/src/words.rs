@@ -41,6 +41,8 @@ words! {
         NamespacesSafe,
         /// The holds that spec asks for would work, proven on this server.
         HoldReady,
+        /// The policies of the join guard that spec asks for are installed, and every registration is in their list.
+        JoinGuardReady,
         /// Remediation may act.
         RemediationAllowed,
         /// A hold stands.
@@ -143,6 +145,8 @@ words! {
         PolicyMissing,
         /// A policy or binding differs from the shipped one.
         PolicyAltered,
+        /// There are more registrations than the join guard's list takes.
+        ListFull,
         /// The proof failed.
         ProofFailed,
         /// The proof has not run yet.
@@ -201,6 +205,8 @@ words! {
         WouldLose,
         /// Remediation: no durable hold is proven.
         NotHeld,
+        /// Remediation: no name of a doubled cluster is proven to be a leftover.
+        NoneStale,
         /// Remediation: a Cluster object would bring the registration back.
         WouldComeBack,
     }

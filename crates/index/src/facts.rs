@@ -3,8 +3,8 @@
 use federation_health_api::{foreign, names};
 use federation_health_core::{
     facts::{
-        Canary, Controller, Desired, FederatedKind, Home, KubeSphereCluster, Managed, Namespace,
-        ObjectKey, Readiness, Registration, Workspace,
+        Canary, Controller, Deed, Desired, FederatedKind, Home, KubeSphereCluster, Managed,
+        Namespace, ObjectKey, Readiness, Registration, Told, Workspace,
     },
     id::{RegistrationKey, Text, Uid},
     placement::{InvalidSelector, Labels, Op, Placement, Selector, Term},
@@ -12,7 +12,10 @@ use federation_health_core::{
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::LabelSelector, jiff::Timestamp};
 
-use crate::{ca::ca_fingerprint, endpoint::normalize};
+use crate::{
+    ca::{authority, ca_fingerprint},
+    endpoint::normalize,
+};
 
 /// An RFC 3339 time as the API server writes it; None if it is no time.
 pub fn time(text: &str) -> Option<Time> {
@@ -49,6 +52,7 @@ pub fn registration(object: &foreign::KubeFedCluster) -> (RegistrationKey, Regis
             .ok()
             .map(|e| text(&e.to_string())),
         ca: ca_fingerprint(&spec.ca_bundle).ok(),
+        authority: authority(&spec.ca_bundle).map(text),
         secret: text(&spec.secret_ref.name),
         host_label: meta.labels.contains_key(names::HOST_LABEL),
         labels,
@@ -195,6 +199,9 @@ pub fn selector(selector: &LabelSelector) -> Result<Selector, SelectorError> {
     )?)
 }
 
+/// Longest name of an object (RFC 1123 subdomain).
+const MAX_NAME: usize = 253;
+
 /// What KubeFed says of an object that it removes from a cluster, or tries to in vain.
 const REMOVAL: [&str; 3] = ["WaitingForRemoval", "DeletionFailed", "DeletionTimedOut"];
 
@@ -215,6 +222,28 @@ pub fn waiting(object: &foreign::FederatedObject) -> Box<[Text]> {
         })
         .map(|c| text(&c.name))
         .collect()
+}
+
+/// What one of KubeFed's events tells of a Workspace: `Deleting Workspace "orders" in cluster "produce-trt"`. None for every
+/// other event.
+pub fn told(event: &foreign::EventView, fresh: bool) -> Option<Told> {
+    let deed = match event.reason.as_str() {
+        "CreateInCluster" => Deed::Creates,
+        "DeleteInCluster" => Deed::Deletes,
+        _ => return None,
+    };
+    let (_, rest) = event.message.split_once(" Workspace \"")?;
+    let (workspace, rest) = rest.split_once("\" in cluster \"")?;
+    let cluster = rest.strip_suffix('"')?;
+    // Names as the API has them: what else stands there is nobody's name.
+    let name = |text: &str| !text.is_empty() && text.len() <= MAX_NAME && !text.contains('"');
+    (name(workspace) && name(cluster)).then(|| Told {
+        workspace: text(workspace),
+        cluster: text(cluster),
+        deed,
+        count: event.count.unwrap_or(1).max(1) as u64,
+        fresh,
+    })
 }
 
 /// A Workspace.

@@ -2,7 +2,7 @@
 
 use federation_health_api::{
     FederationHealth, FederationHealthSpec,
-    v1alpha1::{Churn, CollectionRule, FederationRule, Kinds, ProbeMode},
+    v1alpha1::{Churn, CollectionRule, FederationRule, JoinGuard, Kinds, ProbeMode},
 };
 use federation_health_core::{
     churn::Thresholds,
@@ -75,6 +75,7 @@ pub fn settings(object: &FederationHealth) -> Result<Settings, InvalidSpec> {
             churn: thresholds(&spec.churn),
             hold: hold(spec),
             max_incidents: spec.history.max_incidents as usize,
+            join_guard: spec.join_guard != JoinGuard::Never,
             remedy: crate::remedy::policy(object),
         },
         ignore,

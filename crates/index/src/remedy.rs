@@ -12,7 +12,7 @@ use federation_health_core::{
         Allowed, Approval, Mode, RemedyPolicy, Undo, Volume,
         brake::Brake,
         journal::{Record, State},
-        plan::{Plan, Step},
+        plan::{Order, Plan, Step},
         rung::{Rung, Target, Value},
     },
     text::clip,
@@ -142,12 +142,16 @@ pub fn plan(plan: &Plan) -> PlanStatus {
 
 fn step(step: &Step) -> PlanStep {
     let rung = step.rung;
-    let change = format!(
-        "{}: {} -> {}",
-        rung.field(),
-        clip(&step.from.to_string(), 200),
-        clip(&step.to.to_string(), 200)
-    );
+    let change = match rung {
+        // What it was is the whole manifest.
+        Rung::RemoveStaleCluster => format!("{}: deleted", rung.field()),
+        _ => format!(
+            "{}: {} -> {}",
+            rung.field(),
+            clip(&step.from.to_string(), 200),
+            clip(&step.to.to_string(), 200)
+        ),
+    };
     PlanStep {
         action: rung.as_str().to_owned(),
         kind: step.target.kind.as_str().to_owned(),
@@ -156,6 +160,7 @@ fn step(step: &Step) -> PlanStep {
         uid: step.target.uid.to_string(),
         resource_version: step.version.to_string(),
         change: clip(&change, MAX_TEXT).to_owned(),
+        to: (step.to.0.len() <= MAX_TEXT).then(|| step.to.0.to_string()),
         why: clip(&step.why, MAX_TEXT).to_owned(),
         evidence: step
             .evidence
@@ -172,6 +177,26 @@ fn step(step: &Step) -> PlanStep {
             clip(said, MAX_TEXT).to_owned()
         }),
     }
+}
+
+/// The write that a step of status stands for; None if this version does not know the action, or status leaves out what the
+/// field is to contain. What the field contains now is for a live read to say.
+pub fn order(step: &PlanStep) -> Option<Order> {
+    let rung = Rung::parse(&step.action)?;
+    Some(Order {
+        record: None,
+        rung,
+        target: Target {
+            kind: rung.kind(),
+            namespace: Text::from(step.namespace.as_deref().unwrap_or_default()),
+            name: Text::from(step.name.as_str()),
+            uid: Uid::parse(&step.uid)?,
+        },
+        generation: None,
+        from: Value::none(),
+        to: Value::new(step.to.as_deref()?),
+        dry_run: false,
+    })
 }
 
 fn namespace(target: &Target) -> Option<String> {

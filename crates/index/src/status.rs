@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use federation_health_api::v1alpha1::{
     BlastRadius, ClusterGroup, FederationHealthStatus, FindingStatus, GroupMember, HoldStatus,
-    Incident, LostNamespace, Summary,
+    Incident, JoinGuardStatus, LostNamespace, Summary,
 };
 use federation_health_core::{
     assess::{Assessment, ConditionState, Since},
@@ -12,6 +12,7 @@ use federation_health_core::{
     federation::Federation,
     findings::{self, Finding},
     id::{Text, Uid},
+    joined::Joined,
     ledger::{self, Lost, Restored},
     text::clip,
     time::Time,
@@ -65,6 +66,7 @@ pub fn status(
             truncated: assessment.findings_total > assessment.findings.len(),
         }),
         hold: held(federation),
+        join_guard: join_guard(federation, before),
         cluster_groups: assessment.groups.iter().map(group).collect(),
         findings: assessment.findings.iter().map(finding).collect(),
         blast_radius: radius(assessment),
@@ -82,6 +84,26 @@ fn held(federation: &Federation) -> Option<HoldStatus> {
         .into_iter()
         .any(|rule| image.holds(rule))
         .then(|| wire(&image))
+}
+
+/// What is known already stays while the registrations have not been read: an emptied list would let everything pass.
+fn join_guard(
+    federation: &Federation,
+    before: Option<&FederationHealthStatus>,
+) -> Option<JoinGuardStatus> {
+    let text = |map: BTreeMap<Text, String>| {
+        map.into_iter()
+            .map(|(key, owner)| (key.to_string(), owner))
+            .collect()
+    };
+    match federation.joined() {
+        Joined::Off => None,
+        Joined::Unread => before.and_then(|status| status.join_guard.clone()),
+        Joined::Read(list) => Some(JoinGuardStatus {
+            endpoints: text(list.endpoints),
+            authorities: text(list.authorities),
+        }),
+    }
 }
 
 /// A status of one condition: for an object that is not served.
@@ -180,6 +202,7 @@ fn incidents(ledger: &ledger::Ledger, max: usize) -> Vec<Incident> {
             recreations: incident.recreations as i64,
             parties: incident.parties.iter().map(ToString::to_string).collect(),
             namespaces_lost: incident.lost as i64,
+            penalties_milli: incident.penalties_milli.map(i64::from).to_vec(),
         })
         .collect()
 }
@@ -202,6 +225,7 @@ pub fn restored(status: &FederationHealthStatus) -> (Restored, Since) {
             recreations: i.recreations.max(0) as u64,
             parties: i.parties.iter().map(|p| Text::from(p.as_str())).collect(),
             lost: i.namespaces_lost.max(0) as u64,
+            penalties_milli: penalties(&i.penalties_milli),
         };
         (Text::from(i.workspace.as_str()), incident)
     });
@@ -221,6 +245,14 @@ pub fn restored(status: &FederationHealthStatus) -> (Restored, Since) {
     (ledger, since(status))
 }
 
+/// Counts that are missing, or that nobody could have counted, are none.
+fn penalties(milli: &[i64]) -> [u32; 2] {
+    [0, 1].map(|scale| {
+        let counted = milli.get(scale).copied().unwrap_or_default();
+        u32::try_from(counted).unwrap_or_default()
+    })
+}
+
 fn since(status: &FederationHealthStatus) -> Since {
     let mut since = BTreeMap::new();
     for finding in &status.findings {
@@ -233,3 +265,6 @@ fn since(status: &FederationHealthStatus) -> Since {
     }
     since
 }
+
+#[cfg(test)]
+mod tests;

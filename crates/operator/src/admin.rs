@@ -1,9 +1,16 @@
-//! `/livez`, `/readyz`, `/metrics` and `/statusz` over plain HTTP.
+//! `/livez`, `/readyz`, `/metrics` and `/statusz` over plain HTTP, and the page at `/` where it is switched on.
 
 use std::{convert::Infallible, fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use federation_health_core::facts::FeedState;
-use http::{Request, Response, StatusCode};
+use federation_health_report::html;
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+        X_CONTENT_TYPE_OPTIONS,
+    },
+};
 use http_body_util::Full;
 use hyper::{
     body::{Bytes, Incoming},
@@ -13,7 +20,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
 
-use crate::{engine::Engine, metrics::Metrics};
+use crate::{engine::Engine, metrics::Metrics, page::Page};
 
 /// Connections at one time: a scraper, two probes and a person.
 const CONNECTIONS: usize = 32;
@@ -26,6 +33,8 @@ pub struct Admin {
     pub engine: Arc<Engine>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// The page, where it is switched on.
+    pub page: Option<Page>,
 }
 
 impl Admin {
@@ -69,6 +78,7 @@ impl Admin {
             // Never asks the API server: a restart of ours does not repair it.
             "/livez" | "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
             "/readyz" => self.ready(verbose),
+            "/" if let Some(page) = &self.page => shown(page.html()),
             "/statusz" => text(StatusCode::OK, self.status()),
             "/metrics" => match self.metrics.text() {
                 Ok(body) => reply(StatusCode::OK, "text/plain; version=0.0.4", body.into()),
@@ -123,6 +133,23 @@ impl Admin {
     }
 }
 
+/// The page, which no other page may frame and no cache may keep.
+fn shown(page: Bytes) -> Response<Full<Bytes>> {
+    let mut response = reply(StatusCode::OK, "text/html; charset=utf-8", page);
+    let headers = response.headers_mut();
+    let policy = format!(
+        "{}; frame-ancestors 'none'",
+        html::content_security_policy()
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     reply(status, "text/plain; charset=utf-8", body.into())
 }
@@ -130,9 +157,8 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
 fn reply(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        http::HeaderValue::from_static(kind),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

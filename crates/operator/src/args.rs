@@ -30,6 +30,9 @@ pub struct Args {
     /// Address of /livez, /readyz, /metrics and /statusz; empty for none.
     #[arg(long, env = "FEDERATION_HEALTH_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: String,
+    /// Serve a read-only page at / of that address. It lists tenants to whoever reaches it.
+    #[arg(long, env = "FEDERATION_HEALTH_PAGE")]
+    pub page: bool,
     /// Format of the log.
     #[arg(
         long,

@@ -1,10 +1,16 @@
-//! The durable bindings: active, dormant, or missing.
+//! The durable bindings: active, dormant, or missing. And whether the join guard is installed.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use federation_health_api::foreign::Meta;
-use federation_health_cluster::{host::durable, watch::Sink};
-use federation_health_core::{effect::Rule, facts::FeedState};
+use federation_health_api::{
+    foreign::Meta,
+    names::{JOIN_DENY, JOIN_WARN},
+};
+use federation_health_cluster::{
+    host::durable,
+    watch::{Sink, Unreadable},
+};
+use federation_health_core::{effect::Rule, facts::FeedState, joined::JoinPart};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -24,6 +30,8 @@ pub struct BindingView {
 struct SpecView {
     #[serde(default)]
     match_resources: Option<MatchView>,
+    #[serde(default)]
+    validation_actions: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,7 +53,10 @@ impl BindingView {
     }
 }
 
-/// Tells the engine about the durable bindings, and the prover that something changed.
+/// The join guard's policies, and what the binding of each makes of a violation.
+const JOIN: [(&str, &str); 2] = [(JOIN_DENY, "Deny"), (JOIN_WARN, "Warn")];
+
+/// Tells the engine about the durable bindings and the join guard, and the prover that something changed.
 pub struct BindingSink {
     /// Decisions.
     pub engine: Arc<Engine>,
@@ -54,6 +65,9 @@ pub struct BindingSink {
     /// Only changes matter: this watch is of policies, which have no switch.
     pub switches: bool,
     seen: Vec<Rule>,
+    /// The objects of [`JOIN`] that exist, and whether each does what it is for.
+    join: BTreeMap<&'static str, bool>,
+    listing: bool,
 }
 
 impl BindingSink {
@@ -64,7 +78,46 @@ impl BindingSink {
             changed,
             switches,
             seen: Vec::new(),
+            join: BTreeMap::new(),
+            listing: false,
         }
+    }
+
+    /// Notes an object of the join guard; None when it is gone.
+    fn note_join(&mut self, name: &str, object: Option<&BindingView>) {
+        let Some((name, action)) = JOIN.into_iter().find(|(known, _)| *known == name) else {
+            return;
+        };
+        match object {
+            Some(object) => {
+                let actions = &object.spec.validation_actions;
+                let works = !self.switches || actions.iter().any(|a| a == action);
+                self.join.insert(name, works);
+            }
+            None => {
+                self.join.remove(name);
+            }
+        }
+        if !self.listing {
+            self.tell_join();
+        }
+    }
+
+    fn tell_join(&self) {
+        let works = |(name, _): &(&str, &str)| self.join.get(name) == Some(&true);
+        self.join_installed(Some(JOIN.iter().all(works)));
+    }
+
+    fn join_installed(&self, installed: Option<bool>) {
+        let part = if self.switches {
+            JoinPart::Bindings
+        } else {
+            JoinPart::Policies
+        };
+        self.engine.step(|federation| {
+            federation.observe_join_policies(part, installed);
+            Vec::new()
+        });
     }
 
     fn rule(&self, object: &BindingView) -> Option<Rule> {
@@ -78,6 +131,8 @@ impl BindingSink {
 impl Sink<BindingView> for BindingSink {
     fn begin(&mut self) {
         self.seen.clear();
+        self.join.clear();
+        self.listing = true;
     }
 
     fn upsert(&mut self, object: BindingView) {
@@ -85,6 +140,7 @@ impl Sink<BindingView> for BindingSink {
             self.seen.push(rule);
             self.engine.binding(rule, Some(object.active()));
         }
+        self.note_join(&object.metadata.name, Some(&object));
         if object.metadata.name.starts_with("federation-health-") {
             self.changed.notify_one();
         }
@@ -94,6 +150,7 @@ impl Sink<BindingView> for BindingSink {
         if let Some(rule) = self.rule(&object) {
             self.engine.binding(rule, None);
         }
+        self.note_join(&object.metadata.name, None);
         if object.metadata.name.starts_with("federation-health-") {
             self.changed.notify_one();
         }
@@ -106,14 +163,21 @@ impl Sink<BindingView> for BindingSink {
         {
             self.engine.binding(rule, None);
         }
+        self.listing = false;
+        self.tell_join();
         self.changed.notify_one();
     }
 
-    fn malformed(&mut self, name: &str, error: &serde_json::Error) {
-        tracing::warn!(object = name, %error, "a binding cannot be read");
+    fn malformed(&mut self, name: &str, why: &Unreadable) {
+        tracing::warn!(object = name, %why, "a binding cannot be read");
     }
 
     fn state(&mut self, state: FeedState) {
+        match state {
+            FeedState::NotInstalled => self.join_installed(Some(false)),
+            FeedState::Forbidden => self.join_installed(None),
+            FeedState::Pending | FeedState::Synced | FeedState::Failing => {}
+        }
         if state != FeedState::Synced {
             self.changed.notify_one();
         }

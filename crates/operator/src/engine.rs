@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use federation_health_cluster::proof::Wanted;
 use federation_health_core::{
     assess::Proof,
     effect::{Effect, HoldImage, Rule},
@@ -29,6 +30,13 @@ pub struct HoldOrder {
     pub lowers: bool,
 }
 
+/// What is known of the hold that is wanted now.
+#[derive(Default)]
+struct Shown {
+    wanted: Option<Wanted>,
+    proof: Proof,
+}
+
 /// State shared by the watches, the reconcile loop and the executor.
 pub struct Engine {
     federation: Mutex<Federation>,
@@ -48,7 +56,7 @@ pub struct Engine {
     pub written: watch::Sender<u64>,
     effects: mpsc::Sender<Effect>,
     ignore: Mutex<Option<Selector>>,
-    proof: Mutex<Proof>,
+    proof: Mutex<Shown>,
 }
 
 impl Engine {
@@ -178,17 +186,70 @@ impl Engine {
         *self.ignore.lock().unwrap_or_else(PoisonError::into_inner) = selector;
     }
 
-    /// What is known of the hold chain.
+    /// What is known of the hold chain that is wanted now.
     pub fn proof(&self) -> Proof {
-        self.proof
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.shown().proof.clone()
     }
 
-    /// The hold chain was proven, or was not.
-    pub fn set_proof(&self, proof: Proof) {
-        *self.proof.lock().unwrap_or_else(PoisonError::into_inner) = proof;
-        self.dirty.notify_one();
+    /// Another hold is wanted: a proof of the former one says nothing about it.
+    pub fn want(&self, wanted: Wanted) {
+        let mut shown = self.shown();
+        if shown.wanted.as_ref() != Some(&wanted) {
+            *shown = Shown {
+                wanted: Some(wanted),
+                proof: Proof::Pending,
+            };
+        }
+    }
+
+    /// This hold was proven, or was not; of no account if another is wanted by now.
+    pub fn set_proof(&self, wanted: &Wanted, proof: Proof) {
+        let mut shown = self.shown();
+        if shown.wanted.as_ref() == Some(wanted) {
+            shown.proof = proof;
+            self.dirty.notify_one();
+        }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.proof.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use federation_health_core::{federation::Policy, hold::HoldPolicy};
+
+    use super::*;
+
+    fn wanted(federation: bool) -> Wanted {
+        Wanted::of(&Policy {
+            hold: HoldPolicy {
+                federation,
+                ..HoldPolicy::default()
+            },
+            ..Policy::default()
+        })
+    }
+
+    #[test]
+    fn a_proof_speaks_of_the_hold_that_was_tried_and_of_no_other() {
+        let (engine, _effects) = Engine::new(Clock::wall());
+        let (former, current) = (wanted(false), wanted(true));
+        let good = Proof::Proven { on: 1, of: 1 };
+        engine.want(former.clone());
+        engine.set_proof(&former, good.clone());
+        engine.want(former.clone());
+        assert_eq!(engine.proof(), good, "the same wish again");
+        engine.want(current.clone());
+        assert_eq!(engine.proof(), Proof::Pending, "another wish");
+        engine.set_proof(&former, good.clone());
+        assert_eq!(
+            engine.proof(),
+            Proof::Pending,
+            "a proof that came late speaks of the former wish"
+        );
+        engine.set_proof(&current, good.clone());
+        assert_eq!(engine.proof(), good);
     }
 }

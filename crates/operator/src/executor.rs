@@ -4,15 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use federation_health_cluster::{call::CallError, host::Host};
 use federation_health_core::{
-    effect::{Effect, Rule},
+    effect::{Effect, HoldImage, Rule},
     id::Text,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::{
-    engine::{Engine, HoldOrder},
-    metrics::Metrics,
-};
+use crate::{engine::Engine, metrics::Metrics};
 
 /// Pause before a hold that could not be written is written again. Short: while it lasts nothing is held.
 const HOLD_RETRY: Duration = Duration::from_millis(20);
@@ -47,31 +44,40 @@ impl Executor {
         let mut orders = self.engine.hold.subscribe();
         let mut pause = HOLD_RETRY;
         while orders.changed().await.is_ok() {
-            let mut order = orders.borrow_and_update().clone();
-            while let Err(error) = self.write_hold(&order).await {
+            let (turn, given_up) = loop {
+                let order = orders.borrow_and_update().clone();
+                let Some(image) = &order.image else {
+                    break (order.turn, false);
+                };
+                let Err(error) = self.write_hold(image, order.lowers).await else {
+                    pause = HOLD_RETRY;
+                    break (order.turn, false);
+                };
                 tracing::warn!(class = error.class(), %error, "the hold could not be written");
                 self.metrics.write_failed("hold", error.class());
-                if error.code() == Some(404) {
-                    // The switch is gone: its watch will say so, and a new one starts afresh.
-                    break;
-                }
-                if order.lowers {
-                    self.engine.step(|federation| {
-                        federation.hold_written(None);
-                        Vec::new()
-                    });
-                    tokio::time::sleep(HOLD_RETRY).await;
-                    let now = self.engine.clock.now();
-                    self.engine.step(|federation| federation.tick(now));
-                    break;
+                // Another may have written, or the switch is gone: what to write is decided anew.
+                let given_up = order.lowers || error.code() == Some(404);
+                if given_up {
+                    self.answered(image, None);
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(HOLD_RETRY_MAX);
-                order = orders.borrow_and_update().clone();
+                if given_up {
+                    break (order.turn, true);
+                }
+            };
+            self.engine.written.send_replace(turn);
+            if given_up {
+                let now = self.engine.clock.now();
+                self.engine.step(|federation| federation.tick(now));
             }
-            pause = HOLD_RETRY;
-            self.engine.written.send_replace(order.turn);
         }
+    }
+
+    fn answered(&self, image: &HoldImage, outcome: Option<u64>) {
+        let now = self.engine.clock.now();
+        self.engine
+            .step(|federation| federation.hold_written(image, outcome, now));
     }
 
     /// Reads the switch now and then over the hold's own connection: a hold must not begin with a TLS handshake, and an
@@ -85,23 +91,17 @@ impl Executor {
         }
     }
 
-    async fn write_hold(&self, order: &HoldOrder) -> Result<(), CallError> {
-        let Some(image) = &order.image else {
-            return Ok(());
-        };
-        let version = order.lowers.then(|| self.known_version().to_string());
+    async fn write_hold(&self, image: &HoldImage, lowers: bool) -> Result<(), CallError> {
+        let version = lowers.then(|| self.known_version().to_string());
         let written = self.hold_host.write_hold(image, version.as_deref()).await?;
-        self.metrics.hold_written(order.lowers);
+        self.metrics.hold_written(lowers);
         tracing::info!(
             collection = image.collection,
             federation = image.federation,
             why = image.message,
             "wrote the hold"
         );
-        self.engine.step(|federation| {
-            federation.hold_written(Some(written));
-            Vec::new()
-        });
+        self.answered(image, Some(written));
         Ok(())
     }
 

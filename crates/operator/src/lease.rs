@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use federation_health_cluster::lease::Leases;
+use federation_health_cluster::{call::CallError, lease::Leases};
 use federation_health_core::{
     id::Text,
     lease::{Election, Move},
@@ -58,11 +58,14 @@ impl Keeper {
     async fn round(&self, election: &mut Election) -> Duration {
         let begun = self.engine.clock.now();
         match self.leases.read().await {
-            Ok(view) => election.observe(view, self.engine.clock.now()),
-            Err(error) => {
-                self.metrics.write_failed("lease", error.class());
-                election.failed(self.engine.clock.now());
+            Ok(view) => {
+                let another = view.as_ref().is_some_and(|v| *v.holder != *self.instance);
+                election.observe(view, self.engine.clock.now());
+                if another {
+                    self.answered(None);
+                }
             }
+            Err(error) => self.failed("read", &error, election),
         }
         let version = match election.next(begun) {
             Move::Wait(at) => {
@@ -76,17 +79,30 @@ impl Keeper {
             .write(election.me(), version.as_deref(), begun)
             .await
         {
-            Ok(view) => election.wrote(view, begun),
-            Err(error) => {
-                self.metrics.write_failed("lease", error.class());
-                tracing::warn!(class = error.class(), %error, "the lease could not be written");
-                election.failed(self.engine.clock.now());
+            Ok(view) => {
+                election.wrote(view, begun);
+                self.answered(None);
             }
+            Err(error) => self.failed("write", &error, election),
         }
         match election.next(self.engine.clock.now()) {
             Move::Wait(at) => self.pause(at),
             _ => SHORTEST,
         }
+    }
+
+    fn failed(&self, what: &str, error: &CallError, election: &mut Election) {
+        self.metrics.write_failed("lease", error.class());
+        tracing::warn!(class = error.class(), %error, "{what} the lease");
+        election.failed(self.engine.clock.now());
+        self.answered(Some(format!("{what} the lease: {error}")));
+    }
+
+    fn answered(&self, trouble: Option<String>) {
+        self.engine
+            .federation()
+            .remedy_mut()
+            .lease_answered(trouble);
     }
 
     fn pause(&self, until: Time) -> Duration {

@@ -20,6 +20,7 @@ pub mod known;
 pub mod lease;
 pub mod metrics;
 pub mod object;
+pub mod page;
 pub mod prober;
 pub mod prove;
 pub mod readers;

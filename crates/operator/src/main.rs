@@ -79,6 +79,7 @@ async fn operate(args: &Args) -> Result<(), Error> {
         dialer: Arc::new(TlsDialer::default()),
         clock: Clock::wall(),
         listen,
+        page: args.page,
         object: args.object.clone(),
         namespace: args.namespace.clone(),
         instance: args.instance.clone(),

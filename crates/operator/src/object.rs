@@ -6,7 +6,11 @@ use std::{
 };
 
 use federation_health_api::FederationHealth;
-use federation_health_cluster::{endpoint::EndpointPolicy, watch::Sink};
+use federation_health_cluster::{
+    endpoint::EndpointPolicy,
+    proof::Wanted,
+    watch::{Sink, Unreadable},
+};
 use federation_health_core::facts::FeedState;
 use federation_health_index::{
     policy::{self, Settings},
@@ -86,6 +90,9 @@ impl ObjectSink {
             }
             (first, former != known.settings, usable)
         };
+        if let Some((_, settings)) = &usable {
+            self.engine.want(Wanted::of(&settings.policy));
+        }
         let now = self.engine.clock.now();
         self.engine.step(|federation| {
             if first && let Some(before) = &object.status {
@@ -204,11 +211,11 @@ impl Sink<FederationHealth> for ObjectSink {
         self.engine.dirty.notify_one();
     }
 
-    fn malformed(&mut self, name: &str, error: &serde_json::Error) {
-        tracing::warn!(object = name, %error, "a FederationHealth object cannot be read; what it said before stays in force");
+    fn malformed(&mut self, name: &str, why: &Unreadable) {
+        tracing::warn!(object = name, %why, "a FederationHealth object cannot be read; what it said before stays in force");
         self.listed.push(name.to_owned());
         if name == self.name {
-            self.known().invalid = Some(format!("the object cannot be read: {error}"));
+            self.known().invalid = Some(format!("the object cannot be read: {why}"));
         }
     }
 

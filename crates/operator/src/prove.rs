@@ -6,7 +6,7 @@ use std::{
 };
 
 use federation_health_cluster::proof::{Prover, Wanted};
-use federation_health_core::{assess::Proof, federation::Policy, hold::CollectionPolicy};
+use federation_health_core::{assess::Proof, hold::CollectionPolicy};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
@@ -34,6 +34,17 @@ pub enum Proving {
     Assumed,
 }
 
+/// What earlier looks found.
+#[derive(Default)]
+struct Chain {
+    /// What the last good proof rests on.
+    proven: Option<(Option<u64>, Wanted)>,
+    /// The hold that was last shown to be proven.
+    shown: Option<Wanted>,
+    /// Since when it fails after that.
+    failing: Option<Instant>,
+}
+
 /// Proves the chain at the start, and whenever what it rests on changes.
 pub struct Rehearsal {
     /// Decisions.
@@ -49,45 +60,54 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// Runs until the process ends.
     pub async fn run(self) {
-        let Proving::Real(prover) = &self.proving else {
-            self.engine.set_proof(Proof::Proven { on: 1, of: 1 });
-            return std::future::pending().await;
-        };
-        let mut proven = None;
-        let mut shown: Option<Wanted> = None;
-        let mut failing: Option<Instant> = None;
+        let mut chain = Chain::default();
         loop {
             let mut pause = LOOK;
-            if let Some(policy) = self.policy() {
-                let wanted = Wanted::of(&policy, true);
-                let found = prover.fingerprint(&wanted).await;
-                if found.is_none() || proven.as_ref() != Some(&(found, wanted.clone())) {
-                    let proof = prover.prove(&wanted).await;
-                    tracing::info!(?proof, "tried the hold");
-                    let good = matches!(proof, Proof::Proven { on, of } if on == of);
-                    proven = good.then(|| (found, wanted.clone()));
-                    let passing = matches!(proof, Proof::Failed(_) | Proof::Forbidden(_))
-                        && shown.as_ref() == Some(&wanted)
-                        && failing.get_or_insert_with(Instant::now).elapsed() < STARTING;
-                    if !passing {
-                        self.engine.set_proof(proof);
-                        shown = good.then_some(wanted);
-                        failing = None;
+            if let Some(wanted) = self.wanted() {
+                match &self.proving {
+                    Proving::Assumed => {
+                        (self.engine).set_proof(&wanted, Proof::Proven { on: 1, of: 1 });
                     }
-                }
-                if proven.is_none() {
-                    pause = RETRY;
+                    Proving::Real(prover) => pause = self.look(prover, wanted, &mut chain).await,
                 }
             }
+            let gather = match self.proving {
+                Proving::Real(_) => GATHER,
+                Proving::Assumed => Duration::ZERO,
+            };
             tokio::select! {
-                () = self.changed.notified() => tokio::time::sleep(GATHER).await,
+                () = self.changed.notified() => tokio::time::sleep(gather).await,
                 () = tokio::time::sleep(pause) => {}
             }
         }
     }
 
+    /// Proves the chain if there is anything new to prove. Gives how long it need not be looked at again.
+    async fn look(&self, prover: &Prover, wanted: Wanted, chain: &mut Chain) -> Duration {
+        let found = prover.fingerprint(&wanted).await;
+        let rests = (found, wanted.clone());
+        let due = found.is_none()
+            || chain.proven.as_ref() != Some(&rests)
+            || self.engine.proof() == Proof::Pending;
+        if due {
+            let proof = prover.prove(&wanted).await;
+            tracing::info!(?proof, "tried the hold");
+            let good = matches!(proof, Proof::Proven { on, of } if on == of);
+            chain.proven = good.then_some(rests);
+            let passing = matches!(proof, Proof::Failed(_) | Proof::Forbidden(_))
+                && chain.shown.as_ref() == Some(&wanted)
+                && (chain.failing).get_or_insert_with(Instant::now).elapsed() < STARTING;
+            if !passing {
+                self.engine.set_proof(&wanted, proof);
+                chain.shown = good.then_some(wanted);
+                chain.failing = None;
+            }
+        }
+        if chain.proven.is_some() { LOOK } else { RETRY }
+    }
+
     /// The holds asked for, if any are and there is something to try them with.
-    fn policy(&self) -> Option<Policy> {
+    fn wanted(&self) -> Option<Wanted> {
         let known = known::lock(&self.known);
         known.object.as_ref()?;
         if matches!(known.switch, Switch::Unread | Switch::Missing) {
@@ -95,6 +115,6 @@ impl Rehearsal {
         }
         let policy = &known.settings.as_ref()?.policy;
         let asked = policy.hold.collection != CollectionPolicy::Never || policy.hold.federation;
-        asked.then(|| policy.clone())
+        asked.then(|| Wanted::of(policy))
     }
 }

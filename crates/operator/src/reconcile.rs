@@ -255,6 +255,7 @@ fn same_verdict(a: &FederationHealthStatus, b: &FederationHealthStatus) -> bool 
         && conditions(a) == conditions(b)
         && findings(a) == findings(b)
         && a.hold == b.hold
+        && a.join_guard == b.join_guard
         && a.blast_radius == b.blast_radius
         && a.plan == b.plan
         && a.lost_namespaces == b.lost_namespaces

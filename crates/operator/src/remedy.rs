@@ -158,7 +158,7 @@ impl Remediator {
     }
 
     async fn survey(&self, targets: Vec<(Rung, Target)>) {
-        let asked = targets.len();
+        let mut failed = None;
         let mut found = BTreeMap::new();
         for (rung, target) in targets {
             match self.hands.look(rung, &target).await {
@@ -168,6 +168,7 @@ impl Remediator {
                 Err(error) => {
                     self.metrics.write_failed("survey", error.class());
                     tracing::warn!(target = %target, class = error.class(), %error, "a target of remediation cannot be read");
+                    failed = Some(format!("read {target}: {error}"));
                 }
             }
         }
@@ -175,7 +176,7 @@ impl Remediator {
         self.engine
             .federation()
             .remedy_mut()
-            .surveyed(found, asked, now);
+            .surveyed(found, failed, now);
     }
 
     async fn list(&self, namespaces: BTreeSet<Text>) {
@@ -205,7 +206,7 @@ impl Remediator {
         let ours = view.is_some_and(|view| *view.holder == *self.instance);
         match left.checked_sub(SLACK) {
             Some(left) if ours && !left.is_zero() => Ok(left),
-            _ => Err(Outcome::Refused(Brake::NotLeading)),
+            _ => Err(Outcome::Refused(Brake::NotLeading(None))),
         }
     }
 

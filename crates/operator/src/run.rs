@@ -35,10 +35,12 @@ use crate::{
     lease::Keeper,
     metrics::Metrics,
     object::ObjectSink,
+    page::Page,
     prober::{Prober, Sites},
     prove::{Proving, Rehearsal},
     reconcile::Reconciler,
     remedy::Remediator,
+    sinks::EventSink,
     switch::{self, SwitchSink},
 };
 
@@ -60,6 +62,8 @@ pub struct Surroundings {
     pub events: Events,
     /// Admin endpoints.
     pub listen: Option<SocketAddr>,
+    /// Serve the page beside the admin endpoints.
+    pub page: bool,
     /// Object to serve.
     pub object: String,
     /// Name of this instance, as the lease carries it.
@@ -145,6 +149,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         "keep the switch",
         switch::keep(host, known.clone(), policies.clone()),
     ));
+    watch_events(&mut tasks, &around.watch_client, &engine);
     watch_policies(&mut tasks, &around.watch_client, &engine, &policies);
     let rehearsal = Rehearsal {
         engine: engine.clone(),
@@ -180,25 +185,28 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     tasks.spawn(named("reconcile", reconciler.run()));
     if around.create_default {
         let host = Host::new(around.client, &around.object);
-        tasks.spawn(create_default(host, known, engine.clone()));
+        tasks.spawn(create_default(host, known.clone(), engine.clone()));
     }
     if let Some(address) = around.listen {
         let admin = Arc::new(Admin {
             engine: engine.clone(),
             metrics: metrics.clone(),
+            page: around.page.then(|| Page::new(engine.clone(), known)),
         });
-        tasks.spawn(async move {
-            if let Err(error) = admin.serve(address).await {
-                tracing::error!(%address, %error, "the admin endpoints cannot be served");
-            }
-            "admin endpoints"
-        });
+        tasks.spawn(administer(admin, address));
     }
     Ok(Parts {
         engine,
         metrics,
         tasks,
     })
+}
+
+async fn administer(admin: Arc<Admin>, address: SocketAddr) -> &'static str {
+    if let Err(error) = admin.serve(address).await {
+        tracing::error!(%address, %error, "the admin endpoints cannot be served");
+    }
+    "admin endpoints"
 }
 
 /// Starts what acts, and what says whether this process may.
@@ -270,6 +278,16 @@ fn watch_policies(tasks: &mut Tasks, client: &Client, engine: &Arc<Engine>, chan
         let resource = Resource::all(format!("{GROUP}/{plural}"));
         tasks.spawn(feed("policies", client.clone(), resource, sink));
     }
+}
+
+/// KubeFed's events about FederatedWorkspaces; those of cluster-scoped objects lie in `default`.
+fn watch_events(tasks: &mut Tasks, client: &Client, engine: &Arc<Engine>) {
+    let events = Resource {
+        field_selector: Some("involvedObject.kind=FederatedWorkspace".to_owned()),
+        ..Resource::all("/api/v1/namespaces/default/events")
+    };
+    let sink = EventSink::new(engine.clone());
+    tasks.spawn(feed("events", client.clone(), events, sink));
 }
 
 async fn feed<K: DeserializeOwned>(

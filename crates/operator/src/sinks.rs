@@ -2,11 +2,13 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use federation_health_cluster::watch::Sink;
+use federation_health_api::foreign;
+use federation_health_cluster::watch::{Sink, Unreadable};
 use federation_health_core::{
     facts::{Change, Feed, FeedState},
     id::Text,
 };
+use federation_health_index::facts;
 
 use crate::engine::Engine;
 
@@ -16,6 +18,51 @@ pub trait Reader<T>: Send {
     fn upsert(&mut self, object: T, engine: &Engine) -> Result<Vec<Change>, Unusable>;
     /// The changes that its deletion amounts to.
     fn remove(&mut self, object: T) -> Vec<Change>;
+}
+
+/// Hands KubeFed's events about federated Workspaces on. Nothing is judged by their absence: they are best effort, so that
+/// they are no feed whose silence anybody waits for.
+pub struct EventSink {
+    engine: Arc<Engine>,
+    listing: bool,
+}
+
+impl EventSink {
+    /// A sink.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self {
+            engine,
+            listing: false,
+        }
+    }
+}
+
+impl Sink<foreign::EventView> for EventSink {
+    fn begin(&mut self) {
+        self.listing = true;
+    }
+
+    fn upsert(&mut self, event: foreign::EventView) {
+        if let Some(told) = facts::told(&event, !self.listing) {
+            self.engine.apply(Change::Told(told));
+        }
+    }
+
+    fn remove(&mut self, _: foreign::EventView) {}
+
+    fn end(&mut self) {
+        self.listing = false;
+    }
+
+    fn malformed(&mut self, name: &str, why: &Unreadable) {
+        tracing::debug!(object = name, %why, "an event cannot be read");
+    }
+
+    fn state(&mut self, state: FeedState) {
+        tracing::debug!(state = state.as_str(), "watch of KubeFed's events");
+    }
+
+    fn alive(&mut self) {}
 }
 
 /// An object that decodes but makes no sense.
@@ -81,8 +128,8 @@ impl<T, R: Reader<T>> Sink<T> for FeedSink<T, R> {
         self.engine.end(&self.feed);
     }
 
-    fn malformed(&mut self, name: &str, error: &serde_json::Error) {
-        self.report(name, error);
+    fn malformed(&mut self, name: &str, why: &Unreadable) {
+        self.report(name, why);
     }
 
     fn state(&mut self, state: FeedState) {

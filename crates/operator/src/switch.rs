@@ -6,7 +6,10 @@ use std::{
 };
 
 use federation_health_api::FederationHold;
-use federation_health_cluster::{host::Host, watch::Sink};
+use federation_health_cluster::{
+    host::Host,
+    watch::{Sink, Unreadable},
+};
 use federation_health_core::facts::FeedState;
 use federation_health_index::hold;
 use kube::core::ObjectMeta;
@@ -112,8 +115,8 @@ impl Sink<FederationHold> for SwitchSink {
         }
     }
 
-    fn malformed(&mut self, name: &str, error: &serde_json::Error) {
-        tracing::warn!(object = name, %error, "a FederationHold cannot be read; what it said before stays in force");
+    fn malformed(&mut self, name: &str, why: &Unreadable) {
+        tracing::warn!(object = name, %why, "a FederationHold cannot be read; what it said before stays in force");
         self.listed |= name == self.name;
     }
 

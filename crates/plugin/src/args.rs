@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::demo::Scenario;
 
+mod times;
+
+use times::{approval, seconds};
+
 /// Guards KubeFed and KubeSphere federations against deleting their own namespaces.
 ///
 /// Exit codes: 0 healthy, or done as asked; 2 there are findings, or something could not be judged; 1 an error.
@@ -111,6 +115,12 @@ pub enum Verb {
     Pause(PauseArgs),
     /// Take a pause back
     Resume(ResumeArgs),
+    /// Show what remediation would do to which objects, and what stands against it
+    Plan(PlanArgs),
+    /// Approve a plan that you have looked at, for a while
+    Approve(ApproveArgs),
+    /// Show what remediation did and what is in force; take it back
+    Undo(UndoArgs),
     /// Gather what is needed to judge from afar: a folder without secrets
     Gather(GatherArgs),
     /// Play the incident in memory, or leave a federation up to try every verb on
@@ -284,6 +294,47 @@ pub struct ResumeArgs {
     pub dry_run: bool,
 }
 
+/// Arguments of `plan`.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// Form of the answer.
+    #[command(flatten)]
+    pub output: Output,
+    /// The same as kubectl commands that fail if an object is no longer what it is now
+    #[arg(long, conflicts_with = "form")]
+    pub commands: bool,
+}
+
+/// Arguments of `approve`.
+#[derive(Args, Clone, Debug)]
+pub struct ApproveArgs {
+    /// Id of the plan, as `plan` shows it; without it nothing is approved, and the plan is shown
+    #[arg(value_name = "PLAN-ID")]
+    pub id: Option<String>,
+    /// For how long, such as 30m or 2h; at most 24h
+    #[arg(long = "for", value_name = "TIME", value_parser = approval, default_value = "1h")]
+    pub time: i64,
+    /// Try the write without effect
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `undo`.
+#[derive(Args, Clone, Debug)]
+pub struct UndoArgs {
+    /// `all`, or an action such as FreezeControllers; without it, what is in force is shown
+    pub action: Option<String>,
+    /// Take the request back, so that remediation may act again
+    #[arg(long, conflicts_with = "action")]
+    pub end: bool,
+    /// Register a removed cluster again, which may bring the danger back; without it the manifest is shown
+    #[arg(long, requires = "action")]
+    pub yes: bool,
+    /// Try the writes without effect
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Arguments of `gather`.
 #[derive(Args, Clone, Debug)]
 pub struct GatherArgs {
@@ -298,9 +349,15 @@ pub struct DemoArgs {
     /// What happens
     #[arg(value_enum, default_value_t)]
     pub scenario: Scenario,
-    /// Allow holds; without it, the demonstration shows both and --serve none
-    #[arg(long)]
+    /// Allow holds. Without this or the next two, the demonstration shows the scenario twice, and --serve allows nothing
+    #[arg(long, group = "guard")]
     pub hold: bool,
+    /// Allow holds, and remediation that a person approves
+    #[arg(long, group = "guard")]
+    pub ask: bool,
+    /// Allow holds, and remediation by itself
+    #[arg(long, group = "guard")]
+    pub apply: bool,
     /// Leave the API server up, in real time, with a kubeconfig
     #[arg(long)]
     pub serve: bool,
@@ -317,50 +374,9 @@ pub struct ManArgs {
     pub to: PathBuf,
 }
 
-/// Longest hold that a person may ask for at once: a forgotten one must end within a week.
-const LONGEST: i64 = 7 * 86_400;
-
-/// Reads 90m, 2h, 1h30m, 1d.
-fn seconds(text: &str) -> Result<i64, String> {
-    const USE: &str = "write a time such as 90m, 2h or 1h30m";
-    let (mut total, mut digits) = (0_i64, String::new());
-    for c in text.chars() {
-        if c.is_ascii_digit() {
-            digits.push(c);
-            continue;
-        }
-        let unit = match c {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86_400,
-            _ => return Err(USE.to_owned()),
-        };
-        let count: i64 = digits.parse().map_err(|_| USE.to_owned())?;
-        digits.clear();
-        total = total.saturating_add(count.saturating_mul(unit));
-    }
-    if !digits.is_empty() || total == 0 {
-        return Err(USE.to_owned());
-    }
-    if total > LONGEST {
-        return Err("at most 7d: ask again when it ends".to_owned());
-    }
-    Ok(total)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_read_with_their_units_and_nothing_else() {
-        assert_eq!(seconds("1h30m"), Ok(5400));
-        assert_eq!(seconds("7d"), Ok(LONGEST));
-        for wrong in ["", "2", "h", "2w", "0s", "8d", "99999999999999999999h"] {
-            assert!(seconds(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -125,10 +125,9 @@ impl Judge {
                     };
                     self.federation.verified(&workspace, Some(wish), now)
                 }
-                Effect::Raise(_) | Effect::Lower(_) => {
+                Effect::Raise(image) | Effect::Lower(image) => {
                     let version = self.federation.hold_version() + 1;
-                    self.federation.hold_written(Some(version));
-                    Vec::new()
+                    self.federation.hold_written(&image, Some(version), now)
                 }
                 Effect::Durable(rule, active) => {
                     self.federation.observe_binding(rule, Some(active), now)

@@ -6,19 +6,16 @@
 use std::{future::Future, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _};
+use federation_health_report::{codes, history};
 
 pub mod args;
 mod client;
-mod codes;
 pub mod demo;
 mod error;
-mod history;
 mod judge;
 mod kinds;
 mod offline;
 mod overview;
-mod picture;
-mod report;
 mod shell;
 mod table;
 mod tree;
@@ -116,6 +113,9 @@ fn dispatch<'a>(
             Box::pin(async { Ok(verbs::complete::completion(*syntax, shell)) })
         }
         Verb::Man(args) => Box::pin(async { verbs::complete::man(args, shell) }),
+        Verb::Plan(args) => Box::pin(verbs::plan::run(global, args, shell)),
+        Verb::Approve(args) => Box::pin(verbs::approve::run(global, args, shell)),
+        Verb::Undo(args) => Box::pin(verbs::undo::run(global, args, shell)),
         Verb::Hold(args) => Box::pin(verbs::hold::hold(global, args, shell)),
         Verb::Release(args) => Box::pin(verbs::hold::release(global, args, shell)),
         Verb::Pause(args) => Box::pin(verbs::pause::pause(global, args, shell)),

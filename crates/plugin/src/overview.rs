@@ -2,14 +2,16 @@
 //!
 //! Never a list of Workspaces: the object names those that matter, so that the first line comes as fast on 10,000 as on two.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use federation_health_api::{
     FederationHealth, foreign,
     names::{HOST_LABEL, KUBEFED_PLANE_LABEL, KUBEFED_PLANE_VALUE, WORKSPACE_LABEL},
-    v1alpha1::{ClusterGroup, FederationHealthStatus},
+    v1alpha1::ClusterGroup,
 };
-use k8s_openapi::jiff::Timestamp;
+use federation_health_report::federation::{
+    Namespace, Overview, Plane, Registration, group_of, workspaces,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -19,114 +21,51 @@ use crate::{Error, client::Cluster, kinds::KUBEFED};
 /// fit a URL.
 const MAX_WORKSPACES: usize = 50;
 
-/// One registration.
-#[derive(Clone, Debug, Default)]
-pub struct Registration {
-    /// Its name.
-    pub name: String,
-    /// Status of Ready, or `Absent`.
-    pub ready: String,
-    /// Its API server.
-    pub endpoint: String,
-    /// Carries KubeSphere's host label.
-    pub host: bool,
-    /// When it was registered.
-    pub created: Option<Timestamp>,
-    /// Index of its group in the object's status.
-    pub group: Option<usize>,
-}
-
-/// One control plane.
-#[derive(Clone, Debug, Default)]
-pub struct Plane {
-    /// Its namespace.
-    pub namespace: String,
-    /// Available and wished replicas; None without a Deployment.
-    pub replicas: Option<(i32, i32)>,
-    /// Its registrations.
-    pub registrations: Vec<Registration>,
-}
-
-/// A namespace that exists.
-#[derive(Clone, Debug)]
-pub struct Namespace {
-    /// Its name.
-    pub name: String,
-    /// It is being deleted.
-    pub terminating: bool,
-}
-
-/// The federation as it is now.
-#[derive(Clone, Debug, Default)]
-pub struct Overview {
-    /// The object.
-    pub health: FederationHealth,
-    /// Control planes, the guarded one first.
-    pub planes: Vec<Plane>,
-    /// Namespaces of the Workspaces that the object names.
-    pub namespaces: BTreeMap<String, Vec<Namespace>>,
-    /// What could not be read, and why.
-    pub gaps: Vec<String>,
-}
-
-impl Overview {
-    /// Reads it.
-    pub async fn read(cluster: &Cluster, health: FederationHealth) -> Result<Self, Error> {
-        let status = health.status.clone().unwrap_or_default();
-        let selector = format!("{KUBEFED_PLANE_LABEL}={KUBEFED_PLANE_VALUE}");
-        let named = workspaces(&status);
-        let members = (!named.is_empty()).then(|| {
-            let names: Vec<&str> = named.iter().take(MAX_WORKSPACES).map(|n| &**n).collect();
-            format!("{WORKSPACE_LABEL} in ({})", names.join(","))
-        });
-        let (clusters_path, configs_path) = (
-            format!("{KUBEFED}/kubefedclusters"),
-            format!("{KUBEFED}/kubefedconfigs"),
-        );
-        let (clusters, configs, deployments, namespaces) = futures::join!(
-            cluster.list(&clusters_path, None),
-            cluster.list(&configs_path, None),
-            cluster.list(
-                "/apis/apps/v1/deployments",
-                Some(("labelSelector", &selector))
-            ),
-            async {
-                match &members {
-                    Some(selector) => {
-                        cluster
-                            .list("/api/v1/namespaces", Some(("labelSelector", selector)))
-                            .await
-                    }
-                    None => Ok(Vec::new()),
+/// Reads it.
+pub async fn read(cluster: &Cluster, health: FederationHealth) -> Result<Overview, Error> {
+    let status = health.status.clone().unwrap_or_default();
+    let selector = format!("{KUBEFED_PLANE_LABEL}={KUBEFED_PLANE_VALUE}");
+    let named = workspaces(&status);
+    let members = (!named.is_empty()).then(|| {
+        let names: Vec<&str> = named.iter().take(MAX_WORKSPACES).map(|n| &**n).collect();
+        format!("{WORKSPACE_LABEL} in ({})", names.join(","))
+    });
+    let (clusters_path, configs_path) = (
+        format!("{KUBEFED}/kubefedclusters"),
+        format!("{KUBEFED}/kubefedconfigs"),
+    );
+    let (clusters, configs, deployments, namespaces) = futures::join!(
+        cluster.list(&clusters_path, None),
+        cluster.list(&configs_path, None),
+        cluster.list(
+            "/apis/apps/v1/deployments",
+            Some(("labelSelector", &selector))
+        ),
+        async {
+            match &members {
+                Some(selector) => {
+                    cluster
+                        .list("/api/v1/namespaces", Some(("labelSelector", selector)))
+                        .await
                 }
+                None => Ok(Vec::new()),
             }
-        );
-        let mut gaps = Vec::new();
-        let clusters: Vec<foreign::KubeFedCluster> = decode(clusters, "KubeFedClusters", &mut gaps);
-        let configs: Vec<foreign::KubeFedConfig> = decode(configs, "KubeFedConfigs", &mut gaps);
-        let deployments: Vec<foreign::DeploymentView> =
-            decode(deployments, "KubeFed's Deployments", &mut gaps);
-        let namespaces: Vec<foreign::Object> = decode(namespaces, "namespaces", &mut gaps);
-        Ok(Self {
-            planes: planes(&health, &clusters, &configs, &deployments),
-            namespaces: by_workspace(namespaces),
-            health,
-            gaps,
-        })
-    }
-
-    /// The object's status.
-    pub fn status(&self) -> FederationHealthStatus {
-        self.health.status.clone().unwrap_or_default()
-    }
-}
-
-/// Workspaces that the status names, sorted.
-pub fn workspaces(status: &FederationHealthStatus) -> BTreeSet<String> {
-    let risk = status.blast_radius.iter().flat_map(|r| &r.workspace_names);
-    let incidents = status.incidents.iter().map(|i| &i.workspace);
-    let lost = status.lost_namespaces.iter().map(|l| &l.workspace);
-    risk.chain(incidents).chain(lost).cloned().collect()
+        }
+    );
+    let mut gaps = Vec::new();
+    let clusters: Vec<foreign::KubeFedCluster> = decode(clusters, "KubeFedClusters", &mut gaps);
+    let configs: Vec<foreign::KubeFedConfig> = decode(configs, "KubeFedConfigs", &mut gaps);
+    let deployments: Vec<foreign::DeploymentView> =
+        decode(deployments, "KubeFed's Deployments", &mut gaps);
+    let namespaces: Vec<foreign::Object> = decode(namespaces, "namespaces", &mut gaps);
+    let mut overview = Overview {
+        planes: planes(&health, &clusters, &configs, &deployments),
+        namespaces: by_workspace(namespaces),
+        health,
+        gaps,
+    };
+    overview.sort();
+    Ok(overview)
 }
 
 fn decode<T: DeserializeOwned>(
@@ -168,7 +107,6 @@ fn planes(
         .status
         .as_ref()
         .map_or(&[][..], |s| &s.cluster_groups);
-    let guarded = &health.spec.federation.namespace;
     let mut put: Vec<Plane> = Vec::new();
     let mut change = |meta: &foreign::Meta, with: &dyn Fn(&mut Plane)| {
         let namespace = meta.namespace.clone().unwrap_or_default();
@@ -199,12 +137,6 @@ fn planes(
             plane.registrations.push(registration(cluster, groups));
         });
     }
-    put.sort_by_key(|p| (p.namespace != *guarded, p.namespace.clone()));
-    for plane in &mut put {
-        plane
-            .registrations
-            .sort_by_key(|r| (r.group.is_none(), !r.host, r.name.clone()));
-    }
     put
 }
 
@@ -215,9 +147,7 @@ fn registration(cluster: &foreign::KubeFedCluster, groups: &[ClusterGroup]) -> R
         .conditions
         .iter()
         .find(|c| c.type_ == "Ready");
-    let same = |m: &federation_health_api::v1alpha1::GroupMember| {
-        m.name == meta.name && Some(&m.namespace) == meta.namespace.as_ref()
-    };
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
     Registration {
         name: meta.name.clone(),
         ready: ready.map_or_else(|| "Absent".to_owned(), |c| c.status.clone()),
@@ -227,7 +157,7 @@ fn registration(cluster: &foreign::KubeFedCluster, groups: &[ClusterGroup]) -> R
             .creation_timestamp
             .as_deref()
             .and_then(|t| t.parse().ok()),
-        group: groups.iter().position(|g| g.members.iter().any(same)),
+        group: group_of(groups, namespace, &meta.name),
     }
 }
 

@@ -55,6 +55,9 @@ impl Shell {
 
     /// Says something on standard output. A reader that hung up is no error of ours: there is nobody left to tell.
     pub fn say(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         let _ = self.out.write_all(text.as_bytes());
         if !text.ends_with('\n') {
             let _ = self.out.write_all(b"\n");

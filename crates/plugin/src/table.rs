@@ -1,5 +1,6 @@
 //! Aligned columns with kubectl's spacing, and kubectl's ages.
 
+use federation_health_report::picture::text::columns_of;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::shell::Tone;
@@ -62,22 +63,6 @@ pub fn align(rows: &[Vec<Cell>], colours: bool) -> String {
         out.push('\n');
     }
     out
-}
-
-/// Columns that a text takes: one for each character, two for those of East Asia.
-pub fn columns_of(text: &str) -> usize {
-    text.chars()
-        .map(|c| match c as u32 {
-            0x1100..=0x115f
-            | 0x2e80..=0xa4cf
-            | 0xac00..=0xd7a3
-            | 0xf900..=0xfaff
-            | 0xfe30..=0xfe6f
-            | 0xff00..=0xff60
-            | 0xffe0..=0xffe6 => 2,
-            _ => 1,
-        })
-        .sum()
 }
 
 /// A time span in seconds as kubectl writes ages; one that lies ahead is none.

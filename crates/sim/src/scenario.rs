@@ -248,6 +248,18 @@ impl Sim {
         Ok(volume)
     }
 
+    /// Takes a namespace out of the store by emptying its finalizers, as people do who are tired of waiting: its contents
+    /// stay, and come back into force with the next namespace of this name.
+    pub fn force_finalize(&self, namespace: &str) -> Result<(), Refusal> {
+        let admin = self.admin();
+        admin.delete(&NAMESPACES, "", namespace, Value::Null)?;
+        admin
+            .edit_part(&NAMESPACES, ("", namespace, "finalize"), |n| {
+                n["spec"]["finalizers"] = json!([]);
+            })
+            .map(|_| ())
+    }
+
     /// Installs the admission policies, bindings and canaries of `config/policies`. From then on the
     /// simulation does what they do; without them it denies nothing.
     pub fn install_policies(&self) -> Result<(), Refusal> {

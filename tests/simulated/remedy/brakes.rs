@@ -160,7 +160,16 @@ async fn a_pause_an_opt_out_and_a_keeper_are_each_respected() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_scales_kubefed_back_is_not_fought() {
-    let world = calm("Apply", json!({"freezeControllers": "Automatic"})).await;
+    for after in [Duration::ZERO, Duration::from_secs(10)] {
+        scaled_back(after).await;
+    }
+}
+
+/// Without any cooldown, so that nothing but the contest itself stands against a fight.
+async fn scaled_back(after: Duration) {
+    let mut spec = spec("Apply", &json!({"freezeControllers": "Automatic"}));
+    spec["remediation"]["limits"] = json!({"cooldownSeconds": 0});
+    let world = cures::calm_with(spec).await;
     world.double().unwrap();
     world
         .wait("the freeze", SOON, |h| {
@@ -168,14 +177,14 @@ async fn whoever_scales_kubefed_back_is_not_fought() {
         })
         .await
         .unwrap();
-    pass(Duration::from_secs(10)).await;
+    pass(after).await;
     world
         .sim
         .admin()
         .scale(&resources::DEPLOYMENTS, PLANE, MANAGER, 1)
         .unwrap();
     world
-        .wait("the latch", SOON, |h| {
+        .wait("the latch", 2 * SOON, |h| {
             state_of(h, "FreezeControllers") == ["Contested"]
         })
         .await

@@ -76,36 +76,41 @@ async fn without_a_hold_nothing_that_cannot_be_taken_back_is_done() {
     assert_eq!(registered(&world).len(), 2);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_workspace_placed_on_the_leftover_alone_gets_its_placement_first_and_nothing_is_deleted()
-{
-    let mut paused = curing();
-    paused["remediation"]["pauseRequests"] =
-        json!([{"name": "test", "reason": "the placement is edited first"}]);
-    let world = calm_with(paused).await;
+/// A Workspace is placed on the leftover alone, while remediation is paused and the hold stands; then the pause ends. Gives
+/// the UIDs under the hold.
+pub(super) async fn leftover_placed(world: &World) -> Vec<String> {
+    let admin = world.sim.admin();
+    let merge = |resource: &federation_health_sim::Resource, name: &str, patch: Value| {
+        admin.merge(resource, "", name, patch).unwrap();
+    };
+    let pause = |requests: Value| {
+        let patch = json!({"spec": {"remediation": {"pauseRequests": requests}}});
+        merge(&resources::FEDERATION_HEALTHS, "default", patch);
+    };
+    pause(json!([{"name": "test", "reason": "the placement is edited first"}]));
     world
         .sim
         .add_workspace("billing", &["host"], &["billing-dev"])
         .unwrap();
+    pass(Duration::from_secs(1)).await;
     world.double().unwrap();
     world
         .wait("the hold", SOON, |h| is(h, "Holding", "True"))
         .await
         .unwrap();
-    let before = uids(&world);
+    let before = uids(world);
     let patch = json!({"spec": {"placement": {"clusters": [{"name": "produce-trt"}]}}});
-    world
-        .sim
-        .admin()
-        .merge(&resources::WORKSPACE_TEMPLATES, "", "orders", patch)
-        .unwrap();
+    merge(&resources::WORKSPACE_TEMPLATES, "orders", patch);
     pass(Duration::from_secs(1)).await;
-    let unpaused = json!({"spec": {"remediation": {"pauseRequests": null}}});
-    world
-        .sim
-        .admin()
-        .merge(&resources::FEDERATION_HEALTHS, "", "default", unpaused)
-        .unwrap();
+    pause(Value::Null);
+    before
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workspace_placed_on_the_leftover_alone_gets_its_placement_first_and_nothing_is_deleted()
+{
+    let world = calm_with(curing()).await;
+    let before = leftover_placed(&world).await;
     world
         .wait("the removal", Duration::from_mins(5), |h| {
             state_of(h, "RemoveStaleCluster") == ["Verified"]
@@ -124,12 +129,23 @@ async fn a_workspace_placed_on_the_leftover_alone_gets_its_placement_first_and_n
             of("kubefedclusters", "produce-trt")
         ]
     );
+    let undo = json!({"metadata": {"annotations": {"federationhealth.io/undo": "all"}}});
+    world
+        .sim
+        .admin()
+        .merge(&resources::FEDERATION_HEALTHS, "", "default", undo)
+        .unwrap();
     pass(RAGE).await;
     nothing_was_lost(&world, &before);
+    assert_eq!(
+        acts(&world).len(),
+        2,
+        "a placement was put back onto a name that is gone"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_names_in_use_none_is_removed() {
+async fn of_two_names_in_use_none_is_removed_and_that_is_said() {
     let world = calm_with(curing()).await;
     world
         .sim
@@ -139,6 +155,12 @@ async fn of_two_names_in_use_none_is_removed() {
         }))
         .unwrap();
     world.double().unwrap();
+    world
+        .wait("the reason", Duration::from_secs(1), |h| {
+            condition(h, "RemediationAllowed").is_some_and(|(_, reason)| reason == "NoneStale")
+        })
+        .await
+        .unwrap();
     pass(RAGE).await;
     assert!(acts(&world).is_empty());
     assert_eq!(registered(&world).len(), 2);

@@ -135,15 +135,20 @@ async fn the_successor_of_a_killed_process_takes_the_canary_away() {
     told(&world).await;
 }
 
+/// A person asks for the experiment.
+pub(super) fn ask(world: &World) {
+    let until = (world.sim.clock().now() + Duration::from_mins(30)).to_string();
+    let patch = json!({"metadata": {"annotations": {"federationhealth.io/experiment": until}}});
+    let healths = &resources::FEDERATION_HEALTHS;
+    let admin = world.sim.admin();
+    admin.merge(healths, "", "default", patch).unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn on_request_it_is_made_once_and_never_where_its_switch_is_off() {
     for (switch, wanted) in [("Automatic", 1), ("Never", 0)] {
         let world = calm("Apply", json!({"plantCanary": switch})).await;
-        let until = (world.sim.clock().now() + Duration::from_mins(30)).to_string();
-        let patch = json!({"metadata": {"annotations": {"federationhealth.io/experiment": until}}});
-        let healths = &resources::FEDERATION_HEALTHS;
-        let admin = world.sim.admin();
-        admin.merge(healths, "", "default", patch).unwrap();
+        ask(&world);
         pass(Duration::from_mins(20)).await;
         let made = acts(&world);
         let made = made.iter().filter(|e| e.verb == "create").count();

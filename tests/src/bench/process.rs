@@ -37,7 +37,7 @@ pub fn run(sizes: &[usize]) -> Result<String, Failure> {
         "{:>10}  {:>12}  {:>14}  {:>18}  {:>18}\n",
         "WORKSPACES", "OPERATOR RSS", "REFLECTOR RSS", "READY AFTER", "CPU/1000 RECREATED"
     );
-    let mut rss = Vec::new();
+    let (mut rss, mut typed) = (Vec::new(), Vec::new());
     for size in sizes {
         let row = runtime.block_on(measure(*size))?;
         writeln!(
@@ -46,6 +46,7 @@ pub fn run(sizes: &[usize]) -> Result<String, Failure> {
             row.operator_kib, row.reflector_kib, row.ready_ms, row.cpu_ms
         )?;
         rss.push((*size, row.operator_kib, row.reflector_kib));
+        typed.push((*size, row.typed));
     }
     if let (Some(first), Some(last)) = (rss.first(), rss.last())
         && last.0 > first.0
@@ -58,10 +59,20 @@ pub fn run(sizes: &[usize]) -> Result<String, Failure> {
             slope(first.2, last.2)
         )?;
     }
+    writeln!(
+        text,
+        "\nFrom a command's start to its first byte, median of 11:"
+    )?;
+    for (size, row) in typed {
+        for (what, ms) in super::typed::HEADS.iter().zip(row) {
+            writeln!(text, "{size:>10}  {what:<30}  {ms:>5} ms")?;
+        }
+    }
     Ok(text)
 }
 
 struct Row {
+    typed: super::typed::Row,
     operator_kib: u64,
     reflector_kib: u64,
     ready_ms: u128,
@@ -108,6 +119,7 @@ async fn measure(size: usize) -> Result<Row, Failure> {
     let ready_ms = started.elapsed().as_millis();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let operator_kib = resident_kib(pid)?;
+    let typed = super::typed::measure(&kubeconfig, &dir).await?;
     let before = cpu_ms(pid)?;
     for round in 0..RECREATIONS {
         recreate(&sim, "workspace-000050")?;
@@ -124,6 +136,7 @@ async fn measure(size: usize) -> Result<Row, Failure> {
     let cpu_ms = cpu_ms(pid)? - before;
     std::fs::remove_dir_all(&dir)?;
     Ok(Row {
+        typed,
         operator_kib,
         reflector_kib,
         ready_ms,

@@ -17,6 +17,16 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// Nobody listens, or no answer came in time.
 pub async fn get(address: &str, path: &str) -> Result<(u16, String)> {
+    let (head, body) = answer(address, path).await?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok((status.unwrap_or_default(), body))
+}
+
+/// Status line and headers, and the body, of a GET.
+///
+/// # Errors
+/// Nobody listens, or no answer came in time.
+pub async fn answer(address: &str, path: &str) -> Result<(String, String)> {
     let attempt = || format!("GET {path} from {address}");
     let ask = async {
         let mut stream = TcpStream::connect(address).await?;
@@ -31,6 +41,5 @@ pub async fn get(address: &str, path: &str) -> Result<(u16, String)> {
         .attempt(attempt)?
         .attempt(attempt)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-    Ok((status.unwrap_or_default(), body.to_owned()))
+    Ok((head.to_owned(), body.to_owned()))
 }

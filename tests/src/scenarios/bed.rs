@@ -52,22 +52,29 @@ pub struct Bed {
 
 impl Bed {
     /// Starts a federation with the shipped operator, and waits until it judges.
-    pub async fn start(federation: FederationOptions, guard: guarded::Options) -> Result<Self> {
+    pub async fn start(mut federation: FederationOptions, guard: guarded::Options) -> Result<Self> {
+        // The operator's reads are part of what is judged.
+        federation.control_plane.audited_readers = vec![guarded::NAMESPACE.to_owned()];
         let federation = Federation::start(federation).await?;
+        let bed = Self::install(federation, guard).await?;
+        bed.calm().await?;
+        Ok(bed)
+    }
+
+    /// Installs and starts the shipped operator on a federation, whatever goes on there.
+    pub async fn install(federation: Federation, guard: guarded::Options) -> Result<Self> {
         let witness = Witness::start(&federation.client()).await?;
         let server = &federation.host().access().server;
         let port = server.rsplit(':').next().and_then(|port| port.parse().ok());
         let port = port.ok_or_else(|| Error::refused(format!("no port in {server}")))?;
         let forward = Forward::start(port).await?;
         let guard = Guarded::install(federation.host(), guard).await?;
-        let bed = Self {
+        Ok(Self {
             federation,
             guard,
             witness,
             forward,
-        };
-        bed.calm().await?;
-        Ok(bed)
+        })
     }
 
     /// Sets the whole spec.

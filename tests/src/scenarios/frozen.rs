@@ -4,29 +4,58 @@ use std::time::Duration;
 
 use federation_health_api::FederationHealth;
 use federation_health_testbed::{
-    audit::AuditEvent,
+    ControlPlaneOptions, FederationOptions, KubernetesVersion,
     error::{Attempt as _, Error, Result},
     kinds,
+    kubefed::KubefedVersion,
 };
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use serde_json::{Value, json};
 
 use super::{
+    acts,
     bed::{Bed, How, LATE, SOON},
     figures::milliseconds,
     held::{same_uids, well},
     table::Figures,
     verdict,
 };
-use crate::guarded::{USER, observing};
+use crate::guarded::{Options, condition, observing};
 
 /// An unhindered KubeFed deletes 11 to 20 s after a registration.
 const RAGE: Duration = Duration::from_secs(30);
 /// KubeFed's Deployment.
 const MANAGER: &str = "kubefed-controller-manager";
 /// The rung, as `status.actions` has it.
-const FREEZE: &str = "FreezeControllers";
+pub(super) const FREEZE: &str = "FreezeControllers";
+
+/// A federation and an operator on a server that knows no ValidatingAdmissionPolicy, and so no hold.
+///
+/// # Errors
+/// Something did not start, or the operator does not say that there is no hold.
+pub async fn without_policies() -> Result<Bed> {
+    let federation = FederationOptions {
+        control_plane: ControlPlaneOptions {
+            kubernetes: KubernetesVersion::V1_24,
+            ..ControlPlaneOptions::default()
+        },
+        ..FederationOptions::with_kubefed(KubefedVersion::V0_8_1)
+    };
+    let options = Options {
+        policies: false,
+        ..Options::default()
+    };
+    let bed = Bed::start(federation, options).await?;
+    let unsupported = |h: &FederationHealth| {
+        let ready = condition(h, "HoldReady");
+        ready.is_some_and(|found| found == ("False".to_owned(), "PolicyUnsupported".to_owned()))
+    };
+    bed.guard
+        .wait("the hold to be said impossible", SOON, unsupported)
+        .await?;
+    Ok(bed)
+}
 
 /// The incident with `freezeControllers: Automatic` and no hold.
 ///
@@ -41,17 +70,12 @@ pub async fn saved(bed: &Bed) -> Result<Figures> {
     bed.guard
         .wait("the freeze, verified", SOON, |h| is(h, "Verified"))
         .await?;
-    let frozen = record.matching(scales)?;
-    let [scaled] = &frozen[..] else {
+    let acts = acts::fenced(&record)?;
+    let [scaled] = &acts[..] else {
         return Err(Error::refused(format!(
-            "one write to the Deployment's scale, and not {frozen:?}"
+            "one write to the Deployment's scale, and not {acts:?}"
         )));
     };
-    if scaled.request.as_ref().is_none_or(unguarded) {
-        return Err(Error::refused(format!(
-            "a write without uid and resourceVersion: {scaled:?}"
-        )));
-    }
     tokio::time::sleep(RAGE).await;
     if replicas(bed).await? != Some(0) {
         return Err(Error::refused("KubeFed runs, although it was stopped"));
@@ -92,20 +116,8 @@ fn is(health: &FederationHealth, state: &str) -> bool {
     states.next().is_some_and(|found| found == state)
 }
 
-fn scales(event: &AuditEvent) -> bool {
-    event.user == USER
-        && event.object.resource == "deployments"
-        && event.verb != "get"
-        && !event.dry_run
-        && event.took_effect()
-}
-
-fn unguarded(body: &Value) -> bool {
-    let text = body.to_string();
-    !(text.contains("uid") && text.contains("resourceVersion"))
-}
-
-async fn replicas(bed: &Bed) -> Result<Option<i32>> {
+/// Replicas that KubeFed's Deployment wants.
+pub(super) async fn replicas(bed: &Bed) -> Result<Option<i32>> {
     let api: Api<Deployment> = Api::namespaced(bed.federation.client(), kinds::KUBEFED_NAMESPACE);
     let found = api
         .get(MANAGER)

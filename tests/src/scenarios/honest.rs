@@ -26,8 +26,7 @@ use super::{
 };
 use crate::guarded::{self, Guarded, Options, USER, holding, holds};
 
-/// The durable layer is in force within a second after its binding was switched, and `HoldReady` speaks of the former wish
-/// until the new one is proven.
+/// A binding is in force within a second after it was switched.
 const IN_FORCE: Duration = Duration::from_secs(2);
 /// How late the operator learns what is wished for.
 const DELAY: Duration = Duration::from_secs(2);

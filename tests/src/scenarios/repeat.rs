@@ -1,8 +1,10 @@
 //! The incident's variants again and again: each on one federation, whose KubeFed stays up while the registration comes
 //! and goes.
 
+use std::time::Duration;
+
 use federation_health_testbed::{
-    ControlPlane, FederationOptions,
+    ControlPlane, Federation, FederationOptions,
     error::{Error, Result},
     kubefed::KubefedVersion,
     pki::Authority,
@@ -13,19 +15,25 @@ use super::{
     always::{self, Activated},
     armed,
     bed::{Bed, How},
+    braked,
     contents::{self, Contents},
+    cured,
     disturbance::Disturbance,
-    frozen, held, never, planes, registered,
+    frozen, held, midway, never, planes, registered, shielded,
     stays::{self, Held},
     table::{Figures, Table},
 };
 use crate::guarded::Options;
 
 /// Every variant, and how often it is repeated if nothing else is said.
-pub const VARIANTS: [(&str, usize); 10] = [
+pub const VARIANTS: [(&str, usize); 14] = [
     ("registered", 20),
     ("held", 20),
     ("frozen", 5),
+    ("shielded", 5),
+    ("cured", 20),
+    ("braked", 5),
+    ("midway", 5),
     ("stays", 5),
     ("contents", 5),
     ("armed", 5),
@@ -42,9 +50,33 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
         "registered" => registered_runs(runs).await,
         "held" => held_runs(runs).await,
         "frozen" => {
-            let start = async || with(KubefedVersion::V0_10_0).await;
             let run = async |bed: &mut Bed, _| frozen::saved(bed).await;
-            repeat("no hold, KubeFed frozen", runs, start, run).await
+            let (newest, old) = (runs - runs / 2, runs / 2);
+            let start = async || with(KubefedVersion::V0_10_0).await;
+            repeat("no hold, KubeFed frozen", newest, start, run).await?;
+            let what = "Kubernetes 1.24, KubeFed frozen";
+            repeat(what, old, frozen::without_policies, run).await
+        }
+        "shielded" => {
+            let run = async |bed: &mut Bed, _| shielded::saved(bed).await;
+            repeat("no hold, Workspaces shielded", runs, start, run).await
+        }
+        "cured" => cured_runs(runs).await,
+        "braked" => {
+            let run = async |_| {
+                let bed = braked::start().await?;
+                let figures = braked::all(&bed).await?;
+                bed.federation.stop().await?;
+                Ok(figures)
+            };
+            afresh("what must not be done", runs, run).await
+        }
+        "midway" => {
+            let run = async |number: usize| {
+                let options = midway::options(VERSIONS[number % 2]);
+                midway::installed(Federation::start(options).await?).await
+            };
+            afresh("installed midway", runs, run).await
         }
         "stays" => stays_runs(runs).await,
         "contents" => contents_runs(runs).await,
@@ -95,6 +127,29 @@ async fn repeat(
             }
         }
     }
+    report(what, runs, failures, &table)
+}
+
+/// Runs that each need a federation of their own.
+async fn afresh(
+    what: &str,
+    runs: usize,
+    run: impl AsyncFn(usize) -> Result<Figures>,
+) -> Result<()> {
+    let (mut table, mut failures) = (Table::default(), 0);
+    for number in 0..runs {
+        match run(number).await {
+            Ok(figures) => table.add(figures),
+            Err(error) => {
+                failures += 1;
+                println!("{what}, run {number}: {error:?}");
+            }
+        }
+    }
+    report(what, runs, failures, &table)
+}
+
+fn report(what: &str, runs: usize, failures: usize, table: &Table) -> Result<()> {
     println!("{what}: {} of {runs} runs", runs - failures);
     print!("{table}");
     match failures {
@@ -154,6 +209,27 @@ async fn held_runs(runs: usize) -> Result<()> {
             held::saved(bed, how).await
         };
         repeat(&what, count, async || with(version).await, run).await?;
+    }
+    Ok(())
+}
+
+/// What was removed once under a name is not removed again, so each run begins anew. The last one is listened to for ten
+/// minutes.
+async fn cured_runs(runs: usize) -> Result<()> {
+    for (version, count) in VERSIONS.into_iter().zip([runs - runs / 2, runs / 2]) {
+        let what = format!("KubeFed {version:?}, every rung by itself");
+        let run = async |number: usize| {
+            let bed = with(version).await?;
+            let how = [How::AsItIs, How::Forwarded][number % 2];
+            let quiet = match number + 1 == count {
+                true => Duration::from_mins(10),
+                false => cured::BRIEFLY,
+            };
+            let figures = cured::by_itself(&bed, how, quiet).await?;
+            bed.federation.stop().await?;
+            Ok(figures)
+        };
+        afresh(&what, count, run).await?;
     }
     Ok(())
 }

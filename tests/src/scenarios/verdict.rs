@@ -109,7 +109,7 @@ pub async fn wait_for(bed: &Bed, record: &Record<'_>, expected: &Expected) -> Re
 }
 
 /// The creation of the KubeFedCluster; the log has it a moment after its client has the answer.
-async fn registration(record: &Record<'_>) -> Result<AuditEvent> {
+pub(super) async fn registration(record: &Record<'_>) -> Result<AuditEvent> {
     wait::until("the registration in the audit log", LIMIT, || async {
         let created = record.matching(|e| {
             e.verb == "create" && e.object.resource == "kubefedclusters" && e.took_effect()

@@ -36,11 +36,24 @@ const ACCOUNT_LIMIT: Duration = Duration::from_secs(30);
 /// A day: longer than any test, so that no token expires under a running process.
 const TOKEN_SECONDS: i64 = 86_400;
 
+/// Releases of Kubernetes that can be started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KubernetesVersion {
+    /// The newest.
+    #[default]
+    V1_37,
+    /// Without ValidatingAdmissionPolicy, as most installations of KubeSphere 3.x are; its OpenAPI is the oldest that
+    /// travels in the Go module.
+    V1_24,
+}
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct ControlPlaneOptions {
     /// Name in directories, messages and the authority's certificate.
     pub name: String,
+    /// Release of both servers.
+    pub kubernetes: KubernetesVersion,
     /// Whose certificates it uses; None makes an authority of its own, as almost everybody does.
     pub authority: Option<Authority>,
     /// Whether etcd waits for the disk. Off by default; on, writes cost what production pays.
@@ -59,12 +72,13 @@ impl Default for ControlPlaneOptions {
     fn default() -> Self {
         Self {
             name: "host".to_owned(),
+            kubernetes: KubernetesVersion::default(),
             authority: None,
             fsync: false,
             controller_manager: true,
             api_server_args: Vec::new(),
             controller_manager_args: Vec::new(),
-            audited_readers: vec!["federation-health".to_owned()],
+            audited_readers: Vec::new(),
         }
     }
 }

@@ -49,6 +49,6 @@ pub mod wait;
 pub mod workspace;
 
 pub use audit::{Audit, AuditEvent};
-pub use control_plane::{ControlPlane, ControlPlaneOptions};
+pub use control_plane::{ControlPlane, ControlPlaneOptions, KubernetesVersion};
 pub use error::{Error, Result};
 pub use federation::{Federation, FederationOptions};

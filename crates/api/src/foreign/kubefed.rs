@@ -130,6 +130,41 @@ pub struct ResourceType {
     pub scope: String,
 }
 
+/// An Event, as far as KubeFed tells by it what it does to an object.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct EventView {
+    /// Metadata.
+    #[serde(default)]
+    pub metadata: Meta,
+    /// What it is about.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub involved_object: InvolvedObject,
+    /// What happened, in one word.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub reason: String,
+    /// What happened, in a sentence.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub message: String,
+    /// How often; the client library counts repetitions in one object, and drops what comes too often.
+    #[serde(default)]
+    pub count: Option<i64>,
+}
+
+/// The object of an [`EventView`].
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct InvolvedObject {
+    /// Kind.
+    #[serde(default)]
+    pub kind: String,
+    /// Name.
+    #[serde(default)]
+    pub name: String,
+    /// UID.
+    #[serde(default)]
+    pub uid: String,
+}
+
 /// Any federated object or a `WorkspaceTemplate`: placement only, the template is never decoded.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 pub struct FederatedObject {

@@ -8,9 +8,10 @@ mod meta;
 mod volume;
 
 pub use kubefed::{
-    ClusterReference, FederatedObject, FederatedSpec, FederatedStatus, FederatedTypeConfig,
-    FederatedTypeConfigSpec, KubeFedCluster, KubeFedClusterSpec, KubeFedClusterStatus,
-    KubeFedConfig, LocalSecretReference, PlacedCluster, Placement, ResourceType, StatusCondition,
+    ClusterReference, EventView, FederatedObject, FederatedSpec, FederatedStatus,
+    FederatedTypeConfig, FederatedTypeConfigSpec, InvolvedObject, KubeFedCluster,
+    KubeFedClusterSpec, KubeFedClusterStatus, KubeFedConfig, LocalSecretReference, PlacedCluster,
+    Placement, ResourceType, StatusCondition,
 };
 pub use kubesphere::{
     Cluster, ClusterConnection, ClusterSpec, ClusterStatus, DeploymentView, ReplicaSpec,

@@ -2,6 +2,7 @@
 
 mod definition;
 mod hold;
+mod join_guard;
 mod plan;
 mod remediation;
 mod spec;
@@ -10,6 +11,7 @@ mod workspaces;
 
 pub use definition::{definition, definitions};
 pub use hold::{FederationHold, FederationHoldSpec, FederationHoldStatus, Permission};
+pub use join_guard::{JoinGuard, JoinGuardStatus};
 pub use plan::{ActionStatus, PlanStatus, PlanStep};
 pub use remediation::{ActionPolicy, Actions, Limits, PauseRequest, Remediation, RemediationMode};
 pub use spec::{

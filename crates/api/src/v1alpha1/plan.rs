@@ -57,6 +57,10 @@ pub struct PlanStep {
     /// What is changed, from what, to what.
     #[schemars(length(max = 512))]
     pub change: String,
+    /// What the field is made to contain, in the words of the action; absent where it is longer than its bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub to: Option<String>,
     /// Why.
     #[schemars(length(max = 512))]
     pub why: String,

@@ -6,7 +6,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{remediation::Remediation, status::FederationHealthStatus, workspaces::Workspaces};
+use super::{
+    join_guard::JoinGuard, remediation::Remediation, status::FederationHealthStatus,
+    workspaces::Workspaces,
+};
 
 /// FederationHealth guards one KubeFed federation: it reports whether the federation is about to destroy something, is
 /// doing so or has done so, and holds deletions where its owner opted in.
@@ -95,6 +98,11 @@ pub struct FederationHealthSpec {
     /// What the operator may hold, and when. Its own opt-in: no remediation mode or pause delays a hold or ends one.
     #[serde(default)]
     pub hold: Hold,
+    /// Whether the API server refuses a KubeFedCluster whose endpoint is registered under another name. Needs the policies,
+    /// no hold and no remediation mode; annotation `federationhealth.io/allow-shared-endpoint` on the KubeFedCluster lets
+    /// one pass. An API server that has just started lets all pass for half a minute; detection is not affected.
+    #[serde(default)]
+    pub join_guard: JoinGuard,
     /// What the operator may change to cure a cause.
     #[serde(default)]
     pub remediation: Remediation,
@@ -215,7 +223,7 @@ impl Default for Churn {
 )]
 pub struct Probe {
     /// `Offline`: judge by what the API server of the host tells; no Secret is read and nothing is dialled. `Probe`: read the
-    /// kube-system UID and a Lease through each registration, with its own token; the surest evidence.
+    /// kube-system UID, a Lease and KubeFed's roles through each registration, with its own token; the surest evidence.
     #[serde(default)]
     pub mode: ProbeMode,
     /// Seconds between two probes of one registration; a new or changed registration is probed at once.

@@ -5,7 +5,10 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::plan::{ActionStatus, PlanStatus};
+use super::{
+    join_guard::JoinGuardStatus,
+    plan::{ActionStatus, PlanStatus},
+};
 
 /// Status of a FederationHealth.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, KubeSchema)]
@@ -24,6 +27,9 @@ pub struct FederationHealthStatus {
     /// What is held, for people: the switch itself is status.hold of the FederationHold of the same name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldStatus>,
+    /// What new registrations are compared with; absent while the join guard is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join_guard: Option<JoinGuardStatus>,
     /// Real clusters with a finding, each with its registrations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
@@ -171,7 +177,7 @@ pub struct FindingStatus {
     /// Critical, High, Medium or Low.
     #[schemars(length(max = 16))]
     pub severity: String,
-    /// What it is about: kind and name.
+    /// What it is about, by name.
     #[schemars(length(max = 512))]
     pub subject: String,
     /// Since when.
@@ -238,6 +244,11 @@ pub struct Incident {
     /// Namespaces lost in it.
     #[serde(default)]
     pub namespaces_lost: i64,
+    /// The damped counts of recreations at the last one, in thousandths: the fast scale, then the slow one. A restarted
+    /// operator takes them up, so that a slow fight is found between restarts; by themselves they justify nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    pub penalties_milli: Vec<i64>,
 }
 
 /// A namespace that was lost.

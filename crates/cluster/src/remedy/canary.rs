@@ -72,11 +72,7 @@ impl Hands {
         }
         let call = match object.filter(|_| !plants) {
             None => self.plant(order, deadline),
-            Some(object) => {
-                let meta = &object["metadata"];
-                let same = json!({"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]});
-                self.delete(order, &same, deadline)
-            }
+            Some(object) => self.delete(order, &object, deadline),
         };
         match call {
             Ok(call) => outcome(call.send().await),

@@ -1,6 +1,36 @@
 //! What can go wrong between us and a collection, by class.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
+
+/// Why an object cannot be read, without any of its values: serde quotes what it did not expect, and what stands in
+/// the wrong place may be a kubeconfig.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable(String);
+
+impl From<&serde_json::Error> for Unreadable {
+    fn from(error: &serde_json::Error) -> Self {
+        const EXPECTED: &str = ", expected ";
+        let text = error.to_string();
+        // The last one is serde's own, whatever a value before it says; names of fields are ours.
+        let safe = match text.rfind(EXPECTED) {
+            Some(at) => text[at + 2..].to_owned(),
+            None if text.starts_with("missing field `") => text,
+            None => format!(
+                "{:?} error at line {} column {}",
+                error.classify(),
+                error.line(),
+                error.column()
+            ),
+        };
+        Self(safe)
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// Why a list or a watch ended. The message says what was attempted; upstream text stays in the source.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +127,40 @@ impl WatchError {
             | Self::ShortWatch => true,
             Self::Status { code, .. } => matches!(code, 401 | 403 | 429),
             _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its errors are looked at")]
+    struct Connection {
+        endpoint: BTreeMap<String, String>,
+    }
+
+    #[test]
+    fn why_an_object_is_unreadable_quotes_none_of_its_values() {
+        for (text, why) in [
+            (
+                r#"{"endpoint": "canary, expected \"canary"}"#,
+                "expected a map",
+            ),
+            (r#"{"endpoint": {"canary": 5}}"#, "expected a string"),
+            (r"{}", "missing field `endpoint`"),
+            (r#"{"endpoint": canary"#, "Syntax error"),
+            (r#"{"endpoint": {"canary"#, "Eof error"),
+        ] {
+            let error = serde_json::from_str::<Connection>(text).unwrap_err();
+            let told = Unreadable::from(&error).to_string();
+            assert!(!told.contains("canary"), "{told}");
+            assert!(told.starts_with(why), "{told}");
         }
     }
 }

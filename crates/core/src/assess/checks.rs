@@ -33,7 +33,13 @@ impl Federation {
             ),
             (
                 C::WorkspacesStable,
-                vec![Feed::Workspaces, federated_workspaces(), Feed::Templates],
+                vec![
+                    Feed::Workspaces,
+                    federated_workspaces(),
+                    Feed::Templates,
+                    // Which other kinds loop the same way.
+                    Feed::Types,
+                ],
             ),
             (C::NamespacesSafe, vec![Feed::Namespaces, Feed::Workspaces]),
         ];
@@ -89,8 +95,9 @@ impl Federation {
     fn trouble(&self, feed: &Feed, now: Time) -> Option<(Reason, String)> {
         let name = feed.as_str();
         let health = self.feeds.get(feed).cloned().unwrap_or_default();
-        // A federation without KubeSphere has no Clusters and no templates, and is judged by the rest.
-        let optional = matches!(feed, Feed::Clusters | Feed::Templates);
+        // A federation without KubeSphere has no Clusters and no templates, and is judged by the rest; what KubeFed federates
+        // besides Workspaces is told by its types, if it has any.
+        let optional = matches!(feed, Feed::Clusters | Feed::Templates | Feed::Types);
         if optional && (health.state == FeedState::NotInstalled || !self.feeds.contains_key(feed)) {
             return None;
         }

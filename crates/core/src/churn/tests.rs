@@ -156,32 +156,18 @@ fn a_clock_that_steps_back_neither_frees_nor_decays() {
 }
 
 #[test]
-fn a_restart_keeps_what_was_latched_and_survives_nonsense() {
+fn a_restart_keeps_what_was_counted_and_latches_at_the_next_recreation_only() {
     let thresholds = Thresholds::default();
-    let restore =
-        |fast, slow, was| Damped::restore(Penalties { fast, slow }, was, Time(0), &thresholds);
-    let was = Level::Churning {
+    let restore = |fast, slow| Damped::restore(Penalties { fast, slow }, Time(0));
+    let mut counter = restore(2.5, 3.6);
+    assert_eq!(counter.level(Time(0), &thresholds), Level::Suspected);
+    counter.record(Time(1), Weight::DesiredStable, &thresholds);
+    let churning = Level::Churning {
         fast: true,
-        slow: false,
-    };
-    assert_eq!(restore(1.0, 1.0, was).level(Time(0), &thresholds), was);
-    assert_eq!(
-        restore(1.0, 1.0, Level::Quiet).level(Time(0), &thresholds),
-        Level::Quiet
-    );
-    assert_eq!(
-        restore(2.5, 2.5, Level::Quiet).level(Time(0), &thresholds),
-        was
-    );
-    let recurring = Level::Churning {
-        fast: false,
         slow: true,
     };
-    assert_eq!(
-        restore(0.0, 1.0, recurring).level(Time(0), &thresholds),
-        recurring
-    );
-    let odd = restore(f32::NAN, f32::INFINITY, Level::Quiet);
+    assert_eq!(counter.level(Time(1), &thresholds), churning);
+    let odd = restore(f32::NAN, f32::INFINITY);
     assert_eq!(
         odd.penalties(Time(0), &thresholds),
         Penalties {
@@ -189,7 +175,7 @@ fn a_restart_keeps_what_was_latched_and_survives_nonsense() {
             slow: CEILING
         }
     );
-    assert!(restore(-1.0, f32::NEG_INFINITY, was).is_spent(Time(0), &thresholds));
+    assert!(restore(-1.0, f32::NEG_INFINITY).is_spent(Time(0), &thresholds));
 }
 
 #[test]

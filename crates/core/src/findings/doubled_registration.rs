@@ -39,7 +39,11 @@ pub(super) const ABOUT: About = About {
         ),
         Scenario(
             Place::Real,
-            "a_doubled_registration_is_named_and_held_before_the_first_deletion",
+            "a_second_registration_is_named_held_and_released_only_when_that_loses_nothing",
+        ),
+        Scenario(
+            Place::Real,
+            "shared_and_doubled_members_and_a_deleted_kind_are_named",
         ),
     ],
     spared: &[

@@ -37,6 +37,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "the_deletion_of_the_federated_kind_is_named",
         ),
+        Scenario(
+            Place::Real,
+            "shared_and_doubled_members_and_a_deleted_kind_are_named",
+        ),
     ],
     spared: &[Scenario(
         Place::Core,

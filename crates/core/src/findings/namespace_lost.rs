@@ -30,7 +30,7 @@ pub(super) const ABOUT: About = About {
         ),
         Scenario(
             Place::Real,
-            "without_holds_the_namespaces_are_lost_and_each_is_named",
+            "without_holds_all_is_lost_and_named_and_with_them_the_contents_are_kept_too",
         ),
     ],
     spared: &[

@@ -32,6 +32,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_resurrected_registration_is_named_before_kubefed_runs",
         ),
+        Scenario(
+            Place::Real,
+            "a_registration_that_outlived_its_namespace_is_named",
+        ),
     ],
     spared: &[
         Scenario(

@@ -37,6 +37,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_plane_of_another_host_is_found_ours_is_thawed_and_the_hold_stays",
         ),
+        Scenario(
+            Place::Real,
+            "shared_and_doubled_members_and_a_deleted_kind_are_named",
+        ),
     ],
     spared: &[
         Scenario(

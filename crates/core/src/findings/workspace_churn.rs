@@ -3,6 +3,7 @@
 use super::{About, Finding, Place, Scenario, Severity};
 use crate::{
     churn::Level,
+    facts::Deed,
     federation::Federation,
     id::Text,
     ledger::Incident,
@@ -21,7 +22,8 @@ pub(super) const ABOUT: About = About {
               one of them: it creates through that name and deletes through the other.",
     evidence: "The Workspace's UID changed under its name, or it has a deletionTimestamp while its template and its \
                FederatedWorkspace have none; live reads confirm the wish. In a member cluster, KubeFed's own \
-               `status.clusters[]`: `WaitingForRemoval` for a name that the placement leaves out, again and again.",
+               `status.clusters[]`: `WaitingForRemoval` for a name that the placement leaves out, again and again; or its events, \
+               `DeleteInCluster` and `CreateInCluster` in turn under one placement.",
     risk: "Every namespace of the Workspace, with all that is in it: the garbage collector deletes them some 27 ms after \
            the Workspace.",
     action: "Hold deletions if nothing holds them yet. The finding names who deletes where that is known; find the second \
@@ -41,12 +43,20 @@ pub(super) const ABOUT: About = About {
             "a_loop_in_a_member_is_told_by_kubefeds_own_words_alone",
         ),
         Scenario(
+            Place::Core,
+            "a_loop_in_a_member_is_told_by_kubefeds_events_alone",
+        ),
+        Scenario(
             Place::Simulated,
             "without_a_hold_each_lost_namespace_is_named_by_its_uid_and_recreations_are_counted_right",
         ),
         Scenario(
             Place::Real,
             "an_unforeseen_deletion_is_held_before_the_collector_comes",
+        ),
+        Scenario(
+            Place::Real,
+            "shared_and_doubled_members_and_a_deleted_kind_are_named",
         ),
     ],
     spared: &[
@@ -58,6 +68,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Core,
             "a_cluster_that_is_taken_out_of_a_placement_is_one_removal_and_no_loop",
+        ),
+        Scenario(
+            Place::Core,
+            "a_deletion_that_fails_is_told_again_and_again_and_is_no_loop",
         ),
         Scenario(
             Place::Simulated,
@@ -120,7 +134,7 @@ fn evidence(
     }
     if removals > 0 {
         lines.push(format!(
-            "KubeFed removed it {removals} times within minutes under an unchanged placement, by its own status."
+            "KubeFed removed it {removals} times within minutes under an unchanged placement, by its own status or events."
         ));
     }
     for party in &incident.parties {
@@ -128,17 +142,31 @@ fn evidence(
             "Deleted through {party} (sure, KubeFed's word): it waits for its removal there, and its placement leaves {party} out."
         ));
     }
+    let deleters = federation.deleters(name);
+    for (party, count) in deleters
+        .iter()
+        .filter(|(p, _)| !incident.parties.contains(p))
+    {
+        lines.push(format!(
+            "Deleted through {party} (sure, KubeFed's events): at least {count} times, and its placement leaves {party} out."
+        ));
+    }
+    let seen = !incident.parties.is_empty() || !deleters.is_empty();
+    let creators: Vec<_> = federation.witnesses.told(name, Deed::Creates).collect();
+    for (party, count) in &creators {
+        lines.push(format!(
+            "Created through {party} (sure, KubeFed's events): at least {count} times."
+        ));
+    }
     let makers = federation.makers(name);
-    if !incident.parties.is_empty() && !makers.is_empty() {
+    if seen && creators.is_empty() && !makers.is_empty() {
         lines.push(format!(
             "Created through {} (by its placement).",
             super::some_names(makers.iter())
         ));
     }
     // Where nobody was seen, the diagnosis still knows who must be: a name of this cluster that the placement leaves out.
-    if incident.parties.is_empty()
-        && let Some((_, subject)) = federation.danger_here(name)
-    {
+    if !seen && let Some((_, subject)) = federation.danger_here(name) {
         lines.push(format!(
             "Deleted through one of {subject} (likely, by simulation): they are one cluster and its placement names only some."
         ));

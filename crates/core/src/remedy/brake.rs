@@ -19,8 +19,8 @@ pub enum Brake {
     JournalUnavailable(String),
     /// Somebody asked for a pause.
     Paused(Vec<Text>),
-    /// Another replica leads, or nobody does.
-    NotLeading,
+    /// Another replica leads, or nobody does: what was said to the last request about the lease, if it was refused.
+    NotLeading(Option<String>),
     /// Some fact that decides is not up to date.
     FactsStale,
     /// Evidence about the clusters contradicts itself.
@@ -77,12 +77,14 @@ pub enum Brake {
     },
     /// A destructive rung needs a durable hold that is proven.
     NotHeld,
+    /// A cluster has several names, and none is proven to be the one leftover.
+    NoneStale(Text),
     /// A Cluster object would bring the registration back.
     WouldComeBack(Text),
 }
 
 /// A line of the table in `docs/remediation.md`: the brake's word, what it means, how it ends.
-pub const TABLE: [(&str, &str, &str); 24] = [
+pub const TABLE: [(&str, &str, &str); 25] = [
     (
         "Observing",
         "`spec.remediation.mode` is `Observe`, the default",
@@ -110,8 +112,8 @@ pub const TABLE: [(&str, &str, &str); 24] = [
     ),
     (
         "NotLeading",
-        "another replica holds the lease, or none does",
-        "by itself",
+        "another replica holds the lease, or the lease cannot be kept",
+        "by itself; a missing role by a person",
     ),
     (
         "FactsStale",
@@ -194,8 +196,13 @@ pub const TABLE: [(&str, &str, &str); 24] = [
         "opt in to the hold",
     ),
     (
+        "NoneStale",
+        "a cluster has several names, and not exactly one of them is proven to be a leftover",
+        "a person decides; `status.clusterGroups` has the signs for each name",
+    ),
+    (
         "WouldComeBack",
-        "a Cluster object with `joinFederation: true` would register the cluster again",
+        "a removed registration was registered again by a Cluster object with `joinFederation: true`",
         "delete the Cluster object",
     ),
     (
@@ -214,7 +221,7 @@ impl Brake {
             Self::InvalidSpec => Reason::InvalidSpec,
             Self::JournalUnavailable(_) => Reason::JournalUnavailable,
             Self::Paused(_) => Reason::Paused,
-            Self::NotLeading => Reason::NotLeading,
+            Self::NotLeading(_) => Reason::NotLeading,
             Self::FactsStale => Reason::FactsStale,
             Self::EvidenceConflicts(_) => Reason::EvidenceConflicts,
             Self::FleetUnhealthy { .. } => Reason::FleetUnhealthy,
@@ -232,6 +239,7 @@ impl Brake {
             Self::TargetChanged(..) => Reason::TargetChanged,
             Self::WouldLose { .. } => Reason::WouldLose,
             Self::NotHeld => Reason::NotHeld,
+            Self::NoneStale(_) => Reason::NoneStale,
             Self::WouldComeBack(_) => Reason::WouldComeBack,
         }
     }
@@ -258,7 +266,8 @@ impl Brake {
                 "The journal is not available ({why}): without it nothing could be taken back."
             ),
             Self::Paused(names) => format!("Paused by {}.", names.join(", ")),
-            Self::NotLeading => "This replica does not hold the lease.".to_owned(),
+            Self::NotLeading(None) => "This replica does not hold the lease.".to_owned(),
+            Self::NotLeading(Some(why)) => format!("The lease cannot be kept ({why})."),
             Self::FactsStale => {
                 "Some of what decides is not up to date; see the Unknown conditions.".to_owned()
             }
@@ -312,9 +321,12 @@ impl Brake {
             Self::NotHeld => {
                 "What cannot be taken back needs a durable hold that is proven.".to_owned()
             }
-            Self::WouldComeBack(cluster) => {
-                format!("Cluster {cluster} has joinFederation: true and would register it again.")
-            }
+            Self::NoneStale(subject) => format!(
+                "Of {subject} not exactly one name is proven to be a leftover: a person decides which one stays."
+            ),
+            Self::WouldComeBack(cluster) => format!(
+                "Cluster {cluster} has joinFederation: true and registers again what was removed."
+            ),
         }
     }
 }

@@ -4,11 +4,13 @@
 use super::{
     Around, Remedy,
     brake::Brake,
+    journal::State,
     plan::Wish,
     policy::Allowed,
     rung::{Kind, MAX_TARGETS, Rung, Target, Value},
 };
 use crate::{
+    facts::KubeSphereCluster,
     federation::Federation,
     id::{RegistrationKey, Text},
     objects::FEDERATED_WORKSPACE,
@@ -124,6 +126,34 @@ impl Remedy {
         named.into_iter().take(MAX_TARGETS).map(wish).collect()
     }
 
+    /// Why nothing can be done about a cluster that one control plane has under several names.
+    pub(super) fn undecided(&self, federation: &Federation) -> Option<Brake> {
+        let real = federation.registry.real();
+        let at = real
+            .iter()
+            .position(|real| real.doubled_in_one_plane() && stale(federation, real).is_none())?;
+        let back = real[at]
+            .members
+            .iter()
+            .find(|key| self.brought_back(federation, key));
+        Some(match back {
+            Some(key) => Brake::WouldComeBack(key.name.clone()),
+            None => Brake::NoneStale(federation.subject_of(at)),
+        })
+    }
+
+    /// We removed a registration of this name, and KubeSphere's Cluster of the name joins the federation.
+    fn brought_back(&self, federation: &Federation, key: &RegistrationKey) -> bool {
+        let joins = |cluster: &KubeSphereCluster| cluster.joins;
+        federation.registry.cluster(&key.name).is_some_and(joins)
+            && self.journal.records().iter().any(|record| {
+                record.rung == Rung::RemoveStaleCluster
+                    && record.target.name == key.name
+                    && record.target.namespace == key.namespace
+                    && record.state != State::Failed
+            })
+    }
+
     fn removal(&self, federation: &Federation, stale: &Stale, around: Around) -> Wish {
         let entry = federation.registry.entry(&stale.key);
         let target = Target {
@@ -132,13 +162,8 @@ impl Remedy {
             name: stale.key.name.clone(),
             uid: entry.map(|e| e.facts.uid).unwrap_or_default(),
         };
-        let joins = federation
-            .registry
-            .cluster(&stale.key.name)
-            .is_some_and(|c| c.joins);
         let against = self
             .known_against(Rung::RemoveStaleCluster, &target)
-            .or_else(|| joins.then(|| Brake::WouldComeBack(stale.key.name.clone())))
             .or_else(|| would_lose(federation, &stale.key))
             .or_else(|| self.needs_hold(Rung::RemoveStaleCluster, around));
         Wish {

@@ -3,6 +3,7 @@
 use super::{
     Around, Remedy,
     brake::Brake,
+    follow::LAG_MS,
     journal::State,
     ladder::perils,
     plan::{Seen, Wish},
@@ -32,7 +33,7 @@ impl Remedy {
             return Some(Brake::Paused(self.policy.pauses.clone()));
         }
         if !around.leads {
-            return Some(Brake::NotLeading);
+            return Some(Brake::NotLeading(self.no_lease.clone()));
         }
         self.pause
             .as_ref()
@@ -97,10 +98,17 @@ impl Remedy {
         if let Some(brake) = &wish.against {
             return Some(brake.clone());
         }
-        let again = self
+        let cooled = self
             .journal
             .last(wish.rung, &wish.target)
             .map(|at| at.plus_ms(self.policy.cooldown_ms));
+        // What stands is wished again only if somebody reverted it: until that is certain, it is no fight of ours.
+        let settled = self
+            .journal
+            .standing()
+            .filter(|r| r.rung == wish.rung && r.target == wish.target)
+            .map(|r| r.since.plus_ms(LAG_MS));
+        let again = cooled.into_iter().chain(settled).max();
         again
             .filter(|at| *at > now)
             .map(|at| Brake::CoolingDown(wish.target.clone(), at))

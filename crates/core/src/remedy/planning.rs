@@ -43,6 +43,9 @@ impl Remedy {
         self.make_plan(wishes, now);
         self.latch_approval(now);
         self.apply_brakes(now);
+        if self.plan.is_none() && self.brake.is_none() {
+            self.brake = self.undecided(federation);
+        }
         if self.policy.mode == Mode::DryRun {
             return self.rehearse();
         }

@@ -86,7 +86,8 @@ impl Remedy {
         let asked: Vec<Record> = in_order(
             standing
                 .iter()
-                .filter(|r| self.asked_back(r.rung) && r.rung.can_be_taken_back())
+                // What mends a cause stays: its way back would bring the danger back, or place objects on a name that is gone.
+                .filter(|r| self.asked_back(r.rung) && r.rung.is_transient())
                 .filter(|r| Self::may_be_let_go(federation, r)),
         );
         if !asked.is_empty() {

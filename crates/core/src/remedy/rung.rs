@@ -137,12 +137,6 @@ impl Rung {
         self.released() || self == Self::PlantCanary
     }
 
-    /// A person may ask for it back. A registration is made again by hand; an owner that does not exist, put back, would
-    /// take its namespace.
-    pub fn can_be_taken_back(self) -> bool {
-        !matches!(self, Self::RemoveStaleCluster | Self::DisarmNamespaces)
-    }
-
     /// It takes something away that a person cannot see any more afterwards.
     pub fn destructive(self) -> bool {
         matches!(self, Self::FixPlacement | Self::RemoveStaleCluster)

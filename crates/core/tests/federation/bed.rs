@@ -279,9 +279,11 @@ impl Bed {
         for effect in effects {
             match effect {
                 Effect::Raise(image) | Effect::Lower(image) => {
-                    self.stored = image;
+                    self.stored = image.clone();
                     self.version += 1;
-                    self.federation.hold_written(Some(self.version));
+                    let version = Some(self.version);
+                    let more = self.federation.hold_written(&image, version, self.now);
+                    self.carry_out(more);
                 }
                 Effect::Durable(rule, active) => {
                     let more = self

@@ -233,6 +233,7 @@ fn a_restart_counts_nothing_twice() {
         recreations: 5,
         parties: std::collections::BTreeSet::new(),
         lost: 1,
+        penalties_milli: [0, 0],
     };
     let mut bed = Bed::new(Feeds::Unread, both());
     let restored = Restored {
@@ -261,6 +262,47 @@ fn a_restart_counts_nothing_twice() {
         "a metric would show a loss that happened before this process"
     );
     let _ = (PLANE, registration(9, "https://far"));
+}
+
+#[test]
+fn a_slow_fight_is_found_although_the_process_restarts_between_its_recreations() {
+    const PERIOD_MS: i64 = 30 * 60_000;
+    let observing = || policy(federation_health_core::hold::CollectionPolicy::Never, false);
+    let mut before = None;
+    let mut start = Time(1_000_000_000);
+    let mut churning = Vec::new();
+    for n in 30..36 {
+        let mut bed = Bed::new(Feeds::Synced, observing());
+        bed.now = start;
+        if let Some(incident) = before.take() {
+            let left = Restored {
+                incidents: vec![(text("orders"), incident)],
+                ..Restored::default()
+            };
+            bed.federation
+                .restore(left, std::collections::BTreeMap::new());
+        }
+        bed.host();
+        bed.template("orders", Some(desired(10, &["host"])));
+        bed.federated("orders", Some(desired(20, &["host"])));
+        bed.workspace("orders", Some(workspace(n)));
+        bed.pass(1000);
+        assert_eq!(
+            bed.assess().churning,
+            0,
+            "what an earlier process counted justifies nothing"
+        );
+        bed.dying("orders", n);
+        bed.still_wished("orders");
+        bed.workspace("orders", None);
+        bed.workspace("orders", Some(workspace(n + 1)));
+        bed.pass(1000);
+        churning.push(bed.assess().churning);
+        before = bed.federation.ledger().incidents().get("orders").cloned();
+        start = start.plus_ms(PERIOD_MS);
+    }
+    // Every half hour, halved in two hours: 1, 1.84, 2.55, 3.14, 3.64 - the fifth reaches the slow threshold of 3.6.
+    assert_eq!(churning, [0, 0, 0, 0, 1, 1]);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Stories of whole federations, told through the only doors there are: changes and time in, effects and judgement out.
 
-#![expect(clippy::unwrap_used, reason = "a helper that panics fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper that panics fails its test"
+)]
 
 mod bed;
 mod clusters;
@@ -9,6 +13,7 @@ mod facts;
 mod faults;
 mod hold;
 mod identity;
+mod joined;
 mod ledger;
 mod properties;
 mod staleness;

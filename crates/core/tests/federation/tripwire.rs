@@ -365,3 +365,25 @@ fn a_failing_feed_does_not_blind_the_tripwire() {
     assert_eq!(bed.holds(), (true, false));
     let _ = namespace(1, "orders", 1);
 }
+
+#[test]
+fn a_template_that_was_made_anew_while_a_watch_was_away_explains_the_new_workspace() {
+    let mut bed = Bed::quiet();
+    // Workspaces are listed first: the template that is known is the former one, and still wishes.
+    bed.workspace("orders", Some(workspace(31)));
+    assert_eq!(bed.holds(), (true, false));
+    let renewed = |n| LiveWish {
+        federated: Some(desired(n + 1, &["host"])),
+        template: Some(desired(n, &["host"])),
+    };
+    bed.verified("orders", Some(renewed(11)));
+    assert_eq!((bed.holds(), bed.codes()), ((false, false), vec![]));
+    // A federated object that KubeSphere made anew for the same template is nobody's wish.
+    bed.workspace("orders", Some(workspace(32)));
+    let restored = LiveWish {
+        template: Some(desired(10, &["host"])),
+        ..renewed(99)
+    };
+    bed.verified("orders", Some(restored));
+    assert_eq!(bed.holds(), (true, true));
+}

@@ -1,7 +1,7 @@
 //! A loop in a member cluster, of which nothing but KubeFed's own words reaches us.
 
 use federation_health_core::{
-    facts::{Change, Readiness, Registration},
+    facts::{Change, Deed, Readiness, Registration, Told},
     words::Reason,
 };
 
@@ -99,4 +99,81 @@ fn deletions_that_are_refused_here_are_no_loop_whatever_kubefed_says() {
         bed.pass(1000);
     }
     assert!(!bed.codes().contains(&"FH001"), "{:?}", bed.codes());
+}
+
+/// KubeFed's event of this deed, by its count so far.
+fn event(bed: &mut Bed, deed: Deed, cluster: &str, count: u64) {
+    bed.apply(Change::Told(Told {
+        workspace: text("shop"),
+        cluster: text(cluster),
+        deed,
+        count,
+        fresh: true,
+    }));
+    bed.pass(400);
+}
+
+#[test]
+fn a_loop_in_a_member_is_told_by_kubefeds_events_alone() {
+    let mut bed = member();
+    for count in 1..=3 {
+        assert_eq!(bed.codes(), [] as [&str; 0], "{count}");
+        event(&mut bed, Deed::Deletes, "east-old", count);
+        event(&mut bed, Deed::Creates, "east", count);
+    }
+    event(&mut bed, Deed::Deletes, "east-old", 4);
+    let judged = bed.assess();
+    let (finding, _) = &judged.findings[0];
+    assert_eq!((finding.code, finding.reason), ("FH001", Reason::Churning));
+    let evidence = finding.evidence.join("\n");
+    for line in [
+        "Deleted through east-old (sure, KubeFed's events): at least 4 times",
+        "Created through east (sure, KubeFed's events): at least 3 times",
+    ] {
+        assert!(evidence.contains(line), "{evidence}");
+    }
+}
+
+#[test]
+fn a_deletion_that_fails_is_told_again_and_again_and_is_no_loop() {
+    let mut bed = member();
+    for count in 1..20 {
+        event(&mut bed, Deed::Deletes, "west", count);
+    }
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+}
+
+#[test]
+fn events_of_another_wish_or_of_another_hour_are_no_loop() {
+    let mut bed = member();
+    for generation in 2..20 {
+        let edited = federation_health_core::facts::Desired {
+            generation: generation as i64,
+            ..desired(60, &["east"])
+        };
+        bed.federated("shop", Some(edited));
+        event(&mut bed, Deed::Deletes, "west", generation);
+        event(&mut bed, Deed::Creates, "east", generation);
+    }
+    for count in 20..40 {
+        event(&mut bed, Deed::Deletes, "west", count);
+        event(&mut bed, Deed::Creates, "east", count);
+        bed.pass(200_000);
+    }
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+}
+
+#[test]
+fn what_was_told_before_we_came_is_nobodys_loop_now() {
+    let mut bed = member();
+    for (deed, cluster) in [(Deed::Deletes, "west"), (Deed::Creates, "east")] {
+        bed.apply(Change::Told(Told {
+            workspace: text("shop"),
+            cluster: text(cluster),
+            deed,
+            count: 50,
+            fresh: false,
+        }));
+    }
+    assert_eq!(bed.codes(), [] as [&str; 0]);
 }

@@ -3,6 +3,7 @@
 use federation_health_core::{
     effect::{CauseKind, CauseView, Effect, HoldImage},
     facts::Change,
+    federation::LiveWish,
     federation::Policy,
     time::Time,
 };
@@ -71,13 +72,43 @@ fn a_lowering_that_failed_is_planned_again() {
     let effects = bed
         .federation
         .confirm_release(Some((&[], &std::collections::BTreeMap::new())), now);
-    assert!(matches!(effects[0], Effect::Lower(_)));
-    bed.federation.hold_written(None);
+    let Effect::Lower(image) = &effects[0] else {
+        panic!("{effects:?}");
+    };
+    let more = bed.federation.hold_written(image, None, now);
+    assert_eq!(more, [], "whoever failed sets the pace");
     let effects = bed.federation.tick(now);
     assert!(
         matches!(effects[0], Effect::Lower(_)),
         "with a precondition again: {effects:?}"
     );
+}
+
+/// A deletion is held, and found to be wished while a second write of the same hold is still under way.
+#[test]
+fn an_answer_to_an_earlier_order_does_not_pass_for_the_lowering_that_came_after_it() {
+    let mut bed = Bed::quiet();
+    let now = bed.now;
+    let gone = Change::Workspace(text("orders"), None);
+    let effects = bed.federation.apply(gone, now);
+    let Some(Effect::Raise(raised)) = effects.first().cloned() else {
+        panic!("{effects:?}");
+    };
+    let wished_away = LiveWish {
+        federated: None,
+        template: None,
+    };
+    let effects = bed
+        .federation
+        .verified(&text("orders"), Some(wished_away), now);
+    let Some(Effect::Lower(lowered)) = effects.first().cloned() else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(bed.federation.hold_written(&raised, Some(7), now), []);
+    // Somebody else's write came between: the precondition fails.
+    assert_eq!(bed.federation.hold_written(&lowered, None, now), []);
+    let effects = bed.federation.tick(now);
+    assert_eq!(effects.first(), Some(&Effect::Lower(lowered)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use federation_health_api::FederationHealth;
 use federation_health_sim::Clock;
 
-pub use stage::{ALIAS, Scenario, Stage};
+pub use stage::{ALIAS, Guard, Scenario, Stage};
 
 use crate::{
     Error, Outcome, Shell,
@@ -19,8 +19,9 @@ use crate::{
 const CALM: Duration = Duration::from_secs(7);
 /// KubeFed's first deletion comes 10 to 21 s after a second registration; then it rages for a while.
 const RAGE: Duration = Duration::from_secs(40);
-/// A hold ends one second after its cause is gone in the demonstration; KubeFed notices at its next health check.
-const END: Duration = Duration::from_secs(30);
+/// A hold ends one second after its cause is gone in the demonstration; KubeFed notices at its next health check. After a
+/// thaw it is watched for a minute before the rest is put back.
+const END: Duration = Duration::from_secs(90);
 /// A served federation gives its visitor this long to look at it while it is well.
 const VISIT: Duration = Duration::from_secs(20);
 
@@ -30,12 +31,18 @@ pub async fn run(global: &Global, args: &DemoArgs, shell: &mut Shell) -> Result<
         return serve(args, shell).await;
     }
     shell.say(narrate::INTRODUCTION);
-    let parts: &[bool] = if args.hold { &[true] } else { &[false, true] };
-    for hold in parts {
-        let (scenario, hold, object) = (args.scenario, *hold, global.object.clone());
+    if let Some(more) = narrate::beside(args.scenario) {
+        shell.say(more);
+    }
+    let parts = match guard(args) {
+        Guard::None => vec![Guard::None, args.scenario.rescue()],
+        chosen => vec![chosen],
+    };
+    for guard in parts {
+        let (scenario, object) = (args.scenario, global.object.clone());
         // Virtual time needs a runtime of its own, and this one is in the middle of something.
         let (colours, width) = (shell.colours, shell.width);
-        let played = std::thread::spawn(move || play(scenario, hold, &object, colours, width));
+        let played = std::thread::spawn(move || play(scenario, guard, &object, colours, width));
         let text = played
             .join()
             .map_err(|_| Error::Refused("the demonstration ended in the middle".to_owned()))??;
@@ -44,9 +51,18 @@ pub async fn run(global: &Global, args: &DemoArgs, shell: &mut Shell) -> Result<
     Ok(Outcome::Healthy)
 }
 
+fn guard(args: &DemoArgs) -> Guard {
+    match (args.hold, args.ask, args.apply) {
+        (_, _, true) => Guard::Apply,
+        (_, true, _) => Guard::Ask,
+        (true, ..) => Guard::Hold,
+        _ => Guard::None,
+    }
+}
+
 fn play(
     scenario: Scenario,
-    hold: bool,
+    guard: Guard,
     object: &str,
     colours: bool,
     width: usize,
@@ -57,32 +73,52 @@ fn play(
         .build()
         .map_err(|e| Error::file("start the simulation", e))?;
     runtime.block_on(async {
-        let mut stage = Stage::build(scenario, hold, Clock::simulated())?;
+        let mut stage = Stage::build(scenario, guard, Clock::simulated())?;
+        let namespaces = stage.namespaces();
         stage.start()?;
         stage.wait(CALM, |_| false).await;
         let start = stage.sim.clock().now();
         stage.strike()?;
-        let mut told = narrate::Narrator::new(start, hold);
+        let mut told = narrate::Narrator::new(start, guard);
         told.strike(scenario);
         let verdict = |h: &FederationHealth| !healthy(h);
         if scenario != Scenario::Healthy && stage.wait(RAGE, verdict).await {
             told.verdict(stage.sim.clock().now(), stage.health().as_ref());
         }
-        stage.wait(RAGE, |_| false).await;
-        told.deeds(&stage.sim);
+        let end = tokio::time::Instant::now() + RAGE;
+        let held = stage.health().is_some_and(|h| holding(&h));
+        if held && stage.wait(RAGE, |h| !holding(h)).await {
+            told.released(stage.sim.clock().now());
+        }
+        tokio::time::sleep_until(end).await;
+        told.deeds(&stage);
         let seen = narrate::look(&stage, object, colours, width).await?;
         told.look(&seen);
-        if hold && scenario != Scenario::Healthy {
+        if guard != Guard::None && scenario != Scenario::Healthy {
             let held = stage.health().is_some_and(|h| holding(&h));
-            stage.cure()?;
-            told.cure(stage.sim.clock().now(), scenario);
+            if let Some(what) = stage.cure()? {
+                told.cure(stage.sim.clock().now(), &what);
+            }
             if held && stage.wait(END, |h| !holding(h)).await {
                 told.released(stage.sim.clock().now());
             }
-            told.survivors(&stage.sim);
+            stage.wait(END, settled).await;
+        }
+        told.acts(stage.health().as_ref());
+        if scenario != Scenario::Healthy {
+            told.survivors(stage.sim.clock().now(), stage.namespaces(), namespaces);
         }
         Ok(told.text(width))
     })
+}
+
+/// Nothing that is taken back by itself is in force any more.
+fn settled(health: &FederationHealth) -> bool {
+    let actions = health.status.iter().flat_map(|s| &s.actions);
+    let records = federation_health_index::remedy::records(&actions.cloned().collect::<Vec<_>>());
+    records
+        .iter()
+        .all(|r| !r.unsettled() && !(r.stands() && r.rung.released()))
 }
 
 fn healthy(health: &FederationHealth) -> bool {
@@ -99,7 +135,7 @@ fn holding(health: &FederationHealth) -> bool {
 
 /// Leaves a federation up in real time, behind a loopback socket.
 async fn serve(args: &DemoArgs, shell: &mut Shell) -> Result<Outcome, Error> {
-    let mut stage = Stage::build(args.scenario, args.hold, Clock::wall())?;
+    let mut stage = Stage::build(args.scenario, guard(args), Clock::wall())?;
     stage.start()?;
     let address = ([127, 0, 0, 1], args.port).into();
     let listening = stage

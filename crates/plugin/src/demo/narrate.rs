@@ -1,10 +1,11 @@
 //! The story, from what the server's audit log and the object say.
 
 use federation_health_api::FederationHealth;
-use federation_health_sim::{AuditEntry, Sim, resources};
+use federation_health_core::remedy::journal::State;
+use federation_health_sim::AuditEntry;
 use k8s_openapi::jiff::Timestamp;
 
-use super::{ALIAS, Scenario, Stage};
+use super::{ALIAS, Guard, Scenario, Stage};
 use crate::{
     Error,
     args::{Global, Output, StatusArgs},
@@ -22,6 +23,17 @@ it is deleted, Kubernetes' garbage collector deletes those namespaces as well.
 Here is one cluster, registered as `host`, with two Workspaces of three
 namespaces each. Everything is in memory and in virtual time: the operator's own
 code, models of KubeFed, KubeSphere and the garbage collector.";
+
+/// What else there is in a scenario.
+pub fn beside(scenario: Scenario) -> Option<&'static str> {
+    match scenario {
+        Scenario::RemoteMember => Some(
+            "\nA second cluster is registered as `east`. Workspace stock lives there, with one\nnamespace.",
+        ),
+        Scenario::Misplaced => Some("\nA third Workspace, billing, has one namespace."),
+        _ => None,
+    }
+}
 
 /// Deeds of one sort within this time are one line.
 const TOGETHER_MS: i64 = 2000;
@@ -45,13 +57,16 @@ pub struct Narrator {
 
 impl Narrator {
     /// Begins a part.
-    pub fn new(start: Timestamp, hold: bool) -> Self {
+    pub fn new(start: Timestamp, guard: Guard) -> Self {
         Self {
             start,
-            head: if hold {
-                "With the hold (spec.hold: OnDiagnosis)"
-            } else {
-                "Without a hold (spec.hold: Never, the default)"
+            head: match guard {
+                Guard::None => "Without a hold (spec.hold: Never, the default)",
+                Guard::Hold => "With the hold (spec.hold: OnDiagnosis)",
+                Guard::Ask => {
+                    "With the hold, and remediation that waits for approval (spec.remediation.mode: Apply)"
+                }
+                Guard::Apply => "With the hold and remediation (spec.remediation.mode: Apply)",
             },
             lines: Vec::new(),
             seen: String::new(),
@@ -93,9 +108,15 @@ impl Narrator {
         }
     }
 
-    /// The first deeds of each sort, and how often they came in all.
-    pub fn deeds(&mut self, sim: &Sim) {
-        let audit = sim.audit();
+    /// The first deeds of each sort on each server, and how often they came in all.
+    pub fn deeds(&mut self, stage: &Stage) {
+        for (place, sim) in stage.servers() {
+            self.deeds_on(place, &sim.audit());
+        }
+        self.lines.sort_by_key(|l| l.at);
+    }
+
+    fn deeds_on(&mut self, place: &str, audit: &[AuditEntry]) {
         let told = audit.iter().filter(|e| e.at >= self.start && tells(e));
         let mut groups: Vec<(&AuditEntry, Vec<&str>, usize)> = Vec::new();
         for entry in told {
@@ -125,12 +146,35 @@ impl Narrator {
             } else {
                 String::new()
             };
+            let place = if place.is_empty() {
+                String::new()
+            } else {
+                format!(" in {place}")
+            };
             let what = format!(
-                "deletes {} {}{refused}{again}",
+                "deletes {} {}{place}{refused}{again}",
                 entry.resource,
                 names.join(", ")
             );
             self.line(entry.at, audit::who(&entry.user), what);
+        }
+    }
+
+    /// What remediation did, and took back.
+    pub fn acts(&mut self, health: Option<&FederationHealth>) {
+        let actions = health
+            .and_then(|h| h.status.as_ref())
+            .map_or(&[][..], |s| &s.actions);
+        for action in actions {
+            let what = format!("{}: {} {}", action.action, action.kind, action.name);
+            self.line(action.time.0, "federation-health", what.clone());
+            if action.state == State::Undone.as_str() {
+                self.line(
+                    action.since.0,
+                    "federation-health",
+                    format!("takes back {what}"),
+                );
+            }
         }
         self.lines.sort_by_key(|l| l.at);
     }
@@ -141,15 +185,7 @@ impl Narrator {
     }
 
     /// The cause goes.
-    pub fn cure(&mut self, at: Timestamp, scenario: Scenario) {
-        let what = match scenario {
-            Scenario::Doubled => format!("deletes the registration {ALIAS}"),
-            Scenario::TwoPlanes => {
-                "deletes the registration of the second control plane".to_owned()
-            }
-            Scenario::Nowhere => "puts the placement right".to_owned(),
-            Scenario::Healthy => return,
-        };
+    pub fn cure(&mut self, at: Timestamp, what: &str) {
         self.line(at, "somebody", what);
     }
 
@@ -160,24 +196,23 @@ impl Narrator {
     }
 
     /// What is left.
-    pub fn survivors(&mut self, sim: &Sim) {
-        let admin = sim.admin();
-        let alive = admin
-            .list(&resources::NAMESPACES, "")
-            .iter()
-            .filter(|n| {
-                n["metadata"]["labels"]
-                    .get("kubesphere.io/workspace")
-                    .is_some()
-            })
-            .filter(|n| n["metadata"].get("deletionTimestamp").is_none())
-            .count();
-        let at = sim.clock().now();
-        self.line(at, "the cluster", format!("has {alive} of 6 namespaces."));
+    pub fn survivors(&mut self, at: Timestamp, alive: usize, of: usize) {
+        self.line(
+            at,
+            "the federation",
+            format!("has {alive} of {of} namespaces."),
+        );
+    }
+
+    /// Milliseconds from the beginning.
+    fn since(&self, line: &Line) -> i64 {
+        line.at.as_millisecond() - self.start.as_millisecond()
     }
 
     /// The part as text.
     pub fn text(&self, width: usize) -> String {
+        let last = self.lines.iter().map(|l| self.since(l)).max();
+        let digits = (last.unwrap_or_default() / 1000).to_string().len().max(2);
         let widest = self
             .lines
             .iter()
@@ -186,9 +221,9 @@ impl Narrator {
             .unwrap_or_default();
         let mut out = format!("\n{}\n\n", self.head);
         for line in &self.lines {
-            let ms = line.at.as_millisecond() - self.start.as_millisecond();
+            let ms = self.since(line);
             let head = format!(
-                "t+{:>2}.{:03} s  {:<widest$}  ",
+                "t+{:>digits$}.{:03} s  {:<widest$}  ",
                 ms / 1000,
                 ms % 1000,
                 line.who
@@ -216,6 +251,9 @@ pub fn announced(scenario: Scenario) -> String {
     match scenario {
         Scenario::Doubled => format!("somebody registers this cluster a second time, as {ALIAS}"),
         Scenario::TwoPlanes => "somebody starts a second KubeFed in another namespace, which registers this cluster as well".to_owned(),
+        Scenario::Resurrection => format!("somebody installs KubeFed again, whose namespace had been removed by force: the registration {ALIAS} comes back with it"),
+        Scenario::Misplaced => format!("somebody registers this cluster a second time, as {ALIAS}, and places Workspace orders there alone"),
+        Scenario::RemoteMember => "somebody registers the cluster east a second time, as east-old".to_owned(),
         Scenario::Nowhere => "somebody places Workspace orders on a cluster that is not registered".to_owned(),
         Scenario::Healthy => "somebody does nothing".to_owned(),
     }

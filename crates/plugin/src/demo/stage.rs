@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use clap::ValueEnum;
-use federation_health_api::{FederationHealth, FederationHealthSpec};
+use federation_health_api::{FederationHealth, FederationHealthSpec, names::WORKSPACE_LABEL};
 use federation_health_cluster::{
     probe::{Dial, DialRequest, ProbeError, Probed},
     rbac::OPERATOR_NAMESPACE,
@@ -15,7 +15,9 @@ use federation_health_operator::{
     prove::Proving,
     run::{self, Surroundings},
 };
-use federation_health_sim::{Controllers, KubeFedOptions, Network, Running, Sim, resources};
+use federation_health_sim::{
+    Controllers, KubeFedOptions, Network, Refusal, Running, Sim, resources,
+};
 use futures::{FutureExt as _, future::BoxFuture};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -39,6 +41,13 @@ const WORKSPACES: [(&str, [&str; 3]); 2] = [
 /// Granularity of waiting: nothing that a person distinguishes is shorter.
 const STEP: Duration = Duration::from_millis(5);
 
+/// Endpoint of the remote member.
+const MEMBER: &str = "https://127.0.0.1:7443";
+/// Its name, and the leftover one.
+const EAST: [&str; 2] = ["east", "east-old"];
+/// KubeFed's Deployment, and how often it runs.
+const MANAGER: (&str, u32) = ("kubefed-controller-manager", 2);
+
 /// What happens to the federation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
@@ -47,29 +56,76 @@ pub enum Scenario {
     Doubled,
     /// A second KubeFed, in another namespace, registers the host as well.
     TwoPlanes,
-    /// A placement names a cluster that is not registered, and KubeFed is switched on again.
+    /// A registration survived an uninstallation, and KubeFed is installed again.
+    Resurrection,
+    /// The host is registered a second time, and a Workspace is placed on the leftover name alone.
+    #[value(alias = "t1")]
+    Misplaced,
+    /// A remote member is registered a second time.
+    RemoteMember,
+    /// A placement names a cluster that is not registered.
     Nowhere,
     /// Nothing happens.
     Healthy,
+}
+
+impl Scenario {
+    /// What federation-health may do in the part of the story that ends well.
+    pub fn rescue(self) -> Guard {
+        match self {
+            Self::Misplaced | Self::RemoteMember => Guard::Apply,
+            _ => Guard::Hold,
+        }
+    }
+}
+
+/// What federation-health may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// Tell.
+    None,
+    /// Hold deletions.
+    Hold,
+    /// Hold, and remedy what a person approves.
+    Ask,
+    /// Hold, and remedy.
+    Apply,
+}
+
+impl Guard {
+    fn spec(self) -> Value {
+        let hold = json!({"collection": "OnDiagnosis", "federation": "OnDiagnosis", "releaseAfterSeconds": 1});
+        let start = match self {
+            Self::None => return json!({}),
+            Self::Hold => return json!({"hold": hold}),
+            Self::Ask => "Approval",
+            Self::Apply => "Automatic",
+        };
+        let actions = json!({"shieldWorkspaces": start, "freezeControllers": start, "fixPlacement": start, "removeStaleCluster": start});
+        json!({"hold": hold, "remediation": {"mode": "Apply", "actions": actions}})
+    }
 }
 
 /// A federation.
 pub struct Stage {
     /// Its host.
     pub sim: Sim,
+    /// The remote member, where the scenario has one.
+    pub member: Option<Sim>,
     scenario: Scenario,
-    running: Option<Running>,
+    running: Vec<Running>,
     operator: Option<JoinHandle<()>>,
 }
 
 impl Stage {
-    /// Builds it; `hold`: both holds are allowed.
+    /// Builds it.
     pub fn build(
         scenario: Scenario,
-        hold: bool,
+        guard: Guard,
         clock: federation_health_sim::Clock,
     ) -> Result<Self, Error> {
-        let sim = Sim::in_network(&Network::default(), clock, "https://127.0.0.1:6443");
+        let network = Network::default();
+        let sim = Sim::in_network(&network, clock.clone(), "https://127.0.0.1:6443");
         let refused = |e| Error::parse("build the simulated federation", e);
         sim.install_kubesphere().map_err(refused)?;
         for (workspace, namespaces) in WORKSPACES {
@@ -83,16 +139,24 @@ impl Stage {
             sim.apply(definition).map_err(refused)?;
         }
         sim.install_policies().map_err(refused)?;
-        let spec = if hold {
-            json!({"hold": {"collection": "OnDiagnosis", "federation": "OnDiagnosis", "releaseAfterSeconds": 1}})
-        } else {
-            json!({})
+        sim.apply_object(object(&guard.spec())?).map_err(refused)?;
+        let member = match scenario {
+            Scenario::RemoteMember => Some(remote(&sim, &network, clock).map_err(refused)?),
+            _ => None,
         };
-        sim.apply_object(object(&spec)?).map_err(refused)?;
+        match scenario {
+            Scenario::Resurrection => uninstall(&sim).map_err(refused)?,
+            // A name that as many placements name as its twin is no proven leftover.
+            Scenario::Misplaced => sim
+                .add_workspace("billing", &["host"], &["billing-db"])
+                .map_err(refused)?,
+            _ => {}
+        }
         Ok(Self {
             sim,
+            member,
             scenario,
-            running: None,
+            running: Vec::new(),
             operator: None,
         })
     }
@@ -101,12 +165,15 @@ impl Stage {
     pub fn start(&mut self) -> Result<(), Error> {
         let mut controllers = Controllers::host();
         if self.scenario == Scenario::TwoPlanes {
-            controllers.planes.push(KubeFedOptions {
-                namespace: SECOND.to_owned(),
-                ..KubeFedOptions::v0_8_1()
-            });
+            controllers
+                .planes
+                .push(KubeFedOptions::v0_8_1().in_namespace(SECOND));
         }
-        self.running = Some(self.sim.start_controllers(&controllers));
+        self.running.push(self.sim.start_controllers(&controllers));
+        if let Some(member) = &self.member {
+            self.running
+                .push(member.start_controllers(&Controllers::member()));
+        }
         let around = Surroundings {
             watch_client: self.sim.client_as(OPERATOR),
             client: self.sim.client_as(OPERATOR),
@@ -116,6 +183,7 @@ impl Stage {
             clock: Clock::at(Time(self.sim.clock().now().as_millisecond())),
             events: Events::none(),
             listen: None,
+            page: false,
             object: "default".to_owned(),
             namespace: OPERATOR_NAMESPACE.to_owned(),
             instance: "demo".to_owned(),
@@ -140,23 +208,56 @@ impl Stage {
                     .join_member(SECOND, "host", &self.sim.endpoint())
                     .map_err(refused)
             }
+            Scenario::Resurrection => {
+                let namespace =
+                    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PLANE}});
+                self.sim.apply_object(namespace).map_err(refused)?;
+                let (name, replicas) = MANAGER;
+                self.sim
+                    .admin()
+                    .scale(&resources::DEPLOYMENTS, PLANE, name, replicas)
+                    .map_err(refused)
+            }
+            Scenario::Misplaced => {
+                self.sim.join(ALIAS).map_err(refused)?;
+                self.place(ALIAS)
+            }
+            Scenario::RemoteMember => self
+                .sim
+                .join_member(PLANE, EAST[1], MEMBER)
+                .map_err(refused),
             Scenario::Nowhere => self.place("gone"),
             Scenario::Healthy => Ok(()),
         }
     }
 
-    /// The cause goes.
-    pub fn cure(&self) -> Result<(), Error> {
-        let (plane, name) = match self.scenario {
-            Scenario::Doubled => (PLANE, ALIAS),
+    /// The registration that is the cause, where one is.
+    fn cause(&self) -> Option<(&'static str, &'static str)> {
+        Some(match self.scenario {
+            Scenario::Doubled | Scenario::Resurrection | Scenario::Misplaced => (PLANE, ALIAS),
             Scenario::TwoPlanes => (SECOND, "host"),
-            Scenario::Nowhere => return self.place("host"),
-            Scenario::Healthy => return Ok(()),
+            Scenario::RemoteMember => (PLANE, EAST[1]),
+            Scenario::Nowhere | Scenario::Healthy => return None,
+        })
+    }
+
+    /// The cause goes, if it is still there; says what somebody did.
+    pub fn cure(&self) -> Result<Option<String>, Error> {
+        if self.scenario == Scenario::Nowhere {
+            self.place("host")?;
+            return Ok(Some("puts the placement right".to_owned()));
+        }
+        let (clusters, admin) = (&resources::KUBEFED_CLUSTERS, self.sim.admin());
+        let Some((plane, name)) = self
+            .cause()
+            .filter(|(plane, name)| admin.get(clusters, plane, name).is_some())
+        else {
+            return Ok(None);
         };
-        self.sim
-            .admin()
-            .delete(&resources::KUBEFED_CLUSTERS, plane, name, Value::Null)
-            .map_err(|e| Error::parse("delete the second registration", e))
+        admin
+            .delete(clusters, plane, name, Value::Null)
+            .map_err(|e| Error::parse("delete the second registration", e))?;
+        Ok(Some(format!("deletes the registration {plane}/{name}")))
     }
 
     /// Places Workspace orders on a cluster.
@@ -168,6 +269,25 @@ impl Stage {
             .merge(templates, "", "orders", placement)
             .map(drop)
             .map_err(|e| Error::parse(format!("place orders on {cluster}"), e))
+    }
+
+    /// The servers with their names in a story: the host has none.
+    pub fn servers(&self) -> Vec<(&'static str, &Sim)> {
+        let member = self.member.iter().map(|sim| (EAST[0], sim));
+        std::iter::once(("", &self.sim)).chain(member).collect()
+    }
+
+    /// Namespaces of Workspaces that live, on every server.
+    pub fn namespaces(&self) -> usize {
+        let tenant = |n: &Value| {
+            n["metadata"]["labels"].get(WORKSPACE_LABEL).is_some()
+                && n["metadata"].get("deletionTimestamp").is_none()
+        };
+        let of = |sim: &Sim| {
+            let all = sim.admin().list(&resources::NAMESPACES, "");
+            all.iter().filter(|n| tenant(n)).count()
+        };
+        self.servers().iter().map(|(_, sim)| of(sim)).sum()
     }
 
     /// The FederationHealth object.
@@ -195,7 +315,7 @@ impl Stage {
 
     /// Stops every program; the server stays as it is.
     pub fn freeze(&mut self) {
-        self.running = None;
+        self.running.clear();
         if let Some(operator) = self.operator.take() {
             operator.abort();
         }
@@ -206,6 +326,34 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.freeze();
     }
+}
+
+/// A member of the federation in which Workspace orders lives as well.
+fn remote(
+    sim: &Sim,
+    network: &Network,
+    clock: federation_health_sim::Clock,
+) -> Result<Sim, Refusal> {
+    let member = Sim::in_network(network, clock, MEMBER);
+    member.install_member()?;
+    sim.join_member(PLANE, EAST[0], MEMBER)?;
+    sim.mark_ready(PLANE, EAST[0])?;
+    sim.apply_object(json!({
+        "apiVersion": "cluster.kubesphere.io/v1alpha1", "kind": "Cluster", "metadata": {"name": EAST[0]},
+        "spec": {"joinFederation": true, "connection": {"kubernetesAPIEndpoint": MEMBER}},
+    }))?;
+    sim.add_workspace("stock", &[EAST[0]], &[])?;
+    member.add_namespace("stock-db", "stock")?;
+    Ok(member)
+}
+
+/// What an uninstallation that lost its patience left: KubeFed stopped, its namespace forced out of the store, and with the
+/// namespace's contents a name of this cluster that nobody remembers.
+fn uninstall(sim: &Sim) -> Result<(), Refusal> {
+    sim.join(ALIAS)?;
+    sim.admin()
+        .scale(&resources::DEPLOYMENTS, PLANE, MANAGER.0, 0)?;
+    sim.force_finalize(PLANE)
 }
 
 /// Writes out the defaults, which a real server fills in from the definition's schema and the simulation does not.

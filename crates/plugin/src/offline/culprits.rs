@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use federation_health_core::{facts::Deed, id::Text};
+use federation_health_index::facts;
+
 use super::{
     analysis::{Culprit, registrations, text},
     audit,
@@ -74,26 +77,22 @@ fn culprit(material: &Material, name: String, mut evidence: Vec<String>) -> Culp
 }
 
 /// KubeFed's events: `Deleting Workspace "orders" in cluster "produce-trt"`, by the count that each had at last.
-fn told(material: &Material) -> BTreeMap<String, i64> {
-    let mut last: BTreeMap<&str, (&str, i64)> = BTreeMap::new();
+fn told(material: &Material) -> BTreeMap<String, u64> {
+    let mut last: BTreeMap<&str, (Text, u64)> = BTreeMap::new();
     let recorded = material.events.iter().map(|e| &e.object);
     for event in recorded
         .chain(&material.objects)
         .filter(|o| o["kind"] == "Event")
     {
-        let message = text(&event["message"]);
-        let deletes = event["reason"] == "DeleteInCluster" && message.contains("Workspace ");
-        let cluster = message
-            .rsplit_once("cluster \"")
-            .and_then(|(_, rest)| rest.split('"').next());
-        if let (true, Some(cluster)) = (deletes, cluster) {
-            let count = event["count"].as_i64().unwrap_or(1);
-            last.insert(text(&event["metadata"]["uid"]), (cluster, count));
+        let view = serde::Deserialize::deserialize(event).ok();
+        let told = view.and_then(|view| facts::told(&view, false));
+        if let Some(told) = told.filter(|told| told.deed == Deed::Deletes) {
+            last.insert(text(&event["metadata"]["uid"]), (told.cluster, told.count));
         }
     }
     let mut sums = BTreeMap::new();
     for (cluster, count) in last.into_values() {
-        *sums.entry(cluster.to_owned()).or_default() += count;
+        *sums.entry(cluster.to_string()).or_default() += count;
     }
     sums
 }
@@ -109,7 +108,7 @@ fn waiting(material: &Material) -> BTreeMap<String, usize> {
         let Ok(view) = serde::Deserialize::deserialize(object) else {
             continue;
         };
-        for party in federation_health_index::facts::waiting(&view) {
+        for party in facts::waiting(&view) {
             *sums.entry(party.to_string()).or_default() += 1;
         }
     }

@@ -5,3 +5,4 @@ pub mod audit;
 mod culprits;
 pub mod input;
 mod replay;
+pub mod report;

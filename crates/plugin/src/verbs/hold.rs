@@ -85,7 +85,7 @@ fn switch_patch(permission: &str) -> Value {
     json!({"spec": {"collection": permission, "federation": permission}})
 }
 
-fn until(now: Timestamp, seconds: i64) -> Result<Timestamp, Error> {
+pub(super) fn until(now: Timestamp, seconds: i64) -> Result<Timestamp, Error> {
     Timestamp::from_second(now.as_second().saturating_add(seconds))
         .map_err(|e| Error::parse("reckon when the hold ends", e))
 }

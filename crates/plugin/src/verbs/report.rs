@@ -2,14 +2,14 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use federation_health_report::{Report, html, junit, markdown, picture};
+
 use crate::{
     Error, Outcome, Shell,
     args::{Global, ReportArgs, ReportForm, TimelineArgs},
     client::Cluster,
-    offline::{analysis, input::Material},
-    overview::Overview,
-    picture,
-    report::{Report, html, junit, markdown},
+    offline::{self, analysis, input::Material},
+    overview,
 };
 
 /// Carries out `report`.
@@ -70,10 +70,10 @@ async fn read(global: &Global, from: Option<&Path>, shell: &mut Shell) -> Result
             || path.display().to_string(),
             |n| n.to_string_lossy().into_owned(),
         );
-        return Ok(Report::offline(analysis, name));
+        return Ok(offline::report::report(analysis, name));
     }
     let cluster = Cluster::connect(global, shell).await?;
     let health = cluster.health(&global.object).await?;
-    let overview = Overview::read(&cluster, health).await?;
+    let overview = overview::read(&cluster, health).await?;
     Ok(Report::live(&overview, shell.now()))
 }

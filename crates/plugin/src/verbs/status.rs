@@ -5,12 +5,13 @@ use federation_health_api::v1alpha1::FederationHealthStatus;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use serde_json::Value;
 
+use federation_health_report::federation::{Overview, Plane, Registration};
+
 use crate::{
     Error, Outcome, Shell,
     args::{Form, Global, StatusArgs},
     client::{Cluster, read_health},
-    codes,
-    overview::{Overview, Plane, Registration},
+    codes, overview,
     shell::Tone,
     table::{Cell, age, align, wrap},
     tree::{self, Node},
@@ -47,7 +48,7 @@ async fn show(
         Form::Yaml => yaml(&value)?,
         Form::Name => format!("federationhealth.federationhealth.io/{}\n", global.object),
         Form::Table | Form::Wide => {
-            let overview = Overview::read(cluster, health).await?;
+            let overview = overview::read(cluster, health).await?;
             draw(&overview, args, shell)
         }
     };

@@ -13,6 +13,7 @@ use std::{
 };
 
 mod analyze;
+mod chinese;
 mod docs;
 mod pictures;
 mod same;

@@ -8,7 +8,7 @@ use std::{
 
 use federation_health_plugin::{
     Shell,
-    demo::{Scenario, Stage},
+    demo::{Guard, Scenario, Stage},
     run,
 };
 use federation_health_sim::{Clock, Sim};
@@ -96,7 +96,7 @@ fn recorded(scenario: Scenario, seconds: u64) -> (Sim, Timestamp, Vec<Value>) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut stage = Stage::build(scenario, false, Clock::simulated()).unwrap();
+        let mut stage = Stage::build(scenario, Guard::None, Clock::simulated()).unwrap();
         let tape = Tape::default();
         for (group, version, kind, plural) in KINDS {
             let api_version = [group, version].join("/");
@@ -186,6 +186,10 @@ fn a_recording_gives_the_findings_that_the_operator_gave_who_watched() {
     for (scenario, seconds) in [
         (Scenario::Doubled, 40),
         (Scenario::TwoPlanes, 8),
+        (Scenario::Resurrection, 40),
+        (Scenario::Misplaced, 40),
+        (Scenario::RemoteMember, 40),
+        (Scenario::Nowhere, 20),
         (Scenario::Healthy, 20),
     ] {
         let (sim, now, tape) = recorded(scenario, seconds);

@@ -10,9 +10,11 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum as _;
+use federation_health_api::FederationHealth;
 use federation_health_plugin::{
     Shell,
-    demo::{Scenario, Stage},
+    demo::{Guard, Scenario, Stage},
     run,
 };
 use federation_health_sim::{Clock, Sim};
@@ -27,14 +29,14 @@ pub struct Bed {
 }
 
 /// Plays a scenario in virtual time for this long after it struck, and stops every program.
-fn played(scenario: Scenario, hold: bool, seconds: u64) -> Bed {
+fn played(scenario: Scenario, guard: Guard, seconds: u64) -> Bed {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut stage = Stage::build(scenario, hold, Clock::simulated()).unwrap();
+        let mut stage = Stage::build(scenario, guard, Clock::simulated()).unwrap();
         stage.start().unwrap();
         tokio::time::sleep(Duration::from_secs(7)).await;
         stage.strike().unwrap();
@@ -126,27 +128,149 @@ fn difference(expected: &str, found: &str) -> String {
 
 #[test]
 fn the_doubled_registration_without_a_hold() {
-    check("doubled", &played(Scenario::Doubled, false, 40));
+    check("doubled", &played(Scenario::Doubled, Guard::None, 40));
 }
 
 #[test]
 fn the_doubled_registration_with_a_hold() {
-    check("held", &played(Scenario::Doubled, true, 40));
+    check("held", &played(Scenario::Doubled, Guard::Hold, 40));
 }
 
 #[test]
 fn a_second_control_plane() {
-    check("two-planes", &played(Scenario::TwoPlanes, false, 8));
+    check("two-planes", &played(Scenario::TwoPlanes, Guard::None, 8));
 }
 
 #[test]
 fn a_placement_on_a_cluster_that_is_not_registered() {
-    check("nowhere", &played(Scenario::Nowhere, true, 30));
+    check("nowhere", &played(Scenario::Nowhere, Guard::Hold, 30));
+}
+
+#[test]
+fn a_registration_that_came_back_with_its_namespace() {
+    check(
+        "resurrection",
+        &played(Scenario::Resurrection, Guard::Hold, 75),
+    );
+}
+
+#[test]
+fn a_workspace_on_the_leftover_name_alone() {
+    check("misplaced", &played(Scenario::Misplaced, Guard::None, 8));
+}
+
+#[test]
+fn a_remote_member_with_two_names() {
+    check(
+        "remote-member",
+        &played(Scenario::RemoteMember, Guard::Hold, 40),
+    );
+}
+
+#[test]
+fn a_plan_that_waits_for_a_person() {
+    check("asked", &played(Scenario::Misplaced, Guard::Ask, 30));
+}
+
+#[test]
+fn a_plan_that_was_carried_out() {
+    check("applied", &played(Scenario::Misplaced, Guard::Apply, 90));
+}
+
+#[test]
+fn a_frozen_kubefed() {
+    check("frozen", &played(Scenario::RemoteMember, Guard::Apply, 40));
+}
+
+#[test]
+fn every_scenario_has_a_transcript_of_every_verb_that_asks_a_cluster() {
+    let files = [
+        (Scenario::Doubled, "doubled"),
+        (Scenario::Doubled, "held"),
+        (Scenario::TwoPlanes, "two-planes"),
+        (Scenario::Resurrection, "resurrection"),
+        (Scenario::Misplaced, "misplaced"),
+        (Scenario::RemoteMember, "remote-member"),
+        (Scenario::Nowhere, "nowhere"),
+        (Scenario::Healthy, "healthy"),
+    ];
+    for scenario in Scenario::value_variants() {
+        assert!(files.iter().any(|(s, _)| s == scenario), "{scenario:?}");
+    }
+    let offline = ["completion", "man", "demo"];
+    let command = federation_health_plugin::command();
+    let verbs = command.get_subcommands().map(clap::Command::get_name);
+    for verb in verbs.filter(|v| !offline.contains(v)) {
+        for (_, file) in files {
+            let text = std::fs::read_to_string(transcript(file)).unwrap();
+            let typed = format!("$ kubectl federation-health {verb}");
+            let found = text
+                .lines()
+                .any(|l| l == typed || l.starts_with(&format!("{typed} ")));
+            assert!(found, "{file}.txt lacks {verb}");
+        }
+    }
+}
+
+/// The verbs on a federation that lives: the operator does what they ask for.
+#[test]
+fn what_is_approved_is_done_and_what_is_undone_is_taken_back() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let kubeconfig = std::env::temp_dir().join(format!("fedhealth-alive-{}", std::process::id()));
+    runtime.block_on(async {
+        let mut stage = Stage::build(Scenario::Misplaced, Guard::Ask, Clock::simulated()).unwrap();
+        stage.start().unwrap();
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        stage.strike().unwrap();
+        let plan = |h: &FederationHealth| h.status.as_ref().and_then(|s| s.plan.clone());
+        let waits = |h: &FederationHealth| {
+            plan(h).is_some_and(|p| {
+                p.blocked_by.as_deref() == Some("NotApproved")
+                    && p.steps[0].action == "FixPlacement"
+            })
+        };
+        assert!(stage.wait(Duration::from_secs(30), waits).await);
+        let id = plan(&stage.health().unwrap()).unwrap().id;
+        let listening = stage.sim.serve(([127, 0, 0, 1], 0).into()).await.unwrap();
+        std::fs::write(&kubeconfig, listening.kubeconfig()).unwrap();
+        // Virtual time leaps while a socket is waited for: no deadline of the client may count it.
+        let say = async |words: &str| {
+            let command = format!("kubectl federation-health {words} --request-timeout 0");
+            one(&command, &kubeconfig, stage.sim.clock().now()).await
+        };
+        let text = say(&format!("approve {id}")).await;
+        assert!(text.contains("plan approved"), "{text}");
+        let state = |state: &'static str| {
+            move |h: &FederationHealth| {
+                let actions = h.status.iter().flat_map(|s| &s.actions);
+                actions
+                    .filter(|a| a.action == "FixPlacement")
+                    .any(|a| a.state == state)
+            }
+        };
+        assert!(stage.wait(Duration::from_secs(60), state("Verified")).await);
+        let text = say("undo FixPlacement").await;
+        assert!(text.contains("undo of FixPlacement requested"), "{text}");
+        assert!(stage.wait(Duration::from_secs(60), state("Undone")).await);
+        let template = federation_health_sim::resources::WORKSPACE_TEMPLATES;
+        let found = stage.sim.admin().get(&template, "", "orders").unwrap();
+        assert_eq!(
+            found["spec"]["placement"]["clusters"][0]["name"],
+            "produce-trt"
+        );
+        let text = say("undo --end").await;
+        assert!(text.contains("undo request taken back"), "{text}");
+    });
+    std::fs::remove_file(kubeconfig).unwrap();
 }
 
 #[test]
 fn a_healthy_federation() {
-    check("healthy", &played(Scenario::Healthy, true, 30));
+    check("healthy", &played(Scenario::Healthy, Guard::Hold, 30));
 }
 
 #[test]

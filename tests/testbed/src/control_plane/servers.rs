@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Request;
 use kube::Client;
 
-use super::ControlPlaneOptions;
+use super::{ControlPlaneOptions, KubernetesVersion};
 use crate::binaries::Binaries;
 use crate::error::{Attempt, Result};
 use crate::kubeconfig::{Access, Credentials};
@@ -15,26 +15,54 @@ use crate::process::{Process, ProcessSpec};
 use crate::run_dir::RunDir;
 use crate::wait::{self, Look};
 
-/// What the incident, the operator and its manifests need. All controllers together take 5 s more
-/// to start, because each waits for its own account through one slow client.
-const CONTROLLERS: [&str; 16] = [
-    "clusterrole-aggregation-controller",
-    "deployment-controller",
-    "endpointslice-controller",
-    "garbage-collector-controller",
-    "job-controller",
-    "namespace-controller",
-    "persistentvolume-binder-controller",
-    "persistentvolume-protection-controller",
-    "persistentvolumeclaim-protection-controller",
-    "replicaset-controller",
-    "root-ca-certificate-publisher-controller",
-    "serviceaccount-controller",
-    "serviceaccount-token-controller",
-    "statefulset-controller",
-    "disruption-controller",
-    "validatingadmissionpolicy-status-controller",
+/// What the incident, the operator and its manifests need: the name today, and that before Kubernetes 1.27. All controllers
+/// together take 5 s more to start, because each waits for its own account through one slow client.
+const CONTROLLERS: [(&str, Option<&str>); 16] = [
+    (
+        "clusterrole-aggregation-controller",
+        Some("clusterrole-aggregation"),
+    ),
+    ("deployment-controller", Some("deployment")),
+    ("endpointslice-controller", Some("endpointslice")),
+    ("garbage-collector-controller", Some("garbagecollector")),
+    ("job-controller", Some("job")),
+    ("namespace-controller", Some("namespace")),
+    (
+        "persistentvolume-binder-controller",
+        Some("persistentvolume-binder"),
+    ),
+    (
+        "persistentvolume-protection-controller",
+        Some("pv-protection"),
+    ),
+    (
+        "persistentvolumeclaim-protection-controller",
+        Some("pvc-protection"),
+    ),
+    ("replicaset-controller", Some("replicaset")),
+    (
+        "root-ca-certificate-publisher-controller",
+        Some("root-ca-cert-publisher"),
+    ),
+    ("serviceaccount-controller", Some("serviceaccount")),
+    (
+        "serviceaccount-token-controller",
+        Some("serviceaccount-token"),
+    ),
+    ("statefulset-controller", Some("statefulset")),
+    ("disruption-controller", Some("disruption")),
+    ("validatingadmissionpolicy-status-controller", None),
 ];
+
+fn controllers(version: KubernetesVersion) -> String {
+    let names = CONTROLLERS
+        .iter()
+        .filter_map(|(today, former)| match version {
+            KubernetesVersion::V1_37 => Some(*today),
+            KubernetesVersion::V1_24 => *former,
+        });
+    names.collect::<Vec<_>>().join(",")
+}
 
 /// Ports of one control plane.
 #[derive(Clone, Copy, Debug)]
@@ -72,15 +100,14 @@ impl Specs {
             "kube-controller-manager.kubeconfig",
             controller_manager_access.kubeconfig(),
         )?;
+        let (server, manager) = match options.kubernetes {
+            KubernetesVersion::V1_37 => ("kube-apiserver", "kube-controller-manager"),
+            KubernetesVersion::V1_24 => ("kube-apiserver-1.24", "kube-controller-manager-1.24"),
+        };
         Ok(Self {
             etcd: etcd(binaries.path("etcd")?, dir, ports, options),
-            api_server: api_server(binaries.path("kube-apiserver")?, dir, ports, options),
-            controller_manager: controller_manager(
-                binaries.path("kube-controller-manager")?,
-                dir,
-                ports,
-                options,
-            ),
+            api_server: api_server(binaries.path(server)?, dir, ports, options),
+            controller_manager: controller_manager(binaries.path(manager)?, dir, ports, options),
         })
     }
 }
@@ -175,7 +202,7 @@ fn controller_manager(
         ),
         format!("--root-ca-file={}", file("ca.crt")),
         "--leader-elect=false".to_owned(),
-        format!("--controllers={}", CONTROLLERS.join(",")),
+        format!("--controllers={}", controllers(options.kubernetes)),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--secure-port={}", ports.controller_manager),
         format!("--tls-cert-file={}", file("server.crt")),

@@ -87,12 +87,29 @@ async fn tells_apart_why_there_is_none() {
 }
 
 #[tokio::test]
-async fn a_registration_without_a_secret_asks_nobody() {
+async fn a_registration_without_a_secrets_name_asks_nobody() {
     let service = tower::service_fn(|_: Request<Body>| async {
         Err::<Response<Body>, _>(io::Error::other("asked"))
     });
-    let outcome = credentials(&Client::new(service, "default"), "ns", "").await;
-    assert!(matches!(outcome, Err(CredentialsError::NotFound)));
+    let client = Client::new(service, "default");
+    let long = "a".repeat(254);
+    for name in [
+        "",
+        ".",
+        "..",
+        "../configmaps/x",
+        "a/b",
+        "a?watch=1",
+        "a#b",
+        "a%2fb",
+        "A",
+        "-a",
+        "a.",
+        &long,
+    ] {
+        let outcome = credentials(&client, "ns", name).await;
+        assert!(matches!(outcome, Err(CredentialsError::NotFound)), "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

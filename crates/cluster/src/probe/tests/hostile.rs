@@ -1,5 +1,8 @@
 //! Servers that mean us no good.
 
+use std::time::Duration;
+
+use federation_health_api::foreign::KubeFedClusterSpec;
 use tokio::time::Instant;
 
 use super::{
@@ -7,7 +10,10 @@ use super::{
     server::{Authority, Reply, Server, json, namespace},
     target,
 };
-use crate::probe::{ProbeError, TlsDialer};
+use crate::{
+    endpoint::EndpointPolicy,
+    probe::{ProbeError, Site, Target, TlsDialer, Token},
+};
 
 #[tokio::test]
 async fn a_server_that_stalls_after_tls_times_out() {
@@ -121,4 +127,129 @@ async fn leases_with_foreign_text_are_left_out() {
             .iter()
             .all(|lease| lease.name == "ok" || lease.name.starts_with('z'))
     );
+}
+
+/// Sixty-four kilobytes of white space, which is valid anywhere in JSON.
+static BLANKS: &str = {
+    static BYTES: [u8; 1 << 16] = [b' '; 1 << 16];
+    match std::str::from_utf8(&BYTES) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
+};
+
+#[tokio::test]
+async fn an_endless_body_finds_room_for_a_few_megabytes_alone() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n{";
+    let reply = Reply::endless(head, BLANKS, Duration::ZERO);
+    let (outcome, server) = probe_with(move |_| reply.clone()).await;
+    assert_eq!(outcome, Err(ProbeError::BodyTooLarge));
+    // What the server could send is what we and both kernels hold: our own limit is 1 MiB, their buffers some megabytes.
+    assert!(server.sent() < 16 << 20, "{} bytes", server.sent());
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_given_up_in_time() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n{";
+    for reply in [
+        Reply::endless(head, " ", Duration::from_millis(20)),
+        Reply::endless("HTTP/1.1 200 OK\r\nx: ", "a", Duration::from_millis(20)),
+    ] {
+        let (outcome, server) = probe_with(move |_| reply.clone()).await;
+        assert_eq!(outcome, Err(ProbeError::Timeout));
+        assert!(server.sent() > 1, "it kept the connection alive");
+    }
+}
+
+/// Ways to write an address that must not be dialled, around the port of a server that listens on this machine.
+fn tricks(port: u16) -> Vec<String> {
+    let hosts = [
+        "127.0.0.1",
+        "127.1",
+        "127.0.1",
+        "127.255.255.254",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        "017700000001",
+        "127.0.0.1.",
+        "00127.0.0.1",
+        "0.0.0.0",
+        "0",
+        "localhost",
+        "LOCALHOST",
+        "LocalHost.",
+        "[::1]",
+        "[0:0:0:0:0:0:0:1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::FFFF:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::127.0.0.1]",
+        "[64:ff9b:1::7f00:1]",
+        "[2002:7f00:1::]",
+        "[fe80::1%25lo]",
+        "[fe80::1]",
+        "169.254.169.254",
+        "[fd00:ec2::254]",
+        "100.100.100.200",
+        "168.63.129.16",
+        "224.0.0.1",
+        "255.255.255.255",
+        "%31%32%37.0.0.1",
+        "127。0。0。1",
+        "１２７.0.0.1",
+        "127.0.0.1%00.example",
+        "10.0.0.1@127.0.0.1",
+        "127.0.0.1\\@10.0.0.1",
+        "10.0.0.1#@127.0.0.1",
+        " 127.0.0.1",
+        "127.0.0.1\t",
+        "127.0.0.1\r\nHost: 10.0.0.1",
+    ];
+    let mut tricks: Vec<String> = hosts
+        .iter()
+        .map(|host| format!("https://{host}:{port}"))
+        .collect();
+    tricks.extend([
+        format!("http://127.0.0.1:{port}"),
+        format!("unix:///127.0.0.1:{port}"),
+        format!("//127.0.0.1:{port}"),
+        format!("https:127.0.0.1:{port}"),
+        format!("https://https://127.0.0.1:{port}"),
+        format!("https://127.0.0.1:{port}/../.."),
+        format!("127.0.0.1:{port}"),
+    ]);
+    tricks
+}
+
+#[tokio::test]
+async fn no_trick_with_an_endpoint_makes_a_connection() {
+    let authority = Authority::new();
+    let server = Server::start(&authority.server("127.0.0.1"), |_| namespace()).await;
+    let tricks = tricks(server.address.port());
+    assert!(tricks.len() >= 40);
+    for endpoint in tricks {
+        let spec = KubeFedClusterSpec {
+            api_endpoint: endpoint.clone(),
+            ca_bundle: authority.bundle(),
+            ..Default::default()
+        };
+        let refused = match Site::of(&spec) {
+            Err(refused) => Err(refused),
+            Ok(site) => {
+                let token = Token::new("canary-token").unwrap();
+                let target = Target { site, token };
+                TlsDialer::default()
+                    .probe(&target, &EndpointPolicy::default(), SECOND)
+                    .await
+            }
+        };
+        assert!(
+            matches!(refused, Err(ProbeError::EndpointRefused(_))),
+            "{endpoint:?}: {refused:?}"
+        );
+    }
+    assert_eq!(server.connections(), 0);
 }

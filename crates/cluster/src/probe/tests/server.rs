@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -36,6 +37,8 @@ enum Then {
     NextRequest,
     Close,
     Hang,
+    /// The same bytes again and again, this far apart, until the client hangs up.
+    Repeat(&'static str, Duration),
 }
 
 impl Reply {
@@ -49,6 +52,12 @@ impl Reply {
         Self {
             bytes: text.into().into_bytes(),
             then: Then::Hang,
+        }
+    }
+    pub(super) fn endless(head: &str, piece: &'static str, apart: Duration) -> Self {
+        Self {
+            bytes: head.as_bytes().to_vec(),
+            then: Then::Repeat(piece, apart),
         }
     }
     pub(super) fn silence() -> Self {
@@ -128,6 +137,7 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicUsize>,
+    sent: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -152,17 +162,20 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(AtomicUsize::new(0));
+        let sent = Arc::new(AtomicUsize::new(0));
         let (heard, counted, reply) = (requests.clone(), connections.clone(), Arc::new(reply));
+        let written = sent.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let (tls, heard, reply) = (tls.clone(), heard.clone(), reply.clone());
+                let written = written.clone();
                 tokio::spawn(async move {
                     match tls {
-                        None => converse(stream, &heard, &*reply).await,
+                        None => converse(stream, (&heard, &written), &*reply).await,
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
-                                converse(stream, &heard, &*reply).await;
+                                converse(stream, (&heard, &written), &*reply).await;
                             }
                         }
                     }
@@ -173,6 +186,7 @@ impl Server {
             address,
             requests,
             connections,
+            sent,
             task,
         }
     }
@@ -184,6 +198,11 @@ impl Server {
     /// The heads of the requests that came.
     pub(super) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// Bytes of bodies that found room on their way to the client.
+    pub(super) fn sent(&self) -> usize {
+        self.sent.load(Ordering::SeqCst)
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -199,7 +218,7 @@ impl Drop for Server {
 
 async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    log: &Mutex<Vec<String>>,
+    (log, written): (&Mutex<Vec<String>>, &AtomicUsize),
     reply: &(impl Fn(&str) -> Reply + Sync),
 ) {
     loop {
@@ -222,6 +241,15 @@ async fn converse(
             Then::NextRequest => {}
             Then::Close => {
                 let _ = stream.shutdown().await;
+                return;
+            }
+            Then::Repeat(piece, apart) => {
+                while stream.write_all(piece.as_bytes()).await.is_ok()
+                    && stream.flush().await.is_ok()
+                {
+                    written.fetch_add(piece.len(), Ordering::SeqCst);
+                    tokio::time::sleep(apart).await;
+                }
                 return;
             }
             Then::Hang => return std::future::pending().await,

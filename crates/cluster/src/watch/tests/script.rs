@@ -20,7 +20,7 @@ use tokio_util::bytes::Bytes;
 
 use federation_health_core::facts::FeedState;
 
-use super::super::{Resource, Sink, run};
+use super::super::{Resource, Sink, Unreadable, run};
 
 /// One answer of the script.
 pub(super) enum Answer {
@@ -107,7 +107,7 @@ impl Sink<Item> for Log {
     fn end(&mut self) {
         self.calls.push("end".into());
     }
-    fn malformed(&mut self, name: &str, _: &serde_json::Error) {
+    fn malformed(&mut self, name: &str, _: &Unreadable) {
         self.calls.push(format!("?{name}"));
     }
     fn state(&mut self, state: FeedState) {

@@ -1,5 +1,5 @@
 //! Writes the generated manifests below a directory (default: the current one): `config/crd` from the Rust types,
-//! `config/rbac` from the list of rights, `docs/findings.md` from the catalogue of findings.
+//! `config/rbac` from the list of rights, two pages of `docs` from the catalogue of findings.
 
 mod findings;
 
@@ -23,14 +23,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let path = format!("config/crd/{}.yaml", crd.spec.names.plural);
         write(&root, &path, "crates/api", &serde_saphyr::to_string(&crd)?)?;
     }
-    let page = format!(
-        "<!-- {} -->
-
-{}",
-        mark("crates/core/src/findings"),
-        findings::page()?
-    );
-    place(&root, "docs/findings.md", &page)?;
+    for (path, page) in [
+        ("docs/findings.md", findings::page()?),
+        ("docs/findings-tests.md", findings::tests()?),
+    ] {
+        let mark = mark("crates/core/src/findings");
+        place(&root, path, &format!("<!-- {mark} -->\n\n{page}"))?;
+    }
     let rights = "crates/cluster/src/rbac.rs";
     let mut account = String::new();
     service_account(&mut account)?;

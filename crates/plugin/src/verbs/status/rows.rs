@@ -6,10 +6,11 @@ use std::{
 };
 
 use federation_health_api::v1alpha1::FederationHealthStatus;
+use federation_health_report::federation::{self, Overview};
 use k8s_openapi::jiff::Timestamp;
 
 use super::row;
-use crate::{overview::Overview, shell::Tone, table::age, tree::Node};
+use crate::{shell::Tone, table::age, tree::Node};
 
 /// Equal siblings from this many on are one line; fewer are easier to read apart.
 const GROUPED: usize = 4;
@@ -19,7 +20,7 @@ const NAMED: usize = 5;
 /// The Workspaces that the object names, worst first, and how many more there are.
 pub fn workspaces(overview: &Overview, grouping: bool, now: Timestamp) -> Vec<Node> {
     let status = overview.status();
-    let named = crate::overview::workspaces(&status);
+    let named = federation::workspaces(&status);
     let mut nodes: Vec<(u8, String, Node)> = named
         .iter()
         .map(|name| {

@@ -1,0 +1,247 @@
+//! `undo`: what remediation did, and the way back. The operator takes back what it can; a removed registration is made again
+//! by a person's hand, from the manifest that the journal keeps.
+
+use std::fmt::Write as _;
+
+use federation_health_api::{
+    FederationHealth,
+    names::{HEALTHS, UNDO_ANNOTATION},
+    v1alpha1::{ActionStatus, RemediationMode},
+};
+use federation_health_core::remedy::{
+    journal::{Record, State},
+    rung::Rung,
+};
+use federation_health_index::remedy::records;
+use serde_json::{Value, json};
+
+use super::{hold::done, plan::quoted};
+use crate::{
+    Error, Outcome, Shell,
+    args::{Global, UndoArgs},
+    client::Cluster,
+    kinds::KUBEFED,
+    table::{Cell, age, align, wrap},
+};
+
+/// What is to be taken back.
+enum Wish {
+    All,
+    Rung(Rung),
+}
+
+impl Wish {
+    fn parse(word: &str) -> Result<Self, Error> {
+        let same = |rung: &Rung| rung.as_str().eq_ignore_ascii_case(word);
+        match (word, Rung::ALL.into_iter().find(same)) {
+            ("all", _) => Ok(Self::All),
+            (_, Some(rung)) => Ok(Self::Rung(rung)),
+            _ => {
+                let known: Vec<&str> = Rung::ALL.iter().map(|r| r.as_str()).collect();
+                Err(Error::Refused(format!(
+                    "{word} is no action: name all, or one of {}",
+                    known.join(", ")
+                )))
+            }
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Rung(rung) => rung.as_str(),
+        }
+    }
+
+    fn covers(&self, rung: Rung) -> bool {
+        match self {
+            Self::All => true,
+            Self::Rung(wished) => *wished == rung,
+        }
+    }
+}
+
+/// Carries out `undo`.
+pub async fn run(global: &Global, args: &UndoArgs, shell: &mut Shell) -> Result<Outcome, Error> {
+    let cluster = Cluster::connect(global, shell).await?;
+    let health = cluster.health(&global.object).await?;
+    let actions = health.status.as_ref().map_or(&[][..], |s| &s.actions);
+    let asked = requested(&health);
+    let path = format!("{HEALTHS}/{}", global.object);
+    if args.end {
+        if asked.is_none() {
+            return Err(Error::Refused(
+                "nobody has asked to take anything back".to_owned(),
+            ));
+        }
+        cluster
+            .merge(&path, &annotation(None), args.dry_run)
+            .await?;
+        done(
+            shell,
+            &global.object,
+            "undo request taken back",
+            args.dry_run,
+        );
+        return Ok(Outcome::Healthy);
+    }
+    let Some(word) = &args.action else {
+        shell.say(&shown(actions, asked, shell));
+        return Ok(Outcome::Healthy);
+    };
+    let wish = Wish::parse(word)?;
+    let journal = records(actions);
+    let chosen: Vec<&Record> = journal
+        .iter()
+        .filter(|r| wish.covers(r.rung) && (r.stands() || r.unsettled() || r.state.latches()))
+        .collect();
+    if chosen.is_empty() {
+        return Err(Error::Refused(format!(
+            "nothing of {} is in force: kubectl federation-health undo lists what was done",
+            wish.word()
+        )));
+    }
+    let by_hand: Vec<&Record> = chosen
+        .iter()
+        .copied()
+        .filter(|r| r.rung == Rung::RemoveStaleCluster && r.stands())
+        .collect();
+    // To be shown a manifest is no request of the operator.
+    if by_hand.len() == chosen.len() && !args.yes {
+        by_hand.iter().for_each(|record| show(record, shell));
+        return Ok(Outcome::Healthy);
+    }
+    refuse_in_vain(&health)?;
+    cluster
+        .merge(&path, &annotation(Some(wish.word())), args.dry_run)
+        .await?;
+    done(
+        shell,
+        &global.object,
+        &format!("undo of {} requested", wish.word()),
+        args.dry_run,
+    );
+    shell.say("Nothing new is done while the request stands. When it may act again: kubectl federation-health undo --end");
+    for record in by_hand {
+        if args.yes {
+            register(&cluster, record, args.dry_run, shell).await?;
+        } else {
+            show(record, shell);
+        }
+    }
+    Ok(Outcome::Healthy)
+}
+
+/// A request that nobody carries out must not look as if it were.
+fn refuse_in_vain(health: &FederationHealth) -> Result<(), Error> {
+    let remediation = &health.spec.remediation;
+    if remediation.mode == RemediationMode::Observe {
+        return Err(Error::Refused(
+            "spec.remediation.mode is Observe, so the operator writes nothing, not even the way back: set DryRun, in which it takes back and does nothing new".to_owned(),
+        ));
+    }
+    let pauses: Vec<&str> = remediation
+        .pause_requests
+        .iter()
+        .map(|p| p.name.as_str())
+        .collect();
+    if !pauses.is_empty() {
+        return Err(Error::Refused(format!(
+            "remediation is paused by {}, the way back included: kubectl federation-health resume --name {}",
+            pauses.join(", "),
+            pauses[0]
+        )));
+    }
+    Ok(())
+}
+
+fn requested(health: &FederationHealth) -> Option<&str> {
+    let annotations = health.metadata.annotations.as_ref()?;
+    annotations.get(UNDO_ANNOTATION).map(String::as_str)
+}
+
+fn annotation(word: Option<&str>) -> Value {
+    json!({"metadata": {"annotations": {UNDO_ANNOTATION: word}}})
+}
+
+/// What was done, what is in force, and how it ends.
+fn shown(actions: &[ActionStatus], asked: Option<&str>, shell: &Shell) -> String {
+    if actions.is_empty() {
+        return "Remediation has done nothing.\n".to_owned();
+    }
+    let mut rows = vec![
+        ["ACTION", "TARGET", "STATE", "SINCE", "THE WAY BACK"]
+            .map(Cell::from)
+            .to_vec(),
+    ];
+    for action in actions {
+        rows.push(vec![
+            action.action.clone().into(),
+            format!("{}/{}", action.kind, action.name).into(),
+            action.state.clone().into(),
+            age(action.since.0, shell.now()).into(),
+            way_back(action).into(),
+        ]);
+    }
+    let mut out = align(&rows, shell.colours);
+    for action in actions.iter().filter(|a| a.message.is_some()) {
+        let message = action.message.as_deref().unwrap_or_default();
+        let text = format!("{} {}: {message}", action.action, action.name);
+        let _ = write!(out, "\n{}", wrap(&text, shell.width, ""));
+    }
+    if let Some(word) = asked {
+        let _ = write!(
+            out,
+            "\nUndo of {word} is requested: nothing new is done until kubectl federation-health undo --end\n"
+        );
+    }
+    out
+}
+
+fn way_back(action: &ActionStatus) -> String {
+    let stands = matches!(
+        State::parse(&action.state),
+        Some(State::Done | State::Verified)
+    );
+    match Rung::parse(&action.action).filter(|_| stands) {
+        None => String::new(),
+        Some(rung) if rung.released() => format!("{}, when the danger is gone", rung.undo()),
+        // An owner that does not exist, put back, would take the namespace.
+        Some(Rung::DisarmNamespaces) => Rung::DisarmNamespaces.undo().to_owned(),
+        Some(rung) => format!("kubectl federation-health undo {}", rung.as_str()),
+    }
+}
+
+/// What a person needs to register a removed cluster again.
+fn show(record: &Record, shell: &mut Shell) {
+    shell.say(&format!(
+        "{} was removed because it was a leftover: registering it again brings the danger back.\nWith --yes it is made again from what the journal keeps; or by hand:\n  echo {} | kubectl create -f -",
+        record.target,
+        quoted(&record.from.0)
+    ));
+}
+
+/// The operator never registers a cluster: that is what began it all.
+async fn register(
+    cluster: &Cluster,
+    record: &Record,
+    dry_run: bool,
+    shell: &mut Shell,
+) -> Result<(), Error> {
+    let target = &record.target;
+    let manifest: Value = serde_json::from_str(&record.from.0)
+        .map_err(|e| Error::parse(format!("read the kept manifest of {target}"), e))?;
+    let (dry, tried) = if dry_run {
+        ("?dryRun=All", " (dry run)")
+    } else {
+        ("", "")
+    };
+    let namespace = &target.namespace;
+    let path = format!("{KUBEFED}/namespaces/{namespace}/kubefedclusters{dry}");
+    cluster.create(&path, &manifest).await?;
+    shell.say(&format!(
+        "kubefedcluster.core.kubefed.io/{} created{tried}",
+        target.name
+    ));
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! A federation as it is now: the object's judgement beside what is registered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use federation_health_api::{
+    FederationHealth,
+    v1alpha1::{ClusterGroup, FederationHealthStatus},
+};
+use k8s_openapi::jiff::Timestamp;
+
+/// One registration.
+#[derive(Clone, Debug, Default)]
+pub struct Registration {
+    /// Its name.
+    pub name: String,
+    /// Status of Ready, or `Absent`.
+    pub ready: String,
+    /// Its API server.
+    pub endpoint: String,
+    /// Carries KubeSphere's host label.
+    pub host: bool,
+    /// When it was registered.
+    pub created: Option<Timestamp>,
+    /// Index of its group in the object's status.
+    pub group: Option<usize>,
+}
+
+/// One control plane.
+#[derive(Clone, Debug, Default)]
+pub struct Plane {
+    /// Its namespace.
+    pub namespace: String,
+    /// Available and wished replicas; None without a Deployment.
+    pub replicas: Option<(i32, i32)>,
+    /// Its registrations.
+    pub registrations: Vec<Registration>,
+}
+
+/// A namespace that exists.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// It is being deleted.
+    pub terminating: bool,
+}
+
+/// The federation as it is now.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// The object.
+    pub health: FederationHealth,
+    /// Control planes, the guarded one first.
+    pub planes: Vec<Plane>,
+    /// Namespaces of the Workspaces that the object names.
+    pub namespaces: BTreeMap<String, Vec<Namespace>>,
+    /// What could not be read, and why.
+    pub gaps: Vec<String>,
+}
+
+impl Overview {
+    /// The object's status.
+    pub fn status(&self) -> FederationHealthStatus {
+        self.health.status.clone().unwrap_or_default()
+    }
+
+    /// Puts the guarded plane first, and in each plane the names that share a cluster.
+    pub fn sort(&mut self) {
+        let guarded = &self.health.spec.federation.namespace;
+        self.planes
+            .sort_by_key(|p| (p.namespace != *guarded, p.namespace.clone()));
+        for plane in &mut self.planes {
+            plane
+                .registrations
+                .sort_by_key(|r| (r.group.is_none(), !r.host, r.name.clone()));
+        }
+    }
+}
+
+/// Index of the group that has this registration as a member.
+pub fn group_of(groups: &[ClusterGroup], namespace: &str, name: &str) -> Option<usize> {
+    let same = |g: &ClusterGroup| {
+        g.members
+            .iter()
+            .any(|m| m.name == name && m.namespace == namespace)
+    };
+    groups.iter().position(same)
+}
+
+/// Workspaces that the status names, sorted.
+pub fn workspaces(status: &FederationHealthStatus) -> BTreeSet<String> {
+    let risk = status.blast_radius.iter().flat_map(|r| &r.workspace_names);
+    let incidents = status.incidents.iter().map(|i| &i.workspace);
+    let lost = status.lost_namespaces.iter().map(|l| &l.workspace);
+    risk.chain(incidents).chain(lost).cloned().collect()
+}

@@ -1,0 +1,347 @@
+//! One self-contained page: no script, nothing fetched, light or dark as the reader's system is, and printable.
+
+use std::fmt::Write as _;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use sha2::{Digest as _, Sha256};
+
+use crate::document::Report;
+use crate::{
+    codes,
+    picture::{STYLE, graph, timeline},
+};
+
+/// Findings and losses listed; the rest is counted, and -o json has all.
+const SHOWN: usize = 200;
+
+const PAGE: &str = "
+:root { --paper: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --bad: #b3261e; --good: #1a7f37; --warn: #8a6100; color-scheme: light dark; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14181d; --ink: #e6edf3; --soft: #9aa4ae; --line: #39424c; --bad: #ff8c7a; --good: #5fce7d; --warn: #e3b341; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.2rem; max-width: 62rem; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, 'DejaVu Sans', 'Noto Sans CJK SC', sans-serif; }
+h1 { font-size: 1.5rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; border-bottom: 1px solid var(--line); }
+h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; }
+.soft { color: var(--soft); } .since { color: var(--soft); white-space: nowrap; } .bad { color: var(--bad); } .good { color: var(--good); } .warn { color: var(--warn); }
+.card { border: 2px solid currentColor; border-radius: 6px; padding: .7rem 1rem; margin: 1rem 0; } .card p { margin: .3rem 0 0; color: var(--ink); }
+.card strong { font-size: 1.2rem; }
+.wide { overflow-x: auto; } .wide svg { max-width: none; display: block; }
+table { border-collapse: collapse; font-size: .9rem; } th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } .wide td { overflow-wrap: break-word; }
+th { white-space: nowrap; } code, pre { font: .85rem ui-monospace, 'DejaVu Sans Mono', monospace; }
+pre { border: 1px solid var(--line); border-radius: 4px; padding: .6rem; overflow-x: auto; } li { overflow-wrap: anywhere; }
+ol.moments { padding-left: 1.6rem; }
+@media (max-width: 38rem) { th { white-space: normal; } .card { padding: .5rem .7rem; } }
+@media print { body { max-width: none; } .wide { overflow: visible; } .wide svg { width: 100%; height: auto; } }
+";
+
+/// The page's Content-Security-Policy: nothing is fetched, nothing runs, and of styles the page's own alone, by its hash.
+pub fn content_security_policy() -> String {
+    let hash = BASE64_STANDARD.encode(Sha256::digest(format!("{PAGE}{STYLE}")));
+    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
+}
+
+/// Text for the page.
+fn e(text: &str) -> String {
+    crate::picture::escape(text)
+}
+
+/// Our own sentences, in which backticks mark what is to be typed.
+fn prose(text: &str) -> String {
+    let mut out = String::new();
+    for (i, part) in text.split('`').enumerate() {
+        if i % 2 == 1 {
+            let _ = write!(out, "<code>{}</code>", e(part));
+        } else {
+            out.push_str(&e(part));
+        }
+    }
+    out
+}
+
+/// Writes the page.
+pub fn write(report: &Report) -> String {
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n<title>{}</title>\n<style>{PAGE}{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{}</h1>\n<p class=\"soft\">as of {}</p>\n",
+        content_security_policy(),
+        e(&report.title),
+        e(&report.title),
+        report.at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    );
+    card(&mut out, report);
+    facts(&mut out, report);
+    pictures(&mut out, report);
+    findings(&mut out, report);
+    risk(&mut out, report);
+    plan(&mut out, report);
+    actions(&mut out, report);
+    lost(&mut out, report);
+    conditions(&mut out, report);
+    for gap in &report.gaps {
+        let _ = writeln!(out, "<p class=\"warn\">Not read: {}</p>", e(gap));
+    }
+    out.push_str("</main>\n</body>\n</html>\n");
+    out
+}
+
+fn card(out: &mut String, report: &Report) {
+    let (class, word) = match report.healthy.as_str() {
+        "True" => ("good", "✔ Healthy"),
+        "False" => ("bad", "✗ Not healthy"),
+        _ => ("warn", "? Unknown"),
+    };
+    let _ = write!(
+        out,
+        "<section class=\"card {class}\"><strong>{word}</strong><p>{}</p>",
+        e(&report.verdict)
+    );
+    if report.healthy != "True" {
+        let held = report.hold.as_ref().map_or_else(
+            || "Nothing is held.".to_owned(),
+            |why| format!("Deletions are held: {why}"),
+        );
+        let _ = write!(out, "<p>{}</p>", e(&held));
+    }
+    let acting = |c: &&Condition| c.type_ == "Remediating" && c.status == "True";
+    if let Some(acts) = report.conditions.iter().find(acting) {
+        let _ = write!(out, "<p>{}</p>", e(&acts.message));
+    }
+    out.push_str("</section>\n");
+}
+
+fn facts(out: &mut String, report: &Report) {
+    out.push_str("<table>\n");
+    for (what, value) in &report.facts {
+        let _ = writeln!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td>{}</td></tr>",
+            e(what),
+            e(value)
+        );
+    }
+    out.push_str("</table>\n");
+}
+
+fn pictures(out: &mut String, report: &Report) {
+    if let Some(svg) = timeline::draw(&report.history) {
+        let _ = write!(
+            out,
+            "<h2>Timeline</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Timeline\">\n{svg}</div>\n<p class=\"soft\">Solid: it exists. Hatched: deleted and created again and again. Dotted: held. ▲ created, ▼ deleted, ✗ lost, ◆ done by federation-health.</p>\n"
+        );
+        if !report.history.notes.is_empty() {
+            out.push_str("<ol class=\"moments\">\n");
+            for mark in &report.history.notes {
+                let _ = writeln!(
+                    out,
+                    "<li><code>{}</code> {}</li>",
+                    mark.at.strftime("%H:%M:%S%.3f"),
+                    e(&mark.text)
+                );
+            }
+            out.push_str("</ol>\n");
+        }
+    }
+    if let Some(svg) = graph::draw(&report.membership) {
+        let _ = write!(
+            out,
+            "<h2>Who is registered where</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Registrations\">\n{svg}</div>\n<ul>\n"
+        );
+        for line in report.membership.lines() {
+            let _ = writeln!(out, "<li>{}</li>", e(&line));
+        }
+        out.push_str("</ul>\n");
+    }
+}
+
+fn findings(out: &mut String, report: &Report) {
+    if report.findings.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Findings</h2>\n");
+    let shown = &report.findings[..report.findings.len().min(SHOWN)];
+    for same in shown.chunk_by(|a, b| a.code == b.code) {
+        let code = codes::find(&same[0].code);
+        let _ = writeln!(
+            out,
+            "<h3>{} {}: {}</h3>",
+            e(&same[0].code),
+            e(&same[0].severity),
+            codes::title(&same[0].code)
+        );
+        for finding in same {
+            let _ = writeln!(
+                out,
+                "<p>{} <span class=\"since\">since {}</span></p>",
+                e(&finding.message),
+                finding.since.0
+            );
+            if !finding.evidence.is_empty() {
+                let items = finding.evidence.iter();
+                let items = items.fold(String::new(), |all, l| all + "<li>" + &e(l) + "</li>");
+                let _ = writeln!(out, "<ul>{items}</ul>");
+            }
+        }
+        if let Some(about) = code {
+            let _ = writeln!(
+                out,
+                "<p><b>What may be lost.</b> {}</p>\n<p><b>What to do.</b> {}</p>",
+                prose(about.risk),
+                prose(about.action)
+            );
+        }
+        let mut next: Vec<String> = same
+            .iter()
+            .filter_map(|f| f.next.as_deref())
+            .map(e)
+            .collect();
+        next.dedup();
+        if !next.is_empty() {
+            let _ = writeln!(out, "<pre>{}</pre>", next.join("\n"));
+        }
+    }
+    more(out, report.findings.len());
+}
+
+fn more(out: &mut String, total: usize) {
+    if total > SHOWN {
+        let _ = writeln!(out, "<p>and {} more</p>", total - SHOWN);
+    }
+}
+
+fn risk(out: &mut String, report: &Report) {
+    let Some(risk) = &report.risk else { return };
+    out.push_str("<h2>At risk</h2>\n");
+    let sorts = [
+        (risk.workspaces, "Workspace", &risk.workspace_names),
+        (risk.namespaces, "namespace", &risk.namespace_names),
+        (risk.objects, "other object", &risk.object_names),
+    ];
+    for (count, noun, names) in sorts.iter().filter(|(count, ..)| *count > 0) {
+        let plural = if *count == 1 { "" } else { "s" };
+        let _ = writeln!(
+            out,
+            "<p>{count} {noun}{plural}: {}</p>",
+            e(&names.join(", "))
+        );
+    }
+    for (count, noun) in [
+        (risk.workloads, "workloads"),
+        (risk.bound_claims, "bound volume claims"),
+    ] {
+        if let Some(count) = count {
+            let _ = writeln!(out, "<p>In them {count} {noun}.</p>");
+        }
+    }
+}
+
+fn plan(out: &mut String, report: &Report) {
+    let Some(plan) = &report.plan else { return };
+    let against = plan
+        .message
+        .as_deref()
+        .unwrap_or("Nothing stands against it.");
+    let _ = writeln!(
+        out,
+        "<h2>Plan</h2>\n<p><code>{}</code> {}</p>",
+        e(&plan.id),
+        e(against)
+    );
+    let rows = plan.steps.iter().map(|step| {
+        [
+            step.action.clone(),
+            format!("{} {}", step.kind, step.name),
+            step.change.clone(),
+            step.why.clone(),
+            step.blocked_by.clone().unwrap_or_default(),
+        ]
+    });
+    table(
+        out,
+        "Plan",
+        ["Action", "Target", "Change", "Why", "Blocked"],
+        rows,
+    );
+}
+
+fn actions(out: &mut String, report: &Report) {
+    if report.actions.is_empty() {
+        return;
+    }
+    out.push_str("<h2>What was done</h2>\n");
+    let rows = report.actions.iter().map(|action| {
+        [
+            action.time.0.strftime("%H:%M:%S%.3f").to_string(),
+            action.action.clone(),
+            format!("{} {}", action.kind, action.name),
+            action.state.clone(),
+            action.message.clone().unwrap_or_default(),
+        ]
+    });
+    table(
+        out,
+        "What was done",
+        ["Time", "Action", "Target", "State", "Message"],
+        rows,
+    );
+}
+
+fn table<const N: usize>(
+    out: &mut String,
+    label: &str,
+    heads: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) {
+    let _ = writeln!(
+        out,
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table>\n<tr>{}</tr>",
+        heads.map(|h| format!("<th>{h}</th>")).concat()
+    );
+    for row in rows {
+        let cells = row.map(|cell| format!("<td>{}</td>", e(&cell))).concat();
+        let _ = writeln!(out, "<tr>{cells}</tr>");
+    }
+    out.push_str("</table></div>\n");
+}
+
+fn lost(out: &mut String, report: &Report) {
+    if report.lost.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Lost namespaces</h2>\n");
+    let rows = report.lost.iter().take(SHOWN).map(|lost| {
+        [
+            lost.name.clone(),
+            lost.uid.clone(),
+            lost.workspace.clone(),
+            lost.time.0.to_string(),
+        ]
+    });
+    table(
+        out,
+        "Lost namespaces",
+        ["Namespace", "UID", "Workspace", "Deleted"],
+        rows,
+    );
+    more(out, report.lost.len());
+}
+
+fn conditions(out: &mut String, report: &Report) {
+    if report.conditions.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Checks</h2>\n<table>\n");
+    for c in report.conditions.iter().filter(|c| c.type_ != "Healthy") {
+        let (class, sign) = match c.status.as_str() {
+            "True" => ("good", "✔ True"),
+            "False" => ("bad", "✗ False"),
+            _ => ("warn", "? Unknown"),
+        };
+        let _ = writeln!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td class=\"{class}\">{sign}</td><td>{}</td><td>{}</td></tr>",
+            e(&c.type_),
+            e(&c.reason),
+            e(&c.message)
+        );
+    }
+    out.push_str("</table>\n");
+}

@@ -1,0 +1,183 @@
+//! Every command that the documents show, typed as it stands there: kubectl and the plugin on the simulated API server.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use federation_health_testbed::wait::{self, Look};
+use federation_health_tests::{
+    guarded::root,
+    typed::{Terminal, plugin},
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
+
+/// What does not end by itself, needs the network or a terminal, or asks for what the simulation has not: pods, rights of
+/// others, the server's own schemas. Blocks marked `run` and `target` have a test of their own (scripts/readme-commands).
+const SKIPPED: [&str; 12] = [
+    "status -w",
+    "workspaces.tenant.kubesphere.io -w",
+    "--serve",
+    "helm ",
+    "kubectl apply",
+    " logs ",
+    "pods",
+    "auth can-i",
+    "--context MEMBER",
+    "kubectl wait",
+    "jq ",
+    "port-forward",
+];
+/// What stands for the reader's own names.
+const NAMES: [(&str, &str); 7] = [
+    ("NAMESPACE NAME", "kube-federation-system host"),
+    ("federatedworkspace NAME", "federatedworkspace orders"),
+    ("WORKSPACE", "orders"),
+    ("<name>", "host"),
+    ("--join-context eu-1", "--join-context sim"),
+    ("NAME ", "host "),
+    ("NAMESPACE", "kube-federation-system"),
+];
+
+/// The demonstration's server, as a person leaves it up.
+struct Demo {
+    _process: Child,
+    kubeconfig: PathBuf,
+}
+
+impl Demo {
+    /// `misplaced`, with a plan that waits for approval.
+    async fn start() -> Self {
+        let mut process = Command::new(plugin().unwrap())
+            .args(["demo", "misplaced", "--ask", "--serve"])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let kubeconfig = loop {
+            let line = lines.next_line().await.unwrap().unwrap();
+            if let Some(path) = line.trim().strip_prefix("export KUBECONFIG=") {
+                break PathBuf::from(path);
+            }
+        };
+        // It tells more later, and must not die of a closed pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self {
+            _process: process,
+            kubeconfig,
+        }
+    }
+}
+
+fn documents() -> Vec<PathBuf> {
+    let mut paths = vec![root().join("README.md")];
+    for folder in ["docs", "docs/runbooks"] {
+        let found = std::fs::read_dir(root().join(folder)).unwrap();
+        paths.extend(found.map(|e| e.unwrap().path()));
+    }
+    paths.retain(|p| p.extension().is_some_and(|e| e == "md"));
+    paths.sort();
+    paths
+}
+
+/// The commands of a document's `sh` blocks; a line that ends in a backslash goes on.
+fn commands(text: &str) -> Vec<String> {
+    let (mut inside, mut commands, mut open) = (false, Vec::new(), String::new());
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("```") {
+            inside = line == "```sh";
+            continue;
+        }
+        if !inside || line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        open.push_str(line.trim_end_matches('\\'));
+        if !line.ends_with('\\') {
+            commands.push(std::mem::take(&mut open));
+        }
+    }
+    commands
+}
+
+fn filled(command: &str, plan: &str) -> String {
+    let named = NAMES.iter().fold(command.to_owned(), |text, (from, to)| {
+        text.replace(from, to)
+    });
+    named.replace("PLAN", plan)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_documents_works_as_it_stands_there() {
+    let demo = Demo::start().await;
+    let terminal = Terminal::new(&demo.kubeconfig).await.unwrap();
+    let folder = demo.kubeconfig.with_extension("files");
+    std::fs::create_dir_all(&folder).unwrap();
+    for recording in ["recording.jsonl", "audit.log"] {
+        let tape = "crates/plugin/tests/recordings/incident-kubefed-0.8.1.jsonl";
+        std::fs::copy(root().join(tape), folder.join(recording)).unwrap();
+    }
+    let plan = wait::until("a plan", Duration::from_secs(90), || async {
+        let answer = terminal
+            .run("kubectl federation-health plan -o name", &folder)
+            .await?;
+        let id = answer.out.trim().to_owned();
+        Ok(if id.is_empty() {
+            Look::Pending(answer.err)
+        } else {
+            Look::Done(id)
+        })
+    })
+    .await
+    .unwrap();
+    let (mut failed, mut ran) = (Vec::new(), 0);
+    for document in documents() {
+        for command in commands(&std::fs::read_to_string(&document).unwrap()) {
+            let kubectl = command.starts_with("kubectl ");
+            if !kubectl || SKIPPED.iter().any(|word| command.contains(word)) {
+                continue;
+            }
+            prepare(&terminal, &folder, &command).await;
+            let answer = terminal
+                .run(&filled(&command, &plan), &folder)
+                .await
+                .unwrap();
+            // 2 says that something was found, which is so here.
+            let fine = answer.code == 0
+                || (answer.code == 2 && command.starts_with("kubectl federation-health"));
+            if !fine {
+                failed.push(format!("{}: {command}\n{answer:#?}", document.display()));
+            }
+            ran += 1;
+        }
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(
+        ran > 60,
+        "only {ran} commands were found: is the form of the blocks another?"
+    );
+}
+
+/// What a reader of the command has done before, and what an earlier command left in its way.
+async fn prepare(terminal: &Terminal, folder: &Path, command: &str) {
+    let before = match command {
+        _ if command.contains(" release") => {
+            "kubectl federation-health hold --for 1h --reason test --enable; kubectl federation-health hold --for 1h --reason test --enable --name rejoin"
+        }
+        _ if command.contains(" resume") => "kubectl federation-health pause --reason test",
+        _ if command.contains(" gather") => "rm -rf bundle",
+        _ if command.contains(" hold ") => {
+            "kubectl patch federationhold default --type=merge -p '{\"spec\":{\"collection\":\"Allowed\",\"federation\":\"Allowed\"}}'"
+        }
+        _ if command.contains("analyze bundle") => {
+            "rm -rf bundle; kubectl federation-health gather --to bundle"
+        }
+        _ => return,
+    };
+    terminal.run(before, folder).await.unwrap();
+}

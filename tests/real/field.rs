@@ -1,0 +1,182 @@
+//! Faults of the field on real control planes: members that are shared or doubled, a deleted kind, a resurrected registration.
+
+use std::time::Duration;
+
+use federation_health_api::{FederationHealth, v1alpha1::FindingStatus};
+use federation_health_testbed::{
+    ControlPlane, ControlPlaneOptions, Federation, FederationOptions, apply,
+    join::JoinOptions,
+    kinds::KUBEFED_NAMESPACE,
+    kubefed::{Kubefed, KubefedOptions, KubefedVersion},
+    kubesphere::Kubesphere,
+    workspace::{self, Placement, WorkspaceSpec},
+};
+use federation_health_tests::{
+    guarded::{Guarded, Options, observing},
+    scenarios::{
+        bed::{Bed, LATE, SOON},
+        kubefedctl,
+    },
+};
+use serde_json::json;
+
+const VERSION: KubefedVersion = KubefedVersion::V0_10_0;
+
+fn found<'a>(health: &'a FederationHealth, code: &str) -> Option<&'a FindingStatus> {
+    let findings = &health.status.as_ref()?.findings;
+    findings.iter().find(|f| f.code == code)
+}
+
+fn told(finding: &FindingStatus) -> String {
+    format!(
+        "{} {} {}",
+        finding.subject,
+        finding.message,
+        finding.evidence.join(" ")
+    )
+}
+
+async fn wait_for(guard: &Guarded, code: &str, limit: Duration) -> String {
+    let what = format!("finding {code}");
+    let health = guard.wait(&what, limit, |h| found(h, code).is_some()).await;
+    told(found(&health.unwrap(), code).unwrap())
+}
+
+/// A second host with a KubeFed of its own, which manages the member too, by KubeFed's own program.
+async fn rival(member: &ControlPlane) -> (ControlPlane, Kubefed) {
+    let rival = ControlPlane::start(ControlPlaneOptions::named("rival"))
+        .await
+        .unwrap();
+    Kubesphere::install_definitions(&rival.client())
+        .await
+        .unwrap();
+    let options = KubefedOptions {
+        version: VERSION,
+        types: Vec::new(),
+        ..KubefedOptions::default()
+    };
+    let kubefed = Kubefed::install(&rival, options).await.unwrap();
+    let output = kubefedctl::join(&rival, member, "east", "rival")
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    (rival, kubefed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shared_and_doubled_members_and_a_deleted_kind_are_named() {
+    let options = FederationOptions::with_kubefed(VERSION);
+    let (bed, member) = tokio::join!(
+        Bed::start(options, Options::default()),
+        ControlPlane::start(ControlPlaneOptions::named("member")),
+    );
+    let (bed, member) = (bed.unwrap(), member.unwrap());
+    Kubesphere::install_definitions(&member.client())
+        .await
+        .unwrap();
+    let (rival, kubefed) = rival(&member).await;
+
+    bed.federation
+        .join_member(&member, "east", JoinOptions::default())
+        .await
+        .unwrap();
+    let shared = wait_for(&bed.guard, "FH010", LATE).await;
+    assert!(shared.contains("east-rival"), "{shared}");
+    kubefed.stop().await;
+    rival.stop().await.unwrap();
+
+    let record = bed.record().await.unwrap();
+    doubled_member(&bed, &member).await;
+    bed.federation.unregister("east-old").await.unwrap();
+    record.no_workspace_deleted().unwrap();
+
+    bed.wait_proven().await.unwrap();
+    let kind = "federatedworkspaces.types.kubefed.io";
+    let delete = ["delete", "customresourcedefinition", kind, "--wait=false"];
+    let output = bed.federation.host().kubectl(&delete).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    wait_for(&bed.guard, "FH011", SOON).await;
+    record.wait_refusals("workspaces", 1).await.unwrap();
+    record.no_namespace_lost().await.unwrap();
+    member.stop().await.unwrap();
+}
+
+/// Told before the first deletion by identity; afterwards by what KubeFed says, with the name that deletes.
+async fn doubled_member(bed: &Bed, member: &ControlPlane) {
+    let shop = WorkspaceSpec {
+        name: "shop".to_owned(),
+        placement: Placement::clusters(["east"]),
+        namespaces: Vec::new(),
+    };
+    workspace::create(&bed.federation.client(), &shop)
+        .await
+        .unwrap();
+    bed.federation
+        .wait_registration_ready("east")
+        .await
+        .unwrap();
+    bed.federation
+        .join_member(member, "east-old", JoinOptions::default())
+        .await
+        .unwrap();
+    let doubled = wait_for(&bed.guard, "FH004", SOON).await;
+    for part in ["east", "east-old", "shop"] {
+        assert!(doubled.contains(part), "{part}: {doubled}");
+    }
+    let deleted = member.audit().deletions("workspaces").unwrap();
+    assert!(deleted.is_empty(), "named after a deletion: {deleted:?}");
+    let churning = wait_for(&bed.guard, "FH001", LATE).await;
+    assert!(churning.contains("shop"), "{churning}");
+    assert!(
+        churning.contains("Deleted through east-old (sure"),
+        "{churning}"
+    );
+    assert!(!member.audit().deletions("workspaces").unwrap().is_empty());
+}
+
+/// A namespace that is force-finalized while nobody empties it leaves its objects in the store; the next namespace of that
+/// name has them, older than itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_that_outlived_its_namespace_is_named() {
+    let bed = Federation::start(FederationOptions::without_kubefed())
+        .await
+        .unwrap();
+    let options = Options {
+        spec: Some(observing()),
+        ..Options::default()
+    };
+    let guard = Guarded::install(bed.host(), options).await.unwrap();
+    guard
+        .wait_condition("RegistrationsCurrent", "True", SOON)
+        .await
+        .unwrap();
+    let host = bed.host();
+    host.stop_controller_manager().await.unwrap();
+    let kubectl = async |args: &[&str]| {
+        let output = host.kubectl(args).await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    kubectl(&["delete", "namespace", KUBEFED_NAMESPACE, "--wait=false"]).await;
+    let empty = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": KUBEFED_NAMESPACE}, "spec": {"finalizers": []},
+    });
+    let file = host.dir().join("finalized.json");
+    std::fs::write(&file, empty.to_string()).unwrap();
+    let finalize = format!("/api/v1/namespaces/{KUBEFED_NAMESPACE}/finalize");
+    kubectl(&[
+        "replace",
+        "--raw",
+        &finalize,
+        "-f",
+        &file.display().to_string(),
+    ])
+    .await;
+    let again =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": KUBEFED_NAMESPACE}});
+    apply::object(&bed.client(), &again).await.unwrap();
+    let resurrected = wait_for(&guard, "FH006", LATE).await;
+    assert!(resurrected.contains("host"), "{resurrected}");
+    assert!(bed.audit().deletions("workspaces").unwrap().is_empty());
+    bed.stop().await.unwrap();
+}

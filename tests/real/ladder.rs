@@ -1,0 +1,55 @@
+//! The ladder of remediation on real control planes, with the shipped account and roles; the audit log is the judge.
+
+use std::time::Duration;
+
+use federation_health_cluster::rbac::{CURE, FREEZE, JOURNAL, LEADER, SHIELD};
+use federation_health_testbed::{Federation, FederationOptions, kubefed::KubefedVersion};
+use federation_health_tests::{
+    guarded::Options,
+    scenarios::{
+        bed::{Bed, How},
+        braked,
+        cured::{self, BRIEFLY},
+        midway, rights, shielded,
+    },
+};
+
+use super::print;
+
+/// One health check of KubeFed; the other test of a cure listens for longer.
+const KUBEFEDS_CHECK: Duration = Duration::from_secs(12);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_incident_is_cured_by_itself_and_nothing_is_lost() {
+    let options = FederationOptions::with_kubefed(KubefedVersion::V0_10_0);
+    let bed = Bed::start(options, Options::default()).await.unwrap();
+    print(
+        "cured with KubeFed 0.10.0",
+        cured::by_itself(&bed, How::Forwarded, BRIEFLY)
+            .await
+            .unwrap(),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_rung_works_with_its_own_rights_and_every_brake_holds() {
+    let bed = braked::start().await.unwrap();
+    print(
+        "cured with KubeFed 0.8.1",
+        cured::by_itself(&bed, How::AsItIs, KUBEFEDS_CHECK)
+            .await
+            .unwrap(),
+    );
+    print("shielded", shielded::saved(&bed).await.unwrap());
+    print("braked", braked::all(&bed).await.unwrap());
+    let ladder = [JOURNAL, LEADER, SHIELD, FREEZE, CURE];
+    let unused = rights::unused(&bed.federation, &ladder).unwrap();
+    assert!(unused.is_empty(), "granted and never used: {unused:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn installed_in_the_middle_of_the_incident_it_loses_nothing_more() {
+    let options = midway::options(KubefedVersion::V0_8_1);
+    let federation = Federation::start(options).await.unwrap();
+    print("midway", midway::installed(federation).await.unwrap());
+}

@@ -1,0 +1,94 @@
+//! kubectl runs the plugin, and the plugin answers on real servers.
+
+use federation_health_testbed::{
+    ControlPlane, ControlPlaneOptions, apply,
+    join::{self, JoinOptions},
+    kubefed::{self, KubefedVersion},
+    kubesphere::Kubesphere,
+    workspace::{self, WorkspaceSpec},
+};
+use federation_health_tests::typed::Terminal;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, api::DeleteParams};
+use serde_json::{Value, json};
+
+const PLANE: &str = "kube-federation-system";
+const LEFTOVER: &str = "produce-trt";
+
+fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+}
+
+/// As people do who are tired of waiting for a namespace: its finalizers are emptied, and its contents stay in the store.
+async fn force_finalize(plane: &ControlPlane, name: &str) {
+    let api: Api<Namespace> = Api::all(plane.client());
+    api.delete(name, &DeleteParams::default()).await.unwrap();
+    let mut found = serde_json::to_value(api.get(name).await.unwrap()).unwrap();
+    found["spec"]["finalizers"] = json!([]);
+    let put = http::Request::put(format!("/api/v1/namespaces/{name}/finalize"))
+        .header("content-type", "application/json")
+        .body(serde_json::to_vec(&found).unwrap())
+        .unwrap();
+    plane.client().request::<Value>(put).await.unwrap();
+    assert!(api.get_opt(name).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preflight_refuses_while_a_registration_of_an_earlier_installation_is_there() {
+    // Nobody may finish the namespace's deletion but the test: that is what a forced one is about.
+    let options = ControlPlaneOptions {
+        controller_manager: false,
+        ..ControlPlaneOptions::default()
+    };
+    let plane = ControlPlane::start(options).await.unwrap();
+    let client = plane.client();
+    let dir = std::env::temp_dir().join(format!("fedhealth-typed-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let kubeconfig = dir.join("kubeconfig");
+    std::fs::write(&kubeconfig, plane.access().kubeconfig()).unwrap();
+    let terminal = Terminal::new(&kubeconfig).await.unwrap();
+    let ask = async |code: i32| {
+        let words = "kubectl federation-health preflight -o json";
+        let answer = terminal.run(words, &dir).await.unwrap();
+        let answer = answer.expect_code(code).unwrap();
+        serde_json::from_str::<Value>(&answer.out).unwrap()
+    };
+    assert_eq!(ask(0).await["safe"], true, "nothing is installed");
+
+    kubefed::install_definitions(client.clone(), KubefedVersion::V0_8_1)
+        .await
+        .unwrap();
+    Kubesphere::install_definitions(&client).await.unwrap();
+    apply::object(&client, &namespace(PLANE)).await.unwrap();
+    join::join(&client, &plane, LEFTOVER, &JoinOptions::default())
+        .await
+        .unwrap();
+    force_finalize(&plane, PLANE).await;
+    // Creation times are whole seconds: the namespace must be younger by one.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    apply::object(&client, &namespace(PLANE)).await.unwrap();
+    join::join(&client, &plane, "host", &JoinOptions::host())
+        .await
+        .unwrap();
+    workspace::create(&client, &WorkspaceSpec::on_host("orders", 1))
+        .await
+        .unwrap();
+
+    let answer = ask(2).await;
+    assert_eq!(answer["answer"], "Unsafe");
+    let codes: Vec<&str> = answer["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["code"].as_str().unwrap())
+        .collect();
+    for code in ["FH004", "FH006"] {
+        assert!(codes.contains(&code), "{codes:?}");
+    }
+    join::unregister(&client, PLANE, LEFTOVER).await.unwrap();
+    let answer = ask(0).await;
+    assert_eq!(answer["answer"], "Safe", "{answer:#}");
+    assert_eq!(answer["findings"], json!([]));
+    std::fs::remove_dir_all(&dir).unwrap();
+    plane.stop().await.unwrap();
+}

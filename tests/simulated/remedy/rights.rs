@@ -1,0 +1,147 @@
+//! Each right of remediation taken away by itself: what then is not done is told with the right that is lacking.
+
+use federation_health_cluster::rbac::{
+    CURE, DISARM, EXPERIMENT, FREEZE, JOURNAL, LEADER, OPERATOR_NAMESPACE, RETAIN, ROLES, Right,
+    Role, SHIELD,
+};
+use federation_health_sim::{Controllers, Effect, Refusal, RequestFacts};
+
+use super::{
+    cures::{calm_with, curing, leftover_placed},
+    *,
+};
+
+/// A request without the right, as Kubernetes refuses it.
+fn lacks(request: &RequestFacts) -> Effect {
+    let (verb, group) = (request.verb, &request.group);
+    let message = format!(
+        "{} is forbidden: User {USER:?} cannot {verb} resource {:?} in API group {group:?}",
+        request.resource,
+        plural(request)
+    );
+    Effect::Refuse(Refusal::new(403, "Forbidden", message))
+}
+
+fn plural(request: &RequestFacts) -> String {
+    match request.subresource.as_str() {
+        "" => request.resource.clone(),
+        sub => format!("{}/{sub}", request.resource),
+    }
+}
+
+/// A federation in an incident that makes the operator use this role.
+async fn using(role: &Role) -> World {
+    let alone = |action: &str| spec("Apply", &json!({action: "Automatic"}));
+    match role.name {
+        name if name == SHIELD.name => calm_with(alone("shieldWorkspaces")).await,
+        name if name == CURE.name => calm_with(curing()).await,
+        name if name == EXPERIMENT.name => calm_with(alone("plantCanary")).await,
+        name if name == RETAIN.name => {
+            let world = calm_with(alone("retainVolumes")).await;
+            world.sim.add_volume("orders-db", "data", "Delete").unwrap();
+            world
+        }
+        // Nobody collects, and nobody binds.
+        name if name == DISARM.name => World::calm(Setup {
+            spec: Some(alone("disarmNamespaces")),
+            controllers: Controllers {
+                kubesphere_binder: false,
+                controller_manager: false,
+                ..Controllers::host()
+            },
+            ..Setup::default()
+        })
+        .await
+        .unwrap(),
+        name if [JOURNAL.name, LEADER.name, FREEZE.name].contains(&name) => {
+            calm_with(alone("freezeControllers")).await
+        }
+        other => panic!("{other}: no incident is known here in which the operator uses this role"),
+    }
+}
+
+/// Takes one verb on one resource away and has the incident: what was told instead, if the right was not named.
+async fn unnamed(
+    role: &Role,
+    right: &Right,
+    verb: &'static str,
+    resource: &'static str,
+) -> Option<String> {
+    let mut world = using(role).await;
+    let right = *right;
+    world.sim.inject(move |request| {
+        let taken = request.user == USER
+            && request.verb == verb
+            && plural(request) == resource
+            && right.covers(verb, &request.group, resource, &request.name);
+        taken.then(|| lacks(request))
+    });
+    // What was read and made before the right was taken is there; a new process asks again, and finds no lease.
+    world.operator = None;
+    let admin = world.sim.admin();
+    admin
+        .delete(
+            &resources::LEASES,
+            OPERATOR_NAMESPACE,
+            "federation-health",
+            Value::Null,
+        )
+        .unwrap();
+    world.restart_operator().unwrap();
+    pass(SOON).await;
+    bring_about(&world, role, resource).await;
+    let lacking = format!("cannot {verb} resource \"{resource}\"");
+    let named = |h: &FederationHealth| {
+        let conditions = h.status.iter().flat_map(|s| &s.conditions);
+        let mut refusals =
+            conditions.filter(|c| c.type_ == "RemediationAllowed" && c.status == "False");
+        let reasons = ["JournalUnavailable", "NotLeading", "RequestFailed"];
+        refusals.any(|c| reasons.contains(&&*c.reason) && c.message.contains(&lacking))
+    };
+    let waited = world.wait(&lacking, Duration::from_mins(1), named).await;
+    let told = waited.err().map(|_| world.health().unwrap());
+    told.map(|h| format!("{lacking}: {:?}", condition(&h, "RemediationAllowed")))
+}
+
+/// The incident in which the operator needs this right.
+async fn bring_about(world: &World, role: &Role, resource: &str) {
+    let admin = world.sim.admin();
+    match (role.name, resource) {
+        (_, "workspacetemplates") => {
+            leftover_placed(world).await;
+        }
+        (name, _) if name == EXPERIMENT.name => experiment::ask(world),
+        (name, _) if name == DISARM.name => {
+            admin
+                .edit(&resources::NAMESPACES, "", "orders-db", |n| {
+                    n["metadata"]["ownerReferences"][0]["uid"] =
+                        json!("00000000-0000-4000-8000-000000000000");
+                })
+                .unwrap();
+        }
+        // Whether the claim stands is asked on the way back.
+        (_, "persistentvolumeclaims") => {
+            world.double().unwrap();
+            pass(SOON).await;
+            world.cure().unwrap();
+        }
+        _ => {
+            world.double().unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_right_of_remediation_is_missed_by_name() {
+    let mut failures = Vec::new();
+    for role in ROLES.iter().filter(|role| role.file == "remediator") {
+        for right in role.rights {
+            for resource in right.resources {
+                for verb in right.verbs {
+                    failures.extend(unnamed(role, right, verb.as_str(), resource).await);
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}

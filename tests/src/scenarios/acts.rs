@@ -1,0 +1,117 @@
+//! What the operator did to other people's objects, as the audit log has it, and what it says of it in status.
+
+use federation_health_api::FederationHealth;
+use federation_health_testbed::{
+    audit::AuditEvent,
+    error::{Error, Result},
+};
+use serde_json::{Value, json};
+
+use super::bed::Record;
+use crate::guarded::{NAMESPACE, USER, holding};
+
+/// Both holds on diagnosis and every rung all by itself. The limits are those of a test that has many incidents in an hour.
+pub fn automatic() -> Value {
+    let mut spec = holding();
+    let rungs = [
+        "retainVolumes",
+        "armOrphan",
+        "shieldWorkspaces",
+        "freezeControllers",
+        "disarmNamespaces",
+        "fixPlacement",
+        "removeStaleCluster",
+    ];
+    let actions: serde_json::Map<String, Value> = rungs
+        .iter()
+        .map(|rung| ((*rung).to_owned(), json!("Automatic")))
+        .collect();
+    spec["remediation"] = json!({
+        "mode": "Apply",
+        "actions": actions,
+        "limits": {"maxActionsPerHour": 60, "cooldownSeconds": 0},
+    });
+    spec
+}
+
+/// Number of the newest act, for [`states`] of what comes after it.
+pub fn newest(health: &FederationHealth) -> i64 {
+    let actions = health.status.iter().flat_map(|status| &status.actions);
+    actions.map(|action| action.id).max().unwrap_or_default()
+}
+
+/// Name of the target and state of every act of this rung after the one of that number, oldest first.
+pub fn states<'a>(health: &'a FederationHealth, after: i64, rung: &str) -> Vec<(&'a str, &'a str)> {
+    let actions = health.status.iter().flat_map(|status| &status.actions);
+    let mut found: Vec<_> = actions
+        .filter(|action| action.id > after && action.action == rung)
+        .collect();
+    found.sort_by_key(|action| action.id);
+    found.iter().map(|a| (&*a.name, &*a.state)).collect()
+}
+
+/// Requests of the operator that were to change what is not its own and were no dry runs, oldest first. Fails if one of them
+/// did not carry uid and resourceVersion, or did not come after live reads of the lease and of its target.
+pub fn fenced(record: &Record<'_>) -> Result<Vec<AuditEvent>> {
+    let mut ours = record.matching(|e| e.user == USER)?;
+    ours.sort_by_key(|e| e.received);
+    let mut acts: Vec<AuditEvent> = Vec::new();
+    for (at, act) in ours.iter().enumerate().filter(|(_, e)| is_foreign(e)) {
+        let wrong = |what: &str| Error::refused(format!("a write without {what}: {act:?}"));
+        if !carries_preconditions(act) {
+            return Err(wrong("uid and resourceVersion"));
+        }
+        let since = acts.last().map(|last| last.reached);
+        let read = |resource: &str, name: &str| {
+            ours[..at].iter().any(|e| {
+                e.verb == "get"
+                    && e.object.resource == resource
+                    && e.object.name == name
+                    && e.reached <= act.received
+                    && since.is_none_or(|since| since <= e.received)
+            })
+        };
+        if !read("leases", "federation-health") {
+            return Err(wrong("a live read of the lease before it"));
+        }
+        if !read(&act.object.resource, &act.object.name) {
+            return Err(wrong("a live read of its target before it"));
+        }
+        acts.push(act.clone());
+    }
+    Ok(acts)
+}
+
+/// Resource and name of each request, for comparisons.
+pub fn targets(acts: &[AuditEvent]) -> Vec<(&str, &str)> {
+    acts.iter()
+        .map(|e| (&*e.object.resource, &*e.object.name))
+        .collect()
+}
+
+/// A write to what belongs to somebody else: not the object, the switch, the bindings of the hold, events, or what lies in the
+/// operator's own namespace.
+fn is_foreign(event: &AuditEvent) -> bool {
+    let own = event.object.api_group == "federationhealth.io"
+        || event.object.namespace == NAMESPACE
+        || matches!(
+            event.object.resource.as_str(),
+            "events" | "validatingadmissionpolicybindings"
+        );
+    is_write(event) && !own
+}
+
+/// Anything but a read or a dry run, whatever the answer.
+pub fn is_write(event: &AuditEvent) -> bool {
+    event.user == USER && !event.dry_run && !matches!(event.verb.as_str(), "get" | "list" | "watch")
+}
+
+fn carries_preconditions(event: &AuditEvent) -> bool {
+    let at = match event.verb.as_str() {
+        "delete" => "preconditions",
+        _ => "metadata",
+    };
+    let body = event.request.as_ref();
+    let said = |field: &str| body.is_some_and(|body| body[at][field].is_string());
+    said("uid") && said("resourceVersion")
+}
