@@ -99,11 +99,16 @@ async fn refusal(client: &Client, attempt: &Try) -> Option<String> {
         Try::Create(path, body) => ("POST", path, body, "application/json"),
         Try::Delete(path, body) => ("DELETE", path, body, "application/json"),
     };
+    let mut body = body.clone();
+    // A deletion with a body reads its options there alone.
+    if method == "DELETE" {
+        body["dryRun"] = json!(["All"]);
+    }
     let request = Request::builder()
         .method(method)
         .uri(format!("{path}?dryRun=All"))
         .header(header::CONTENT_TYPE, kind)
-        .body(serde_json::to_vec(body).unwrap())
+        .body(serde_json::to_vec(&body).unwrap())
         .unwrap();
     match client.request::<Value>(request).await {
         Ok(_) => None,
@@ -241,8 +246,10 @@ async fn the_operators_account_may_change_the_fields_of_its_actions_and_nothing_
     for (at, (attempt, allowed)) in attempts(&same).iter().enumerate() {
         let said = refusal(&operator, attempt).await;
         assert_eq!(said.is_none(), *allowed, "attempt {at}: {said:?}");
-        let ours = said.is_none_or(|said| said.contains("of the operator)"));
-        assert!(ours, "attempt {at} is refused by something else");
+        let ours = said
+            .as_ref()
+            .is_none_or(|said| said.contains("of the operator)"));
+        assert!(ours, "attempt {at} is refused by something else: {said:?}");
         // A person is not fenced: the same is refused to nobody else.
         if !allowed {
             let said = refusal(&admin, attempt).await.unwrap_or_default();

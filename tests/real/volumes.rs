@@ -29,6 +29,8 @@ fn keeping() -> Value {
     spec["hold"] = json!({"releaseAfterSeconds": 1});
     spec["remediation"] = json!({
         "mode": "Apply", "actions": {"retainVolumes": "Automatic", "freezeControllers": "Automatic"},
+        // The second incident follows the first at once.
+        "limits": {"cooldownSeconds": 0},
     });
     spec
 }
@@ -114,8 +116,27 @@ fn kept(health: &FederationHealth) -> usize {
         .count()
 }
 
+/// An operator that is there: everything is kept before KubeFed deletes anything, and given back.
+async fn in_time(bed: &Federation, client: &Client, options: Options, count: usize) {
+    let guard = Guarded::install(bed.host(), options).await.unwrap();
+    guard.wait_condition("Healthy", "True", SOON).await.unwrap();
+    bed.join_alias("produce-trt", JoinOptions::default())
+        .await
+        .unwrap();
+    guard
+        .wait("every volume kept, seen", SOON, |h| kept(h) == count)
+        .await
+        .unwrap();
+    bed.unregister("produce-trt").await.unwrap();
+    until("the former policies", WHOLE, client, |v| {
+        v.iter().all(|(_, policy, _)| policy == "Delete")
+    })
+    .await;
+    assert!(bed.audit().deletions("namespaces").unwrap().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_that_comes_while_namespaces_terminate_keeps_their_volumes() {
+async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces_terminate() {
     let bed = Federation::start(FederationOptions::with_kubefed(KubefedVersion::V0_8_1))
         .await
         .unwrap();
@@ -125,7 +146,6 @@ async fn an_operator_that_comes_while_namespaces_terminate_keeps_their_volumes()
         operator,
         ..Options::default()
     };
-    drop(Guarded::install(bed.host(), options(false)).await.unwrap());
     let specs = bed.workspaces().iter();
     let projects: Vec<String> = specs.flat_map(|spec| spec.namespaces.clone()).collect();
     for project in &projects {
@@ -136,6 +156,7 @@ async fn an_operator_that_comes_while_namespaces_terminate_keeps_their_volumes()
         v.len() == count && v.iter().all(|(_, _, phase)| phase == "Bound")
     })
     .await;
+    in_time(&bed, &client, options(true), count).await;
     bed.join_alias("produce-trt", JoinOptions::default())
         .await
         .unwrap();

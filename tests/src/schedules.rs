@@ -311,6 +311,15 @@ fn disturbance(dice: &Random, user: &str) -> Option<Effect> {
     })
 }
 
+/// What a seed stands for, in words.
+pub fn describe(seed: u64) -> String {
+    let plan = Plan::of(&Random::new(seed));
+    let (spec, deeds) = (&plan.spec, &plan.deeds);
+    format!(
+        "seed {seed}\nspec {spec}\ndeeds, milliseconds after the second registration: {deeds:?}"
+    )
+}
+
 /// Plays one schedule in paused time.
 ///
 /// # Errors
@@ -334,9 +343,6 @@ pub async fn play(seed: u64) -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }
-    let (spec, deeds) = (&plan.spec, &plan.deeds);
-    Err(Error::refused(format!(
-        "seed {seed}: {}\nspec {spec}\ndeeds {deeds:?}",
-        wrong.join("; ")
-    )))
+    let told = format!("{}: {}", describe(seed), wrong.join("; "));
+    Err(Error::refused(told))
 }

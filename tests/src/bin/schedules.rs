@@ -1,6 +1,7 @@
 //! Plays seeded schedules in virtual time and prints the seeds that fail.
 //!
-//! `cargo run --release -p federation-health-tests --bin schedules -- --from 0 --count 100000`
+//! `cargo run --release -p federation-health-tests --bin schedules -- --from 0 --count 100000`; with `--describe` it tells
+//! what the seeds stand for.
 
 #![expect(
     clippy::print_stdout,
@@ -13,7 +14,7 @@ use std::{
     time::Instant,
 };
 
-use federation_health_tests::schedules::play;
+use federation_health_tests::schedules::{describe, play};
 
 /// Failing seeds after which it ends: the first few say what is wrong.
 const ENOUGH: u64 = 20;
@@ -42,6 +43,10 @@ fn main() -> ExitCode {
     let count = number(&arguments, "--count", 1000);
     let threads = number(&arguments, "--threads", 1);
     let (next, failed) = (AtomicU64::new(from), AtomicU64::new(0));
+    if arguments.iter().any(|a| a == "--describe") {
+        (from..from + count).for_each(|seed| println!("{}", describe(seed)));
+        return ExitCode::SUCCESS;
+    }
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
