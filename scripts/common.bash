@@ -11,3 +11,6 @@ fail() { printf '%s: error: %s\n' "$script" "$*" >&2; exit 1; }
 # (the number is Automake's). scripts/test decides whether that may be.
 # shellcheck disable=SC2034 # read by the scripts that source this file
 skipped=77
+
+# The version that all crates, the image and the archives carry.
+workspace_version() { sed -nE '/^\[workspace.package\]/,/^$/s/^version = "(.*)"/\1/p' Cargo.toml; }

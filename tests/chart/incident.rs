@@ -1,69 +1,27 @@
-//! The incident, with the operator as the chart installs it: its Deployment's arguments, its account, its rights, its
-//! object, in a namespace of restricted pods, scraped by a real Prometheus with the shipped rules.
+//! The incident, with the operator as the chart installs it, held and paged.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use federation_health_cluster::rbac::{self, Holder, Reach};
-use federation_health_testbed::{
-    Federation, FederationOptions, apply,
-    control_plane::ControlPlaneOptions,
-    join::JoinOptions,
-    ports::free_port,
-    runner::{BinaryOptions, DeploymentRunner, run_binary_as_deployment},
-    workspace::Snapshot,
-};
+use federation_health_testbed::{join::JoinOptions, workspace::Snapshot};
 use federation_health_tests::{
-    guarded::{self, NAMESPACE, USER, condition, holding, holds, wait_health},
-    helm::{Helm, RELEASE, chart},
+    guarded::{holding, holds, wait_health},
     observed::{self, Prometheus},
 };
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::Api;
-use serde_json::json;
 
-/// For what takes a second or two, on a machine that also compiles.
-const SOON: Duration = Duration::from_secs(60);
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{
+    check,
+    installed::{ALIAS, Installed, SOON, after},
+    rights,
+};
+
 /// Longer than KubeFed needs for its first deletion (10 to 21 s after the join).
 const RAGE: Duration = Duration::from_secs(30);
 /// Series of one replica, and more for each registration, whatever the number of Workspaces.
 const SERIES: usize = 200;
 const SERIES_EACH: usize = 20;
-const ALIAS: &str = "produce-trt";
 const DOUBLED: &str = "FederationHealthDoubledRegistration";
-
-/// Runs what the Deployment says; only the address of the endpoints is ours, since there is no pod to have one.
-async fn run_deployment(bed: &Federation, listen: &str) -> DeploymentRunner {
-    let api: Api<Deployment> = Api::namespaced(bed.client(), NAMESPACE);
-    let pod = api
-        .get(RELEASE)
-        .await
-        .unwrap()
-        .spec
-        .unwrap()
-        .template
-        .spec
-        .unwrap();
-    let container = &pod.containers[0];
-    assert_eq!(
-        container.command, None,
-        "the image's entry point is the operator"
-    );
-    let options = BinaryOptions {
-        namespace: NAMESPACE.to_owned(),
-        deployment: RELEASE.to_owned(),
-        service_account: pod.service_account_name.unwrap(),
-        program: guarded::binary().unwrap(),
-        args: container.args.clone().unwrap(),
-        env: vec![("FEDERATION_HEALTH_LISTEN".to_owned(), listen.to_owned())],
-        max_processes: 1,
-    };
-    let runner = run_binary_as_deployment(bed.host(), options).await.unwrap();
-    runner.wait_running(1, SOON).await.unwrap();
-    runner
-}
 
 fn uids(snapshot: &Snapshot) -> Vec<(String, String)> {
     let workspaces = snapshot.workspaces.iter();
@@ -72,47 +30,18 @@ fn uids(snapshot: &Snapshot) -> Vec<(String, String)> {
         .collect()
 }
 
-async fn install(bed: &Federation) {
-    let restricted = json!({
-        "apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-    });
-    apply::object(&bed.client(), &restricted).await.unwrap();
-    let spec = format!("defaultInstance.spec={}", holding());
-    let helm = Helm::on(bed.host()).await.unwrap();
-    let more = ["--set", "probe.enabled=true", "--set-json", &spec];
-    helm.apply("install", &chart(), &more).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_incident_is_held_and_paged_by_what_the_chart_installs() {
-    let bed = Federation::start(FederationOptions {
-        control_plane: ControlPlaneOptions {
-            audited_readers: vec![NAMESPACE.to_owned()],
-            ..ControlPlaneOptions::default()
-        },
-        ..FederationOptions::default()
-    })
-    .await
-    .unwrap();
-    install(&bed).await;
-    let operator = format!("127.0.0.1:{}", free_port().unwrap());
-    let _runner = run_deployment(&bed, &operator).await;
-    let prometheus = Prometheus::start(&operator, bed.host()).await.unwrap();
+    let installed = Installed::with(holding(), &["ClustersUnique", "HoldReady"]).await;
+    let (bed, prometheus) = (&installed.bed, &installed.prometheus);
     let client = bed.client();
-    for type_ in ["ClustersUnique", "HoldReady"] {
-        let good = |h: &_| condition(h, type_).is_some_and(|(status, _)| status == "True");
-        wait_health(&client, type_, SOON, good).await.unwrap();
-    }
+    check::helm_test_passes(&installed).await;
     let before = bed.snapshot().await.unwrap();
-    let joined = Instant::now();
+    let joined = Timestamp::now();
     bed.join_alias(ALIAS, JoinOptions::default()).await.unwrap();
-    prometheus.wait_alert(DOUBLED, true, SOON).await.unwrap();
-    // kube-state-metrics would export the same condition at its next scrape of 30 s, 15 s later on average.
-    println!(
-        "{DOUBLED} fires {:.1} s after the registration",
-        joined.elapsed().as_secs_f32()
-    );
+    let fired = prometheus.wait_fired(DOUBLED, SOON).await.unwrap();
+    let seconds = after(joined, fired);
+    println!("{DOUBLED} fires {seconds:.1} s after the registration");
 
     // An installer that waits for Ready is not held up by the verdict.
     let ready = [
@@ -136,7 +65,7 @@ async fn the_incident_is_held_and_paged_by_what_the_chart_installs() {
             .is_empty(),
         "KubeFed never tried"
     );
-    held_is_counted(&prometheus).await;
+    held_is_counted(prometheus).await;
     // The writes that hold went through the priority level of their own.
     let own =
         "apiserver_flowcontrol_dispatched_requests_total{flow_schema=\"federation-health\"} > 0";
@@ -144,7 +73,7 @@ async fn the_incident_is_held_and_paged_by_what_the_chart_installs() {
         !prometheus.query(own).await.unwrap().is_empty(),
         "the FlowSchema matches nothing"
     );
-    let series = observed::lint(&operator).await.unwrap();
+    let series = observed::lint(&installed.operator).await.unwrap();
     println!("{series} series with two registrations");
     assert!(series <= SERIES + 2 * SERIES_EACH, "{series}");
     bed.unregister(ALIAS).await.unwrap();
@@ -157,8 +86,9 @@ async fn the_incident_is_held_and_paged_by_what_the_chart_installs() {
     let after = bed.snapshot().await.unwrap();
     assert_eq!(after.lost_since(&before), Vec::<String>::new());
     assert_eq!(uids(&before), uids(&after), "a Workspace has another UID");
-    rights(&bed);
-    bed.stop().await.unwrap();
+    rights::none_is_lacking_and_none_is_unused(bed);
+    check::says_what_is_gone(&installed).await;
+    installed.bed.stop().await.unwrap();
 }
 
 /// What the alert on a hold without operator rests on: the API server counts each refusal by policy.
@@ -174,48 +104,4 @@ async fn held_is_counted(prometheus: &Prometheus) {
         policies.contains("federation-health-federation-fast"),
         "{found:?}"
     );
-}
-
-/// The audit log against the list of rights: nothing needed was refused; prints what one run did not use.
-fn rights(bed: &Federation) {
-    let asked = bed
-        .audit()
-        .matching(|e| e.user == USER && !e.object.resource.is_empty())
-        .unwrap();
-    let by_authorization = |m: &Option<String>| m.as_ref().is_some_and(|m| m.contains("cannot"));
-    let refused: Vec<_> = asked
-        .iter()
-        .filter(|e| e.refused() && by_authorization(&e.message))
-        .collect();
-    assert!(refused.is_empty(), "{refused:?}");
-    let mut unused: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for role in rbac::ROLES.iter().filter(|r| r.holder == Holder::Operator) {
-        for right in role.rights {
-            for (verb, resource) in right
-                .verbs
-                .iter()
-                .flat_map(|v| right.resources.iter().map(move |r| (v, r)))
-            {
-                let used = asked.iter().any(|e| {
-                    let plural = match e.object.subresource.as_str() {
-                        "" => e.object.resource.clone(),
-                        sub => format!("{}/{sub}", e.object.resource),
-                    };
-                    let here = match role.reach {
-                        Reach::Cluster => true,
-                        Reach::Namespace(namespace) => e.object.namespace == namespace,
-                    };
-                    here && plural == *resource
-                        && right.covers(&e.verb, &e.object.api_group, &plural, &e.object.name)
-                        && e.verb == verb.as_str()
-                });
-                if !used {
-                    unused.entry(verb.as_str()).or_default().push(resource);
-                }
-            }
-        }
-    }
-    for (verb, resources) in unused {
-        println!("{verb} was not used on {}", resources.join(", "));
-    }
 }

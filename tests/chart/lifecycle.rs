@@ -13,14 +13,15 @@ use federation_health_tests::{
 };
 use k8s_openapi::{
     api::{
-        admissionregistration::v1::ValidatingAdmissionPolicyBinding, apps::v1::Deployment,
-        core::v1::Pod,
+        admissionregistration::v1::ValidatingAdmissionPolicyBinding,
+        apps::v1::Deployment,
+        core::v1::{Namespace, Pod},
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api, Client,
-    api::{ListParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde_json::json;
 
@@ -157,7 +158,37 @@ async fn a_release_lives_and_dies_without_touching_what_is_the_users() {
         serde_json::to_value(again.spec.hold.collection).unwrap(),
         json!("OnDiagnosis")
     );
+    nothing_hangs(&helm, &client, crds).await;
     plane.stop().await.unwrap();
+}
+
+/// Without the operator everything that it and the chart made can be deleted: nothing waits for a finalizer of ours.
+async fn nothing_hangs(helm: &Helm, client: &Client, crds: Vec<String>) {
+    helm.run(&["uninstall", RELEASE, "--namespace", NAMESPACE])
+        .await
+        .unwrap();
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for name in crds {
+        definitions
+            .delete(&name, &DeleteParams::default())
+            .await
+            .unwrap();
+    }
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces
+        .delete(NAMESPACE, &DeleteParams::default())
+        .await
+        .unwrap();
+    wait::until("the end of CRDs and namespace", SOON, || async {
+        let left = crd_names(client).await;
+        let namespace = namespaces.get_opt(NAMESPACE).await.unwrap();
+        Ok(match (left.is_empty(), namespace) {
+            (true, None) => Look::Done(()),
+            (_, namespace) => Look::Pending(format!("{left:?}, {:?}", namespace.map(|n| n.status))),
+        })
+    })
+    .await
+    .unwrap();
 }
 
 async fn args(client: &Client) -> Vec<String> {

@@ -9,8 +9,13 @@
 )]
 
 mod argocd;
+mod check;
+mod flux;
 mod incident;
+mod installed;
 mod lifecycle;
 mod render;
+mod rights;
 mod server;
+mod unheld;
 mod values;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use federation_health_testbed::{binaries::Binaries, run_dir::RunDir};
 use federation_health_tests::{
+    bench::crowd,
     guarded::NAMESPACE,
     helm::{Helm, chart, kustomize},
+    observed,
 };
 use serde_json::{Value, json};
 
@@ -97,7 +99,10 @@ fn difference(path: &str, a: &Value, b: &Value) -> Option<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn kustomize_and_the_charts_defaults_install_the_same_objects() {
     let helm = Helm::offline().await.unwrap();
-    let chart = normal(helm.render(&[]).await.unwrap());
+    let mut rendered = helm.render(&[]).await.unwrap();
+    // Only `helm test` makes it.
+    rendered.retain(|o| o["metadata"]["annotations"]["helm.sh/hook"] != "test");
+    let chart = normal(rendered);
     let mut config = normal(kustomize("config/default").await.unwrap());
     // Helm makes the release's namespace itself, and cannot label it.
     config.remove(&format!("Namespace -/{NAMESPACE}")).unwrap();
@@ -165,6 +170,12 @@ async fn every_object_carries_the_labels_and_stands_in_its_namespace() {
     let subjects = &find("ClusterRoleBinding", "federation-health-observer")["subjects"];
     assert_eq!(subjects[0]["name"], "guardian");
     assert_eq!(subjects[0]["namespace"], "guards");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_has_nothing_to_say_about_the_metrics_of_ten_thousand_workspaces() {
+    let text = crowd::exposition(10_000, 2).unwrap();
+    observed::lint_text(&text).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,19 +1,10 @@
 //! Every command that the documents show, typed as it stands there: kubectl and the plugin on the simulated API server.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
-use federation_health_testbed::wait::{self, Look};
 use federation_health_tests::{
     guarded::root,
-    typed::{Terminal, plugin},
-};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
+    typed::{Demo, Terminal},
 };
 
 /// What does not end by itself, needs the network or a terminal, or asks for what the simulation has not: pods, rights of
@@ -42,37 +33,6 @@ const NAMES: [(&str, &str); 7] = [
     ("NAME ", "host "),
     ("NAMESPACE", "kube-federation-system"),
 ];
-
-/// The demonstration's server, as a person leaves it up.
-struct Demo {
-    _process: Child,
-    kubeconfig: PathBuf,
-}
-
-impl Demo {
-    /// `misplaced`, with a plan that waits for approval.
-    async fn start() -> Self {
-        let mut process = Command::new(plugin().unwrap())
-            .args(["demo", "misplaced", "--ask", "--serve"])
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let kubeconfig = loop {
-            let line = lines.next_line().await.unwrap().unwrap();
-            if let Some(path) = line.trim().strip_prefix("export KUBECONFIG=") {
-                break PathBuf::from(path);
-            }
-        };
-        // It tells more later, and must not die of a closed pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self {
-            _process: process,
-            kubeconfig,
-        }
-    }
-}
 
 fn documents() -> Vec<PathBuf> {
     let mut paths = vec![root().join("README.md")];
@@ -113,27 +73,13 @@ fn filled(command: &str, plan: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_documents_works_as_it_stands_there() {
-    let demo = Demo::start().await;
-    let terminal = Terminal::new(&demo.kubeconfig).await.unwrap();
-    let folder = demo.kubeconfig.with_extension("files");
-    std::fs::create_dir_all(&folder).unwrap();
+    let demo = Demo::start("misplaced --ask").await.unwrap();
+    let (terminal, folder) = (demo.terminal().await.unwrap(), demo.folder.clone());
     for recording in ["recording.jsonl", "audit.log"] {
         let tape = "crates/plugin/tests/recordings/incident-kubefed-0.8.1.jsonl";
         std::fs::copy(root().join(tape), folder.join(recording)).unwrap();
     }
-    let plan = wait::until("a plan", Duration::from_secs(90), || async {
-        let answer = terminal
-            .run("kubectl federation-health plan -o name", &folder)
-            .await?;
-        let id = answer.out.trim().to_owned();
-        Ok(if id.is_empty() {
-            Look::Pending(answer.err)
-        } else {
-            Look::Done(id)
-        })
-    })
-    .await
-    .unwrap();
+    let plan = demo.plan_of("FixPlacement").await.unwrap();
     let (mut failed, mut ran) = (Vec::new(), 0);
     for document in documents() {
         for command in commands(&std::fs::read_to_string(&document).unwrap()) {
@@ -155,7 +101,6 @@ async fn every_command_of_the_documents_works_as_it_stands_there() {
             ran += 1;
         }
     }
-    std::fs::remove_dir_all(&folder).unwrap();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     assert!(
         ran > 60,

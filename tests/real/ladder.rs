@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use federation_health_cluster::rbac::{CURE, FREEZE, JOURNAL, LEADER, SHIELD};
+use federation_health_cluster::rbac::{
+    ADDRESSES, CURE, FREEZE, HOLDER, JOURNAL, LEADER, OBSERVER, PROBER, PROVER, RESTARTS, SHIELD,
+};
 use federation_health_testbed::{Federation, FederationOptions, kubefed::KubefedVersion};
 use federation_health_tests::{
     guarded::Options,
@@ -45,6 +47,9 @@ async fn every_rung_works_with_its_own_rights_and_every_brake_holds() {
     let ladder = [JOURNAL, LEADER, SHIELD, FREEZE, CURE];
     let unused = rights::unused(&bed.federation, &ladder).unwrap();
     assert!(unused.is_empty(), "granted and never used: {unused:#?}");
+    let watcher = [OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER];
+    let idle = rights::idle(&bed.federation, &watcher).unwrap();
+    assert!(idle.is_empty(), "rules that nothing needs: {idle:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

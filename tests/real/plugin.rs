@@ -7,7 +7,7 @@ use federation_health_testbed::{
     kubesphere::Kubesphere,
     workspace::{self, WorkspaceSpec},
 };
-use federation_health_tests::typed::Terminal;
+use federation_health_tests::typed::{Demo, Terminal};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, api::DeleteParams};
 use serde_json::{Value, json};
@@ -91,4 +91,34 @@ async fn preflight_refuses_while_a_registration_of_an_earlier_installation_is_th
     assert_eq!(answer["findings"], json!([]));
     std::fs::remove_dir_all(&dir).unwrap();
     plane.stop().await.unwrap();
+}
+
+/// On the simulated server: the planning operator is part of it, and the writes are kubectl's.
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_carries_out_what_a_plan_prints_and_refuses_it_for_another_object() {
+    let demo = Demo::start("misplaced --ask").await.unwrap();
+    let terminal = demo.terminal().await.unwrap();
+    let run = async |line: &str| terminal.run(line, &demo.folder).await.unwrap();
+    let print = "kubectl federation-health plan --commands > commands.sh || test $? = 2";
+    let placed =
+        "kubectl get workspacetemplate orders -o jsonpath='{.spec.placement.clusters[*].name}'";
+
+    demo.plan_of("FixPlacement").await.unwrap();
+    run(print).await.expect_code(0).unwrap();
+    run("kubectl annotate workspacetemplate orders changed=true").await;
+    let stale = run("bash -e commands.sh").await;
+    assert_ne!(stale.code, 0, "the object is another: {stale:?}");
+    assert_eq!(run(placed).await.out, "produce-trt");
+
+    run(print).await.expect_code(0).unwrap();
+    run("bash -e commands.sh").await.expect_code(0).unwrap();
+    assert_eq!(run(placed).await.out, "host");
+
+    demo.plan_of("RemoveStaleCluster").await.unwrap();
+    run(print).await.expect_code(0).unwrap();
+    run("sed 's/\"uid\":\"[0-9a-f]/&0/' commands.sh > other.sh").await;
+    assert_ne!(run("bash -e other.sh").await.code, 0, "another uid");
+    run("bash -e commands.sh").await.expect_code(0).unwrap();
+    let left = run("kubectl get kubefedclusters -A -o name").await;
+    assert_eq!(left.out.trim(), "kubefedcluster.core.kubefed.io/host");
 }

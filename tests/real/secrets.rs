@@ -57,7 +57,7 @@ async fn told(bed: &Federation, address: &str) -> Vec<(String, String)> {
     for entry in std::fs::read_dir(bed.host().dir()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.starts_with("federation-health-") && name.ends_with(".log") {
+        if name.starts_with("federation-health-") && path.extension().is_some_and(|e| e == "log") {
             let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
             all.push((name, text));
         }

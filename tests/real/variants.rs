@@ -9,13 +9,15 @@ use federation_health_tests::{
         added,
         always::{self, Activated},
         armed,
-        bed::{Bed, How},
+        bed::{Bed, How, LATE},
         contents::{self, Contents},
         disturbance::Disturbance,
         frozen, held, never, planes,
         registered::{self, under},
+        shielded,
         stays::{self, Held},
     },
+    typed::Terminal,
 };
 
 use super::print;
@@ -65,6 +67,7 @@ async fn a_durable_hold_outlives_servers_operators_and_objects() {
 async fn without_a_hold_a_frozen_kubefed_deletes_nothing_and_comes_back_as_it_was() {
     let bed = frozen::without_policies().await.unwrap();
     print("frozen", frozen::saved(&bed).await.unwrap());
+    print("shielded", shielded::saved(&bed).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,7 +86,23 @@ async fn without_holds_all_is_lost_and_named_and_with_them_the_contents_are_kept
 async fn a_second_control_plane_is_named_and_refused() {
     let options = FederationOptions::with_kubefed(KubefedVersion::V0_8_1);
     let mut bed = Bed::start(options, Options::default()).await.unwrap();
+    let dir = std::env::temp_dir().join(format!("fedhealth-planes-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let kubeconfig = dir.join("kubeconfig");
+    std::fs::write(&kubeconfig, bed.federation.host().access().kubeconfig()).unwrap();
+    let terminal = Terminal::new(&kubeconfig).await.unwrap();
+    let status = async |code: i32| {
+        let answer = terminal.run("kubectl federation-health status", &dir).await;
+        answer.unwrap().expect_code(code).unwrap().out
+    };
+    bed.guard
+        .wait_condition("Healthy", "True", LATE)
+        .await
+        .unwrap();
+    assert!(status(0).await.contains("Healthy"));
     let second = planes::second(KubefedVersion::V0_8_1);
     bed.federation.add_kubefed(second).await.unwrap();
     print("two planes", planes::named(&bed).await.unwrap());
+    assert!(status(2).await.contains("FH009"));
+    std::fs::remove_dir_all(&dir).unwrap();
 }

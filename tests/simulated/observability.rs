@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use federation_health_core::words::ConditionType;
 use federation_health_tests::{
+    bench::crowd,
     guarded::root,
     simulated::{Setup, World},
 };
@@ -108,6 +109,27 @@ async fn no_label_grows_with_workspaces_or_registrations() {
             let label = pair.split('=').next().unwrap();
             assert!(finite.contains(&label), "{label} in {line}");
         }
+    }
+}
+
+#[test]
+fn ten_thousand_workspaces_are_two_hundred_series_and_twenty_for_each_registration() {
+    let series = |workspaces: usize, registrations: usize| {
+        let text = crowd::exposition(workspaces, registrations).unwrap();
+        text.lines().filter(|line| !line.starts_with('#')).count()
+    };
+    let (small, large) = (series(100, 2), series(10_000, 2));
+    println!("{large} series with everything seen");
+    assert_eq!(
+        small, large,
+        "the number of Workspaces is a number of series"
+    );
+    for registrations in [2, 10] {
+        let found = series(100, registrations);
+        assert!(
+            found <= 200 + 20 * registrations,
+            "{found} with {registrations}"
+        );
     }
 }
 
@@ -242,6 +264,76 @@ fn dashboards_keep_the_rules_of_dashboard_linters() {
                     expression.contains("rate(") && !expression.contains("[$__rate_interval]");
                 assert!(!fixed, "{file}: {title}: a fixed window in {expression}");
             }
+        }
+    }
+}
+
+/// The schema at a path of a CRD; a list is passed through, as kube-state-metrics does.
+fn schema<'a>(root: &'a Value, path: &Value) -> &'a Value {
+    let mut found = root;
+    for step in path.as_array().unwrap() {
+        let step = step.as_str().unwrap();
+        if found["type"] == "array" {
+            found = &found["items"];
+        }
+        found = &found["properties"][step];
+        assert!(!found.is_null(), "{path}: there is no field {step}");
+    }
+    found
+}
+
+#[test]
+fn every_path_of_the_snippet_for_kube_state_metrics_is_a_field_of_the_object() {
+    let definition: Value =
+        serde_saphyr::from_str(&read("config/crd/federationhealths.yaml")).unwrap();
+    let mut root = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+    root["properties"]["metadata"]["properties"]["name"]["type"] = "string".into();
+    let snippet: Value = serde_saphyr::from_str(&read(
+        "config/kube-state-metrics/custom-resource-state.yaml",
+    ))
+    .unwrap();
+    let resource = &snippet["spec"]["resources"][0];
+    assert_eq!(
+        resource["groupVersionKind"]["group"],
+        definition["spec"]["group"]
+    );
+    assert_eq!(
+        resource["groupVersionKind"]["kind"],
+        definition["spec"]["names"]["kind"]
+    );
+    assert_eq!(
+        resource["groupVersionKind"]["version"],
+        definition["spec"]["versions"][0]["name"]
+    );
+    let labels = |holder: &Value, base: &Value| {
+        for (label, path) in holder["labelsFromPath"].as_object().into_iter().flatten() {
+            let found = schema(base, path);
+            assert_eq!(found["type"], "string", "{label}");
+        }
+    };
+    labels(resource, &root);
+    let metrics = resource["metrics"].as_array().unwrap();
+    assert!(metrics.len() > 3);
+    for metric in metrics {
+        let (name, each) = (text(metric, "/name"), &metric["each"]);
+        match text(each, "/type") {
+            "StateSet" => {
+                let set = &each["stateSet"];
+                let list = schema(&root, &set["path"]);
+                assert_eq!(list["type"], "array", "{name}");
+                let values = &schema(list, &set["valueFrom"])["enum"];
+                if !values.is_null() {
+                    assert_eq!(values, &set["list"], "{name}");
+                }
+                labels(set, list);
+            }
+            "Gauge" => {
+                let found = schema(&root, &each["gauge"]["path"]);
+                let time = found["format"] == "date-time";
+                assert!(time || found["type"] == "integer", "{name}: {found}");
+            }
+            "Info" => labels(&each["info"], &root),
+            other => panic!("{name}: {other}"),
         }
     }
 }

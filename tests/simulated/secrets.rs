@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use federation_health_api::names::REPORTING_CONTROLLER;
 use federation_health_operator::events::Events;
 use federation_health_sim::{Agent, Resource, Sim, resources};
 use federation_health_tests::{
@@ -150,11 +151,12 @@ async fn no_canary_in_a_secret_is_told_by_log_metric_status_or_event() {
         world.requests().iter().filter(read).count() > 4,
         "the canaries were not read"
     );
-    let events = admin.list(&resources::EVENTS, "default");
+    let events = admin.list(&resources::EVENTS, "");
     assert!(
         events
             .iter()
-            .any(|e| e["reportingController"] == "federationhealth.io/operator")
+            .any(|e| e.to_string().contains(REPORTING_CONTROLLER)),
+        "no event of ours: {events:?}"
     );
     let all = told(&world, &log);
     assert!(

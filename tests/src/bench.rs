@@ -1,5 +1,6 @@
 //! Measurements of the operator: by process and by instruction.
 
+pub mod crowd;
 pub mod instructions;
 pub mod process;
 pub mod typed;

@@ -12,10 +12,13 @@ use federation_health_testbed::{
     run_dir::RunDir,
     wait::{self, Look},
 };
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use crate::{guarded::root, scenarios::admin};
+
+mod recorded;
 
 /// Scrape and evaluation interval: the chart's own for its ServiceMonitor.
 const INTERVAL: &str = "5s";
@@ -95,6 +98,57 @@ impl Prometheus {
             .unwrap_or_default())
     }
 
+    /// Its clock, in seconds.
+    pub async fn now(&self) -> Result<f64> {
+        let answer = self.query("time()").await?;
+        // An instant query of a scalar is [time, "value"].
+        let seconds = answer.first().and_then(Value::as_f64);
+        seconds.ok_or_else(|| Error::refused(format!("time() is {answer:?}")))
+    }
+
+    /// Every series that an alert reads, from scrape to scrape, as `input_series` of promtool's unit tests.
+    pub async fn recording(&self, start: f64, end: f64) -> Result<String> {
+        let expression = "{__name__=~\"federationhealth_.+\"} or apiserver_validating_admission_policy_check_total{policy=~\"federation-health-.+\"}";
+        let output = Command::new(Binaries::get().await?.path("promtool")?)
+            .args(["query", "range", "--format=json", "--step=5s"])
+            .args([format!("--start={start:.0}"), format!("--end={end:.0}")])
+            .args([&format!("http://{}", self.address), expression])
+            .output()
+            .await
+            .attempt(|| "run promtool query range")?;
+        let series: Vec<Value> = serde_json::from_slice(&output.stdout).attempt(|| {
+            format!(
+                "read promtool's answer: {}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        })?;
+        Ok(recorded::input_series(&series, start.round() as i64))
+    }
+
+    /// Waits until an expression has samples.
+    pub async fn wait_for(&self, expression: &str, limit: Duration) -> Result<Vec<Value>> {
+        wait::until(expression, limit, || async {
+            Ok(match self.query(expression).await {
+                Ok(samples) if !samples.is_empty() => Look::Done(samples),
+                other => Look::Pending(format!("{other:?}")),
+            })
+        })
+        .await
+    }
+
+    /// Waits until an alert fires; the instant of the evaluation at which it first did.
+    pub async fn wait_fired(&self, name: &str, limit: Duration) -> Result<Timestamp> {
+        // A subquery looks at whole seconds: it may see what fires a second later.
+        let firing = format!("timestamp(ALERTS{{alertname=\"{name}\", alertstate=\"firing\"}})");
+        let first = format!("min(min_over_time({firing}[10m:1s]))");
+        let samples = self.wait_for(&first, limit).await?;
+        let seconds = samples[0]["value"][1]
+            .as_str()
+            .and_then(|s| s.parse::<f64>().ok());
+        let at = seconds.and_then(|s| Timestamp::from_millisecond((s * 1000.0) as i64).ok());
+        at.ok_or_else(|| Error::refused(format!("{name} fired at {samples:?}")))
+    }
+
     /// Waits until an alert fires, or no longer does.
     pub async fn wait_alert(&self, name: &str, firing: bool, limit: Duration) -> Result<()> {
         let expression = format!("ALERTS{{alertname=\"{name}\", alertstate=\"firing\"}}");
@@ -116,6 +170,11 @@ impl Prometheus {
 /// Reads an operator's exposition with promtool's linter and counts its series.
 pub async fn lint(operator: &str) -> Result<usize> {
     let (_, text) = admin::get(operator, "/metrics").await?;
+    lint_text(&text).await
+}
+
+/// Reads an exposition with promtool's linter and counts its series.
+pub async fn lint_text(text: &str) -> Result<usize> {
     let attempt = || "run promtool check metrics";
     let mut promtool = Command::new(Binaries::get().await?.path("promtool")?)
         .args(["check", "metrics"])

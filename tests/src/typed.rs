@@ -3,14 +3,20 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    process::Output,
+    process::{Output, Stdio},
+    time::Duration,
 };
 
 use federation_health_testbed::{
     binaries::Binaries,
     error::{Attempt as _, Error, Result},
+    wait::{self, Look},
 };
-use tokio::process::Command;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
 
 use crate::guarded::built;
 
@@ -95,5 +101,88 @@ impl Answer {
         Err(Error::refused(format!(
             "exit code {code}, and not {self:#?}"
         )))
+    }
+}
+
+/// The demonstration's server, as a person leaves it up. It ends when this is dropped.
+pub struct Demo {
+    _process: Child,
+    kubeconfig: PathBuf,
+    /// A folder to work in.
+    pub folder: PathBuf,
+}
+
+impl Demo {
+    /// `demo ARGUMENTS --serve`.
+    ///
+    /// # Errors
+    /// The plugin is not built, or ends.
+    pub async fn start(arguments: &str) -> Result<Self> {
+        let mut process = Command::new(plugin()?)
+            .arg("demo")
+            .args(arguments.split(' '))
+            .arg("--serve")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .attempt(|| "start the demonstration")?;
+        let out = process.stdout.take();
+        let out = out.ok_or_else(|| Error::refused("the demonstration has no output"))?;
+        let mut lines = BufReader::new(out).lines();
+        let kubeconfig = loop {
+            let line = lines.next_line().await.attempt(|| "read where it serves")?;
+            let line = line.ok_or_else(|| Error::refused("the demonstration ended"))?;
+            if let Some(path) = line.trim().strip_prefix("export KUBECONFIG=") {
+                break PathBuf::from(path);
+            }
+        };
+        // It tells more later, and must not die of a closed pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let folder = kubeconfig.with_extension("files");
+        std::fs::create_dir_all(&folder).attempt(|| format!("make {}", folder.display()))?;
+        Ok(Self {
+            _process: process,
+            kubeconfig,
+            folder,
+        })
+    }
+
+    /// A terminal on it.
+    ///
+    /// # Errors
+    /// See [`Terminal::new`].
+    pub async fn terminal(&self) -> Result<Terminal> {
+        Terminal::new(&self.kubeconfig).await
+    }
+
+    /// Waits for a plan that begins with this action; gives its id.
+    ///
+    /// # Errors
+    /// There is none within a minute and a half: the demonstration strikes after twenty seconds.
+    pub async fn plan_of(&self, action: &str) -> Result<String> {
+        let terminal = self.terminal().await?;
+        wait::until(
+            &format!("a plan to {action}"),
+            Duration::from_secs(90),
+            || async {
+                let words = "kubectl federation-health plan -o json";
+                let answer = terminal.run(words, &self.folder).await?;
+                let plan: Value = serde_json::from_str(&answer.out).unwrap_or_default();
+                let plan = &plan["plan"];
+                Ok(match plan["id"].as_str() {
+                    Some(id) if plan["steps"][0]["action"] == action => Look::Done(id.to_owned()),
+                    _ => Look::Pending(format!("{answer:?}")),
+                })
+            },
+        )
+        .await
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // A killed process cannot clear up behind itself.
+        let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = std::fs::remove_file(&self.kubeconfig);
     }
 }

@@ -167,6 +167,29 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Plurals that a group's version serves, subresources included, by discovery, which everybody may read; none where it is
+/// not served. `path` is `/apis/GROUP/VERSION`.
+pub(crate) async fn resources(
+    client: &Client,
+    path: &str,
+    deadline: Duration,
+) -> Result<Vec<String>, CallError> {
+    #[derive(serde::Deserialize)]
+    struct ResourceList {
+        #[serde(default)]
+        resources: Vec<ResourceName>,
+    }
+    #[derive(serde::Deserialize)]
+    struct ResourceName {
+        #[serde(default)]
+        name: String,
+    }
+    let call = Call::get(client, path.to_owned(), deadline);
+    let list: Option<ResourceList> = call.find().await?;
+    let names = list.into_iter().flat_map(|list| list.resources);
+    Ok(names.map(|resource| resource.name).collect())
+}
+
 async fn exchange(client: &Client, request: Request<Body>) -> Result<Vec<u8>, CallError> {
     let answer = client.send(request).await.map_err(CallError::Unreachable)?;
     let status = answer.status();

@@ -1,6 +1,7 @@
 //! Every byte over the wire: watches, probes, the writes of holds, status and events.
 
 pub mod call;
+pub mod check;
 pub mod endpoint;
 pub mod host;
 pub mod lease;

@@ -23,9 +23,12 @@ use federation_health_core::{
 use kube::Client;
 
 pub use dial::dial_with;
+pub(crate) use fingerprint::version;
 pub use fingerprint::{Server, fingerprint};
+pub(crate) use inspect::faults;
 pub use inspect::inspect;
 pub use installed::Installed;
+pub(crate) use installed::supported;
 pub use shipped::{Shipped, ShippedError};
 
 use crate::{call::CallError, host::Host};

@@ -16,7 +16,7 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 
 mod remediator;
 
-pub use remediator::{CURE, DISARM, EXPERIMENT, FREEZE, JOURNAL, LEADER, RETAIN, SHIELD};
+pub use remediator::{CURE, DISARM, EXPERIMENT, FREEZE, JOURNAL, LEADER, RETAIN, SHIELD, TARGETS};
 
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +53,8 @@ impl Verb {
 }
 
 const READ: &[Verb] = &[Verb::Get, Verb::List, Verb::Watch];
+/// What a watch needs.
+const FOLLOW: &[Verb] = &[Verb::List, Verb::Watch];
 
 /// One rule of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,49 +128,63 @@ pub const OBSERVER: Role = Role {
             group: "core.kubefed.io",
             resources: &["kubefedclusters", "kubefedconfigs", "federatedtypeconfigs"],
             names: &[],
-            verbs: READ,
+            verbs: FOLLOW,
             why: "Registrations, control planes and federated kinds, in every namespace: a rival control plane lives in another one.",
         },
         Right {
             group: "types.kubefed.io",
             resources: FEDERATED_KINDS,
             names: &[],
-            verbs: READ,
+            verbs: FOLLOW,
             why: "Placements. By name: never federatedsecrets, whose templates hold plaintext. A kind of your own that KubeFed federates is added here, or its findings stay Unknown.",
         },
         Right {
             group: "tenant.kubesphere.io",
             resources: &["workspaces", "workspacetemplates"],
             names: &[],
-            verbs: READ,
+            verbs: FOLLOW,
             why: "The Workspaces that are deleted and recreated, and what KubeSphere wants them to be.",
+        },
+        Right {
+            group: "types.kubefed.io",
+            resources: &["federatedworkspaces"],
+            names: &[],
+            verbs: &[Verb::Get],
+            why: "Whether a Workspace is still wished for, read live in the moment in which it is deleted.",
+        },
+        Right {
+            group: "tenant.kubesphere.io",
+            resources: &["workspacetemplates"],
+            names: &[],
+            verbs: &[Verb::Get],
+            why: "The same.",
         },
         Right {
             group: "cluster.kubesphere.io",
             resources: &["clusters"],
             names: &[],
-            verbs: READ,
+            verbs: FOLLOW,
             why: "KubeSphere's own record of a cluster: its UID is evidence of identity.",
         },
         Right {
             group: "",
             resources: &["namespaces"],
             names: &[],
-            verbs: READ,
+            verbs: FOLLOW,
             why: "The namespaces that a Workspace takes with it, and kube-system, whose UID identifies this cluster.",
         },
         Right {
             group: "apps",
             resources: &["deployments"],
             names: &[],
-            verbs: READ,
+            verbs: FOLLOW,
             why: "KubeFed's controller managers, found by label in every namespace.",
         },
         Right {
             group: "apiextensions.k8s.io",
             resources: &["customresourcedefinitions"],
             names: &[FEDERATED_WORKSPACES],
-            verbs: READ,
+            verbs: FOLLOW,
             why: "Whether the kind FederatedWorkspace is being deleted, which takes every Workspace with it.",
         },
         Right {
@@ -274,7 +290,7 @@ pub const ADDRESSES: Role = Role {
         group: "discovery.k8s.io",
         resources: &["endpointslices"],
         names: &[],
-        verbs: &[Verb::Get, Verb::List],
+        verbs: &[Verb::List],
         why: "The slices of the Service kubernetes; there may be one for each address family.",
     }],
 };
@@ -433,8 +449,8 @@ pub const ADMIN: Role = Role {
 
 /// Every role, in the order of the manifests.
 pub const ROLES: &[Role] = &[
-    OBSERVER, ADDRESSES, EVENTS, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, RETAIN, SHIELD,
-    FREEZE, EXPERIMENT, DISARM, CURE, VIEW, EDIT, ADMIN,
+    OBSERVER, ADDRESSES, EVENTS, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, TARGETS,
+    RETAIN, SHIELD, FREEZE, EXPERIMENT, DISARM, CURE, VIEW, EDIT, ADMIN,
 ];
 
 #[cfg(test)]

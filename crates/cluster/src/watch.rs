@@ -4,6 +4,7 @@
 //! it comes, bookmarks as a sign of life, the exact boundaries of a full list, and single items that cannot be read.
 //! It starts no task, keeps no object and uses only tokio's timers, so that it runs in virtual time as in real time.
 
+mod audit;
 mod decode;
 mod error;
 mod retry;
@@ -20,6 +21,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::{
+    audit::Audit,
     decode::{Cursor, EventKind},
     retry::Retry,
     wire::LineReader,
@@ -73,7 +75,7 @@ pub trait Sink<T> {
 /// with `default_retry = false` and without a read timeout, because both would act below the ones of this driver.
 pub async fn run<T, S>(client: Client, resource: Resource, sink: &mut S, stop: impl Future)
 where
-    T: DeserializeOwned,
+    T: DeserializeOwned + Send + 'static,
     S: Sink<T>,
 {
     let feed = Feed {
@@ -106,7 +108,7 @@ struct Feed<'a, T, S> {
 
 impl<T, S> Feed<'_, T, S>
 where
-    T: DeserializeOwned,
+    T: DeserializeOwned + Send + 'static,
     S: Sink<T>,
 {
     async fn drive(mut self) -> Infallible {
@@ -176,12 +178,8 @@ where
     }
 
     async fn page(&mut self, token: Option<&str>) -> Result<Vec<u8>, WatchError> {
-        let request = self.resource.list(self.page_limit, token)?;
-        let read = async {
-            let answer = wire::send(&self.client, request).await?;
-            wire::read_page(answer).await
-        };
-        let outcome = timeout(PAGE_DEADLINE, read)
+        let page = wire::page(&self.client, &self.resource, self.page_limit, token);
+        let outcome = timeout(PAGE_DEADLINE, page)
             .await
             .unwrap_or(Err(WatchError::Deadline));
         if let Err(WatchError::PageTooLarge { .. }) = outcome {
@@ -218,11 +216,26 @@ where
         cursor: &mut Cursor,
     ) -> Result<u64, WatchError> {
         let mut count = 0;
+        let mut audit = Audit::after(
+            self.listed_at,
+            &self.client,
+            &self.resource,
+            self.page_limit,
+        );
         loop {
-            let next = timeout(SILENCE, lines.next())
-                .await
-                .unwrap_or(Err(WatchError::Silent))?;
-            let Some(line) = next else { return Ok(count) };
+            let next = loop {
+                tokio::select! {
+                    biased;
+                    next = timeout(SILENCE, lines.next()) => break next,
+                    () = audit.step() => {}
+                }
+            };
+            let Some(line) = next.unwrap_or(Err(WatchError::Silent))? else {
+                return Ok(count);
+            };
+            if audit.compare(&line, self.sink) {
+                self.listed_at = Some(Instant::now());
+            }
             match decode::cut_upsert(&line).map(serde_json::from_slice) {
                 Some(Ok(object)) => self.sink.upsert(object),
                 _ => self.deliver(&line)?,

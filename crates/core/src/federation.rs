@@ -23,7 +23,7 @@ use crate::{
     table::Put,
     tenants::Tenants,
     time::Time,
-    tripwire::Wisher,
+    tripwire::{FORMER_MS, Former},
     view,
     witnesses::Witnesses,
 };
@@ -108,8 +108,10 @@ pub struct Federation {
     pub(crate) excuses: BTreeMap<Text, Excuse>,
     /// Live reads that came back before the registrations were read.
     pub(crate) undecided: BTreeMap<Text, LiveWish>,
-    /// Of Workspaces whose deletion live reads decide: UID of the desired object as it was known then.
-    pub(crate) suspects: BTreeMap<Text, Wisher>,
+    /// Of Workspaces whose deletion live reads decide: UID of the template that it is judged by.
+    pub(crate) suspects: BTreeMap<Text, Uid>,
+    /// Templates that went lately while their Workspace seemed to live.
+    pub(crate) former: BTreeMap<Text, Former>,
     /// What was in the namespaces at risk.
     pub(crate) count: Option<view::Count>,
     /// When each fault that can be seen was seen first, told or not yet.
@@ -147,7 +149,7 @@ impl Federation {
             }
             Change::Namespace(name, facts) => self.namespace(&name, facts, true, now),
             Change::NamespaceLeft(name) => self.namespace(&name, None, false, now),
-            Change::Template(name, desired) => self.template(&name, desired),
+            Change::Template(name, desired) => self.template(&name, desired, now),
             Change::Federated(kind, key, desired) => {
                 return self.federated(&kind, key, desired, now);
             }
@@ -255,7 +257,7 @@ impl Federation {
         Vec::new()
     }
 
-    fn template(&mut self, name: &Text, desired: Option<Desired>) {
+    fn template(&mut self, name: &Text, desired: Option<Desired>, now: Time) {
         let before = match desired {
             Some(d) => {
                 let name = self.shared_name(name);
@@ -274,6 +276,14 @@ impl Federation {
             None => self.tenants.templates.remove(name),
         };
         if let Some(old) = before {
+            let lives = self
+                .tenants
+                .templates
+                .get(name)
+                .is_some_and(|row| row.uid == old.uid);
+            if !lives {
+                self.template_went(name, old.uid, now);
+            }
             self.objects.release(&old.placement);
         }
         self.file_wish(name);
@@ -366,6 +376,8 @@ impl Federation {
     pub fn tick(&mut self, now: Time) -> Vec<Effect> {
         let mut effects = self.diagnose(now);
         self.excuses.retain(|_, excuse| excuse.until > now);
+        self.former
+            .retain(|_, former| now.since_ms(former.at) < FORMER_MS);
         if !self.losses.is_empty() {
             self.settle_losses(now);
         }

@@ -12,26 +12,27 @@ use crate::{
     time::Time,
 };
 
-/// The object that wishes for a Workspace: its template, or where there is none its FederatedWorkspace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wisher {
-    /// The WorkspaceTemplate of this UID.
-    Template(Uid),
-    /// The FederatedWorkspace of this UID.
-    Federated(Uid),
+/// A template that went while its Workspace seemed to live.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Former {
+    uid: Uid,
+    pub(crate) at: Time,
+    /// The deletion that it explains was seen: the Workspace that lives is another template's.
+    spent: bool,
 }
 
-impl Wisher {
-    /// Another object of its name wishes now: who deleted the first and made the second wished the Workspace anew as well.
-    /// It shows where a watch was away meanwhile, and Workspaces were listed before the objects that wish for them.
-    fn renewed_by(self, wish: &LiveWish) -> bool {
-        let (former, now) = match self {
-            Self::Template(uid) => (uid, &wish.template),
-            Self::Federated(uid) => (uid, &wish.federated),
-        };
-        now.as_ref().is_some_and(|desired| desired.uid != former)
+impl Former {
+    fn of(uid: Uid, at: Time) -> Self {
+        Self {
+            uid,
+            at,
+            spent: false,
+        }
     }
 }
+
+/// A watch that was away comes back within this time of another, in milliseconds: twice the longest pause between tries.
+pub(crate) const FORMER_MS: i64 = 60_000;
 
 impl Federation {
     /// Takes a Workspace. Everything on this path is a look-up.
@@ -61,7 +62,7 @@ impl Federation {
             self.ledger.died(name, uid, self.wish(name));
         }
         self.workspace_moved(name, before, facts, now);
-        match life {
+        let effects = match life {
             Life::Dying(_) | Life::Replaced(_) if marked.ignored => {
                 self.excuse(name, now);
                 Vec::new()
@@ -74,7 +75,12 @@ impl Federation {
                 }
             }
             Life::Goes | Life::Born | Life::Dead => Vec::new(),
+        };
+        // No former template has a part in what becomes of a new Workspace.
+        if facts.is_some_and(|live| before.is_none_or(|old| old.uid != live.uid)) {
+            self.former.remove(name);
         }
+        effects
     }
 
     /// What hangs on a Workspace's UID and on its being in KubeFed's care.
@@ -166,10 +172,19 @@ impl Federation {
         let unwished = |d: &Desired| d.deleting || !self.registry.places_here(&d.placement);
         let by_federated = wish.federated.as_ref().is_none_or(unwished)
             && !self.goes_with_its_kind(wish.template.is_some());
-        let renewed = self
-            .suspects
-            .remove(workspace)
-            .is_some_and(|former| former.renewed_by(wish));
+        // Who deleted one template and made another wished the Workspace anew as well.
+        let former = self.suspects.remove(workspace);
+        let now_wished_by = wish.template.as_ref().map(|template| template.uid);
+        let renewed = former
+            .zip(now_wished_by)
+            .is_some_and(|(former, uid)| former != uid);
+        if let (true, Some(uid)) = (renewed, former) {
+            let spent = Former {
+                spent: true,
+                ..Former::of(uid, now)
+            };
+            self.former.insert(workspace.clone(), spent);
+        }
         let explained = by_federated || renewed || wish.template.as_ref().is_some_and(unwished);
         if !self.hold.verified(workspace, explained) {
             return;
@@ -195,15 +210,22 @@ impl Federation {
         self.hold.plan(now)
     }
 
-    fn wisher(&self, name: &Text) -> Option<Wisher> {
-        let template = self.tenants.templates.get(name);
-        let template = template.map(|row| Wisher::Template(row.uid));
-        let federated = || {
-            self.objects
-                .workspace(name)
-                .map(|row| Wisher::Federated(row.uid))
-        };
-        template.or_else(federated)
+    /// A template went, or another of its name came. A Workspace that it left alive may have been deleted with it, although
+    /// we see that later: watches of two kinds that were away come back in any order.
+    pub(crate) fn template_went(&mut self, name: &Text, uid: Uid, now: Time) {
+        let survivor = self.tenants.workspaces.get(name);
+        let told = self.former.get(name).is_some_and(|known| known.uid == uid);
+        let room = self.former.len() < crate::losses::MAX_EXCUSES;
+        if room && !told && survivor.is_some_and(|workspace| !workspace.deleting) {
+            self.former.insert(name.clone(), Former::of(uid, now));
+        }
+    }
+
+    /// Of which template a deletion is to be judged: the one that may have taken the Workspace along, else the present one.
+    fn wisher(&self, name: &Text) -> Option<Uid> {
+        let former = self.former.get(name).filter(|former| !former.spent);
+        let former = former.map(|former| former.uid);
+        former.or_else(|| Some(self.tenants.templates.get(name)?.uid))
     }
 
     fn excuse(&mut self, workspace: &Text, now: Time) {

@@ -9,6 +9,7 @@ use crate::{
     federation::Federation,
     id::Text,
     placement::Placement,
+    registry::Registry,
     time::Time,
 };
 
@@ -101,12 +102,17 @@ impl Witnessed {
     }
 
     /// Deletions and creations in turn: a deletion that fails is told again and again as well, but nothing is created.
-    fn loops(&self) -> bool {
+    /// Deletions on this server count as none: there the UIDs tell, and KubeFed tells of those that were refused as well.
+    fn loops(&self, registry: &Registry) -> bool {
         let lately = |deed| {
-            let of = self.told.iter().filter(|((d, _), _)| *d == deed);
+            let of = self.told.iter().filter(move |((d, cluster), _)| {
+                *d == deed && (deed == Deed::Creates || registry.is_elsewhere(cluster))
+            });
             of.map(|(_, heard)| heard.lately.len()).max().unwrap_or(0)
         };
-        lately(Deed::Deletes) >= REMOVALS && lately(Deed::Creates) >= REMOVALS - 1
+        registry.is_complete()
+            && lately(Deed::Deletes) >= REMOVALS
+            && lately(Deed::Creates) >= REMOVALS - 1
     }
 }
 
@@ -135,7 +141,7 @@ impl Witnesses {
     }
 
     /// KubeFed tells of a deed; true if that makes a loop.
-    fn tell(&mut self, told: &Told, wish: u64, now: Time) -> bool {
+    fn tell(&mut self, told: &Told, wish: u64, registry: &Registry, now: Time) -> bool {
         // Every creation is told of, and most are no loop's: an object is remembered from its first deletion on.
         if told.deed == Deed::Creates && !self.0.contains_key(&told.workspace) {
             return false;
@@ -148,7 +154,7 @@ impl Witnesses {
             return false;
         }
         let heard = known.told.entry(key).or_default();
-        heard.hear(told.count, told.fresh, now) && known.loops()
+        heard.hear(told.count, told.fresh, now) && known.loops(registry)
     }
 
     fn known(&mut self, workspace: &Text, wish: u64) -> &mut Witnessed {
@@ -170,11 +176,11 @@ impl Witnesses {
     }
 
     /// Removals counted lately; fewer than a loop count as none.
-    pub(crate) fn removals(&self, workspace: &Text) -> usize {
+    pub(crate) fn removals(&self, workspace: &Text, registry: &Registry) -> usize {
         let Some(known) = self.0.get(workspace) else {
             return 0;
         };
-        if known.began.len() >= REMOVALS || known.loops() {
+        if known.began.len() >= REMOVALS || known.loops(registry) {
             known.began.len().max(REMOVALS)
         } else {
             0
@@ -219,18 +225,18 @@ impl Federation {
         }
     }
 
-    /// KubeFed tells of what it does. Of this server's own Workspaces the UIDs tell, so that its events name parties alone.
+    /// KubeFed tells of what it does. Of this server's own Workspaces the UIDs and its status tell: its events count there only
+    /// where they name a member.
     pub(crate) fn told(&mut self, told: Told, now: Time) {
         let workspace = self.shared_name(&told.workspace);
         let told = Told { workspace, ..told };
         let wish = self.wish(&told.workspace);
-        let loops = self.witnesses.tell(&told, wish, now);
-        if loops && told.deed == Deed::Deletes && self.registry.is_elsewhere(&told.cluster) {
+        if self.witnesses.tell(&told, wish, &self.registry, now) {
             self.ledger.suspect(&told.workspace, now);
         }
     }
 
-    /// Clusters in which KubeFed's events tell of deletions that the placement does not ask for.
+    /// Members in which KubeFed's events tell of deletions that the placement does not ask for.
     pub(crate) fn deleters(&self, workspace: &Text) -> Vec<(Text, u64)> {
         let row = self.objects.workspace(workspace);
         let unplaced = |name: &Text| match row.map(|row| row.placement.placement()) {
@@ -238,7 +244,7 @@ impl Federation {
             _ => false,
         };
         let told = self.witnesses.told(workspace, Deed::Deletes);
-        told.filter(|(name, _)| unplaced(name))
+        told.filter(|(name, _)| unplaced(name) && self.registry.is_elsewhere(name))
             .map(|(name, count)| (name.clone(), count))
             .collect()
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// The client library reports each refused connection as an error of its own; ours says once that a feed fails.
 const DEFAULT_LOG: &str = "info,kube_client::client::builder=off";
@@ -11,8 +11,16 @@ const DEFAULT_LOG: &str = "info,kube_client::client::builder=off";
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub struct Args {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// FederationHealth object to serve; the shipped policies read `default`.
-    #[arg(long, env = "FEDERATION_HEALTH_OBJECT", default_value = "default")]
+    #[arg(
+        long,
+        global = true,
+        env = "FEDERATION_HEALTH_OBJECT",
+        default_value = "default"
+    )]
     pub object: String,
     /// Create the object with default values if it does not exist.
     #[arg(long, env = "FEDERATION_HEALTH_CREATE_DEFAULT")]
@@ -20,6 +28,7 @@ pub struct Args {
     /// Namespace that the operator runs in and keeps its canaries in.
     #[arg(
         long,
+        global = true,
         env = "POD_NAMESPACE",
         default_value = "federation-health-system"
     )]
@@ -63,6 +72,18 @@ impl Args {
             )
         })
     }
+}
+
+/// What the binary does beside serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Look whether this server has what the operator needs, with the operator's own rights: kinds, the object, policies,
+    /// roles. One line each; exit code 0 if nothing has to be done.
+    Check {
+        /// Look again until all is well, at most so long; 0 looks once.
+        #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=600))]
+        timeout_seconds: u64,
+    },
 }
 
 /// Format of the log.

@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod args;
 pub mod bindings;
+pub mod check;
 pub mod clock;
 pub mod contents;
 pub mod engine;

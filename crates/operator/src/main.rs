@@ -1,14 +1,21 @@
 //! The operator's binary.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Parser as _;
 use federation_health_cluster::{
+    check::passes,
     probe::TlsDialer,
     proof::{self, Install, Prover},
 };
 use federation_health_operator::{
-    args::{Args, LogFormat},
+    args::{Args, Command, LogFormat},
+    check,
     clock::Clock,
     events::Events,
     prove::Proving,
@@ -32,11 +39,17 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    let outcome = runtime.block_on(operate(&args));
+    let outcome = match args.command {
+        Some(Command::Check { timeout_seconds }) => {
+            runtime.block_on(check(&args, Duration::from_secs(timeout_seconds)))
+        }
+        None => runtime.block_on(operate(&args)).map(|()| true),
+    };
     // What still runs is cut off: every write is safe to lose halfway, and Kubernetes gives ten seconds.
     runtime.shutdown_timeout(Duration::from_secs(2));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(&*error),
     }
 }
@@ -58,17 +71,34 @@ fn log_to_stderr(args: &Args) -> Result<(), Error> {
     Ok(())
 }
 
-async fn operate(args: &Args) -> Result<(), Error> {
-    let listen = args.listen_address()?;
+async fn config() -> Result<Config, Error> {
     let mut config = Config::infer().await?;
     // Retries below us would carry an old decision out minutes later.
     config.default_retry = false;
     config.read_timeout = None;
-    let client = Client::try_from(config.clone())?;
-    let install = Install {
+    Ok(config)
+}
+
+fn install(args: &Args) -> Install {
+    Install {
         namespace: args.namespace.clone(),
         object: args.object.clone(),
-    };
+    }
+}
+
+/// Prints what is there and what is missing; whether nothing has to be done.
+async fn check(args: &Args, patience: Duration) -> Result<bool, Error> {
+    let client = Client::try_from(config().await?)?;
+    let lines = check::until_well(&client, &install(args), patience).await?;
+    io::stdout().write_all(check::text(&lines).as_bytes())?;
+    Ok(passes(&lines))
+}
+
+async fn operate(args: &Args) -> Result<(), Error> {
+    let listen = args.listen_address()?;
+    let config = config().await?;
+    let client = Client::try_from(config.clone())?;
+    let install = install(args);
     let prover = Prover::new(client.clone(), install, proof::dial_with(config.clone()))?;
     let around = Surroundings {
         watch_client: Client::try_from(config.clone())?,

@@ -2,8 +2,9 @@
 
 use federation_health_cluster::call::CallError;
 use federation_health_core::{
-    assess::{Assessment, Truth},
+    assess::{Assessment, Proof, Truth},
     effect::Rule,
+    facts::FeedState,
     federation::Federation,
 };
 use prometheus::{
@@ -29,7 +30,32 @@ pub struct Metrics {
     write_failures: IntCounterVec,
     status_writes: IntCounter,
     feed_synced: IntGaugeVec,
+    parts: Parts,
     remedy: Remedy,
+}
+
+/// What the installation consists of on the API server.
+struct Parts {
+    policies_missing: IntGauge,
+    kind_served: IntGaugeVec,
+}
+
+impl Parts {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            policies_missing: gauge(
+                r,
+                "policies_missing",
+                "Policies and bindings that spec.hold needs and the API server does not have.",
+            )?,
+            kind_served: gauges(
+                r,
+                "kind_served",
+                "1 while the API server serves the kind of ours, 0 while it does not.",
+                &["kind"],
+            )?,
+        })
+    }
 }
 
 /// What remediation does.
@@ -143,6 +169,7 @@ impl Metrics {
                 "1 while the watch of the kind is in order.",
                 &["feed"],
             )?,
+            parts: Parts::new(r)?,
             remedy: Remedy::new(r)?,
             registry,
         };
@@ -219,6 +246,28 @@ impl Metrics {
                 .with_label_values(&[feed.as_str()])
                 .set(synced.into());
         }
+    }
+
+    /// Shows what the last proof of the hold missed; nothing while no hold is asked for.
+    pub fn proven(&self, proof: &Proof, asked_for: bool) {
+        let missing = match proof {
+            Proof::Missing(names) if asked_for => names.len(),
+            _ => 0,
+        };
+        self.parts.policies_missing.set(missing as i64);
+    }
+
+    /// Whether a kind of ours is served; what cannot be read says nothing about it.
+    pub fn served(&self, kind: &'static str, state: FeedState) {
+        let served = match state {
+            FeedState::Synced => 1,
+            FeedState::NotInstalled => 0,
+            FeedState::Pending | FeedState::Forbidden | FeedState::Failing => return,
+        };
+        self.parts
+            .kind_served
+            .with_label_values(&[kind])
+            .set(served);
     }
 
     /// A hold was written.

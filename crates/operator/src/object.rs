@@ -21,6 +21,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     engine::Engine,
     known::{self, Known},
+    metrics::Metrics,
     prober::Plan,
 };
 
@@ -41,6 +42,8 @@ pub struct ObjectSink {
     pub all_kinds: watch::Sender<bool>,
     /// What is to be proven may have changed.
     pub rehearse: Arc<Notify>,
+    /// Where it is shown whether the kind is served.
+    pub metrics: Arc<Metrics>,
     listed: Vec<String>,
 }
 
@@ -51,6 +54,7 @@ impl ObjectSink {
         name: String,
         known: Arc<Mutex<Known>>,
         rehearse: Arc<Notify>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             engine,
@@ -59,6 +63,7 @@ impl ObjectSink {
             probing: watch::Sender::new(None),
             all_kinds: watch::Sender::new(false),
             rehearse,
+            metrics,
             listed: Vec::new(),
         }
     }
@@ -221,6 +226,7 @@ impl Sink<FederationHealth> for ObjectSink {
 
     fn state(&mut self, state: FeedState) {
         tracing::debug!(state = state.as_str(), "feed of FederationHealth objects");
+        self.metrics.served("FederationHealths", state);
     }
 
     fn alive(&mut self) {}

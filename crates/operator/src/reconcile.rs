@@ -72,7 +72,9 @@ impl Reconciler {
                 let mut federation = self.engine.federation();
                 let assessment = federation.assess(now, &proof);
                 self.metrics.assessed(&self.name, &assessment, &federation);
-                let proven = !federation.hold().asked_for() || proof != Proof::Pending;
+                let asked_for = federation.hold().asked_for();
+                self.metrics.proven(&proof, asked_for);
+                let proven = !asked_for || proof != Proof::Pending;
                 (assessment, federation.settled(now) && proven)
             };
             let mut pause = assessment

@@ -158,7 +158,7 @@ impl Remediator {
     }
 
     async fn survey(&self, targets: Vec<(Rung, Target)>) {
-        let mut failed = None;
+        let mut trouble = None;
         let mut found = BTreeMap::new();
         for (rung, target) in targets {
             match self.hands.look(rung, &target).await {
@@ -167,8 +167,8 @@ impl Remediator {
                 }
                 Err(error) => {
                     self.metrics.write_failed("survey", error.class());
+                    trouble.get_or_insert_with(|| format!("{target}: read: {error}"));
                     tracing::warn!(target = %target, class = error.class(), %error, "a target of remediation cannot be read");
-                    failed = Some(format!("read {target}: {error}"));
                 }
             }
         }
@@ -176,7 +176,7 @@ impl Remediator {
         self.engine
             .federation()
             .remedy_mut()
-            .surveyed(found, failed, now);
+            .surveyed(found, trouble, now);
     }
 
     async fn list(&self, namespaces: BTreeSet<Text>) {

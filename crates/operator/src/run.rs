@@ -112,6 +112,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         around.object.clone(),
         known.clone(),
         policies.clone(),
+        metrics.clone(),
     );
     let (probing, all_kinds) = (object.probing.subscribe(), object.all_kinds.subscribe());
     let switch = SwitchSink::new(
@@ -119,6 +120,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         around.object.clone(),
         known.clone(),
         policies.clone(),
+        metrics.clone(),
     );
 
     let executor = Arc::new(Executor {
@@ -290,7 +292,7 @@ fn watch_events(tasks: &mut Tasks, client: &Client, engine: &Arc<Engine>) {
     tasks.spawn(feed("events", client.clone(), events, sink));
 }
 
-async fn feed<K: DeserializeOwned>(
+async fn feed<K: DeserializeOwned + Send + 'static>(
     name: &'static str,
     client: Client,
     resource: Resource,

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use crate::{
     engine::Engine,
     known::{self, Known, Switch},
+    metrics::Metrics,
 };
 
 /// Pause after a switch could not be created.
@@ -37,6 +38,7 @@ pub struct SwitchSink {
     /// Its resourceVersion, for the hold's writer.
     pub version: watch::Sender<u64>,
     rehearse: Arc<Notify>,
+    metrics: Arc<Metrics>,
     listed: bool,
 }
 
@@ -47,6 +49,7 @@ impl SwitchSink {
         name: String,
         known: Arc<Mutex<Known>>,
         rehearse: Arc<Notify>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             engine,
@@ -54,6 +57,7 @@ impl SwitchSink {
             known,
             version: watch::Sender::new(0),
             rehearse,
+            metrics,
             listed: false,
         }
     }
@@ -122,6 +126,7 @@ impl Sink<FederationHold> for SwitchSink {
 
     fn state(&mut self, state: FeedState) {
         tracing::debug!(state = state.as_str(), "feed of FederationHolds");
+        self.metrics.served("FederationHolds", state);
         if matches!(state, FeedState::NotInstalled | FeedState::Forbidden) {
             self.turn(Switch::Unreadable);
         }

@@ -327,7 +327,7 @@ pub struct UndoArgs {
     /// Take the request back, so that remediation may act again
     #[arg(long, conflicts_with = "action")]
     pub end: bool,
-    /// Register a removed cluster again, which may bring the danger back; without it the manifest is shown
+    /// Take back what mended a cause as well, which brings the danger back; without it the commands are shown
     #[arg(long, requires = "action")]
     pub yes: bool,
     /// Try the writes without effect
@@ -345,6 +345,10 @@ pub struct GatherArgs {
 
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct DemoArgs {
     /// What happens
     #[arg(value_enum, default_value_t)]

@@ -11,6 +11,9 @@ pub enum Error {
     /// The kubeconfig cannot be used.
     #[error("connect as the kubeconfig says")]
     Connect(#[source] kube::Error),
+    /// The server does not answer.
+    #[error("ask the API server for its version")]
+    Server(#[source] federation_health_cluster::call::CallError),
     /// A request failed.
     #[error("{attempt}")]
     Request {

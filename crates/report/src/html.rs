@@ -14,6 +14,8 @@ use crate::{
 
 /// Findings and losses listed; the rest is counted, and -o json has all.
 const SHOWN: usize = 200;
+/// Findings of one code: in a storm they say the same, and what to do stands below them.
+const ALIKE: usize = 20;
 
 const PAGE: &str = "
 :root { --paper: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --bad: #b3261e; --good: #1a7f37; --warn: #8a6100; color-scheme: light dark; }
@@ -167,7 +169,7 @@ fn findings(out: &mut String, report: &Report) {
             e(&same[0].severity),
             codes::title(&same[0].code)
         );
-        for finding in same {
+        for finding in same.iter().take(ALIKE) {
             let _ = writeln!(
                 out,
                 "<p>{} <span class=\"since\">since {}</span></p>",
@@ -180,6 +182,14 @@ fn findings(out: &mut String, report: &Report) {
                 let _ = writeln!(out, "<ul>{items}</ul>");
             }
         }
+        if same.len() > ALIKE {
+            let _ = writeln!(
+                out,
+                "<p>and {} more of {}</p>",
+                same.len() - ALIKE,
+                e(&same[0].code)
+            );
+        }
         if let Some(about) = code {
             let _ = writeln!(
                 out,
@@ -190,6 +200,7 @@ fn findings(out: &mut String, report: &Report) {
         }
         let mut next: Vec<String> = same
             .iter()
+            .take(ALIKE)
             .filter_map(|f| f.next.as_deref())
             .map(e)
             .collect();

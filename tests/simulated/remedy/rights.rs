@@ -1,9 +1,6 @@
 //! Each right of remediation taken away by itself: what then is not done is told with the right that is lacking.
 
-use federation_health_cluster::rbac::{
-    CURE, DISARM, EXPERIMENT, FREEZE, JOURNAL, LEADER, OPERATOR_NAMESPACE, RETAIN, ROLES, Right,
-    Role, SHIELD,
-};
+use federation_health_cluster::rbac::{OPERATOR_NAMESPACE, ROLES, Right};
 use federation_health_sim::{Controllers, Effect, Refusal, RequestFacts};
 
 use super::{
@@ -29,20 +26,23 @@ fn plural(request: &RequestFacts) -> String {
     }
 }
 
-/// A federation in an incident that makes the operator use this role.
-async fn using(role: &Role) -> World {
+/// A federation in which the next incident makes the operator use this right.
+async fn using(verb: &str, resource: &str) -> World {
     let alone = |action: &str| spec("Apply", &json!({action: "Automatic"}));
-    match role.name {
-        name if name == SHIELD.name => calm_with(alone("shieldWorkspaces")).await,
-        name if name == CURE.name => calm_with(curing()).await,
-        name if name == EXPERIMENT.name => calm_with(alone("plantCanary")).await,
-        name if name == RETAIN.name => {
+    match (verb, resource) {
+        ("create" | "delete", "workspaces") => calm_with(alone("plantCanary")).await,
+        (_, "workspaces") => calm_with(alone("shieldWorkspaces")).await,
+        (_, "workspacetemplates" | "kubefedclusters") => calm_with(curing()).await,
+        (_, "configmaps" | "leases" | "deployments" | "deployments/scale") => {
+            calm_with(alone("freezeControllers")).await
+        }
+        (_, "persistentvolumes" | "persistentvolumeclaims") => {
             let world = calm_with(alone("retainVolumes")).await;
             world.sim.add_volume("orders-db", "data", "Delete").unwrap();
             world
         }
         // Nobody collects, and nobody binds.
-        name if name == DISARM.name => World::calm(Setup {
+        (_, "namespaces") => World::calm(Setup {
             spec: Some(alone("disarmNamespaces")),
             controllers: Controllers {
                 kubesphere_binder: false,
@@ -53,21 +53,13 @@ async fn using(role: &Role) -> World {
         })
         .await
         .unwrap(),
-        name if [JOURNAL.name, LEADER.name, FREEZE.name].contains(&name) => {
-            calm_with(alone("freezeControllers")).await
-        }
-        other => panic!("{other}: no incident is known here in which the operator uses this role"),
+        (_, other) => panic!("{other}: no incident is known here that makes the operator use it"),
     }
 }
 
 /// Takes one verb on one resource away and has the incident: what was told instead, if the right was not named.
-async fn unnamed(
-    role: &Role,
-    right: &Right,
-    verb: &'static str,
-    resource: &'static str,
-) -> Option<String> {
-    let mut world = using(role).await;
+async fn unnamed(right: &Right, verb: &'static str, resource: &'static str) -> Option<String> {
+    let mut world = using(verb, resource).await;
     let right = *right;
     world.sim.inject(move |request| {
         let taken = request.user == USER
@@ -89,7 +81,7 @@ async fn unnamed(
         .unwrap();
     world.restart_operator().unwrap();
     pass(SOON).await;
-    bring_about(&world, role, resource).await;
+    bring_about(&world, verb, resource).await;
     let lacking = format!("cannot {verb} resource \"{resource}\"");
     let named = |h: &FederationHealth| {
         let conditions = h.status.iter().flat_map(|s| &s.conditions);
@@ -104,14 +96,14 @@ async fn unnamed(
 }
 
 /// The incident in which the operator needs this right.
-async fn bring_about(world: &World, role: &Role, resource: &str) {
+async fn bring_about(world: &World, verb: &str, resource: &str) {
     let admin = world.sim.admin();
-    match (role.name, resource) {
+    match (verb, resource) {
         (_, "workspacetemplates") => {
             leftover_placed(world).await;
         }
-        (name, _) if name == EXPERIMENT.name => experiment::ask(world),
-        (name, _) if name == DISARM.name => {
+        ("create" | "delete", "workspaces") => experiment::ask(world),
+        (_, "namespaces") => {
             admin
                 .edit(&resources::NAMESPACES, "", "orders-db", |n| {
                     n["metadata"]["ownerReferences"][0]["uid"] =
@@ -138,7 +130,7 @@ async fn every_right_of_remediation_is_missed_by_name() {
         for right in role.rights {
             for resource in right.resources {
                 for verb in right.verbs {
-                    failures.extend(unnamed(role, right, verb.as_str(), resource).await);
+                    failures.extend(unnamed(right, verb.as_str(), resource).await);
                 }
             }
         }

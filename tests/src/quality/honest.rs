@@ -40,7 +40,7 @@ enum Work {
     Reinstalled,
     /// Deleted and made anew each night.
     Nightly,
-    /// A person tries things out: bursts of recreations, minutes apart.
+    /// A person tries things out, once a day: a burst of recreations, minutes apart.
     Sessions,
     /// Its template is edited, nothing more.
     Edited,
@@ -241,7 +241,7 @@ impl Month {
                 (
                     times,
                     12.0 * MINUTE as f64,
-                    self.random.wait(12.0 * HOUR as f64),
+                    DAY as f64 - 4.0 * HOUR as f64 * self.random.unit(),
                 )
             }
             Work::Edited => {

@@ -66,7 +66,7 @@ pub enum Story {
     Fight(f64, f64),
     /// A pipeline that recreates the same name every so many hours at random, for 30 days.
     Pipeline(f64),
-    /// A person trying things out: bursts of 5 to 10 recreations some minutes apart, twice a day, for 30 days.
+    /// A person trying things out: 5 to 10 recreations some minutes apart, once a day, for 30 days.
     Sessions,
     /// One reinstallation, and a second one within ten minutes.
     Reinstalled,
@@ -146,7 +146,7 @@ impl Story {
                         events.push(at);
                         at += random.wait(12.0 * MINUTE);
                     }
-                    start = at + random.wait(12.0 * HOUR);
+                    start += DAY + (random.unit() - 0.5) * 4.0 * HOUR;
                 }
                 events
             }

@@ -78,7 +78,7 @@ pub async fn installed(federation: Federation) -> Result<Figures> {
     let bed = Bed::install(federation, options).await?;
     let record = bed.record().await?;
     let mut ours: Vec<AuditEvent> = Vec::new();
-    let held = wait::until("the hold", LATE, || {
+    let held = wait::until("the fast hold", LATE, || {
         let read = log.read_new().map(|events| {
             ours.extend(events.into_iter().filter(|e| e.user == USER));
             ours.iter().find(|e| holding(e)).cloned()
@@ -117,17 +117,30 @@ pub async fn installed(federation: Federation) -> Result<Figures> {
     }
     bed.federation.stop().await?;
     let begun = ours.first().map_or(held.received, |first| first.received);
+    let durable = ours.iter().find(|e| switches(e));
+    let durable = durable.ok_or_else(|| Error::refused("no durable binding was switched"))?;
     Ok(vec![
         (
-            "first request to hold [ms]",
+            "first request to a durable hold [ms]",
+            milliseconds(begun, durable.reached),
+        ),
+        (
+            "first request to the fast hold [ms]",
             milliseconds(begun, held.reached),
         ),
-        ("hold to cured and released [s]", cured),
+        ("fast hold to cured and released [s]", cured),
         ("writes to other people's objects", acts.len() as f64),
     ])
 }
 
-/// A switch of the fast hold that holds.
+fn switches(event: &AuditEvent) -> bool {
+    event.object.resource == "validatingadmissionpolicybindings"
+        && event.verb == "patch"
+        && event.took_effect()
+}
+
+/// A switch of the fast hold that holds. Its object is made two seconds late here: an API server puts off the first creations
+/// of a kind whose definition is younger than that.
 fn holding(event: &AuditEvent) -> bool {
     let body = event.request.as_ref().map(|r| &r["status"]["hold"]);
     event.object.resource == "federationholds"

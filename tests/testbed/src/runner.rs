@@ -19,7 +19,10 @@ use crate::control_plane::ControlPlane;
 use crate::error::{Error, Result};
 use crate::process::{Process, ProcessSpec};
 
+mod once;
 mod pods;
+
+pub use once::run_pod_once;
 
 /// How soon a dead process is noticed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

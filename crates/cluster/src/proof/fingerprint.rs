@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     net::SocketAddr,
+    time::Duration,
 };
 
 use kube::Client;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Installed, Layer, Part, addresses, canary::DEADLINE};
-use crate::call::Call;
+use crate::call::{Call, CallError};
 
 /// Where each API server (1.26 and later) says that it lives.
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases\
@@ -47,18 +48,21 @@ struct LeaseSpec {
     holder_identity: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Version {
-    git_version: String,
+/// The API server's `gitVersion`.
+pub(crate) async fn version(client: &Client, deadline: Duration) -> Result<String, CallError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Version {
+        git_version: String,
+    }
+    let call = Call::get(client, "/version".to_owned(), deadline);
+    Ok(call.read::<Version>().await?.git_version)
 }
 
 impl Server {
     pub(super) async fn read(client: &Client) -> Option<Self> {
-        let call = Call::get(client, "/version".to_owned(), DEADLINE);
-        let version: Version = call.read().await.ok()?;
         Some(Self {
-            version: version.git_version,
+            version: version(client, DEADLINE).await.ok()?,
             addresses: addresses::read(client).await,
             starts: starts(client).await,
         })

@@ -15,36 +15,46 @@ use super::{Installed, Layer, Part, Shipped, Wanted};
 pub fn inspect(shipped: &Shipped, installed: &Installed, wanted: &Wanted) -> Option<Proof> {
     let (mut missing, mut altered) = (Vec::new(), Vec::new());
     for part in wanted.parts() {
-        let Some((policy, binding)) = shipped.specs.get(&part) else {
-            continue;
-        };
-        let name = part.name();
-        let pairs = [
-            (
-                "ValidatingAdmissionPolicy",
-                installed.policies.get(name),
-                policy,
-            ),
-            (
-                "ValidatingAdmissionPolicyBinding",
-                installed.bindings.get(name),
-                binding,
-            ),
-        ];
-        for (kind, served, expected) in pairs {
-            match served {
-                None => missing.push(format!("{kind} {name}")),
-                Some(object) => {
-                    let difference = compare(part, expected, &object["spec"], &wanted.plane);
-                    altered.extend(difference.map(|field| format!("{kind} {name} ({field})")));
-                }
-            }
-        }
+        let found = faults(shipped, installed, part, &wanted.plane);
+        missing.extend(found.missing);
+        altered.extend(found.altered);
     }
     if !missing.is_empty() {
         return Some(Proof::Missing(missing));
     }
     (!altered.is_empty()).then_some(Proof::Altered(altered))
+}
+
+/// What is wrong with one part: kinds and names, with the field where one differs.
+pub(crate) struct Faults {
+    pub(crate) missing: Vec<String>,
+    pub(crate) altered: Vec<String>,
+}
+
+/// Compares the policy and the binding of one part with what is shipped.
+pub(crate) fn faults(shipped: &Shipped, installed: &Installed, part: Part, plane: &str) -> Faults {
+    let (mut missing, mut altered) = (Vec::new(), Vec::new());
+    if let Some((policy, binding)) = shipped.specs.get(&part) {
+        let name = part.name();
+        let (policies, bindings) = (&installed.policies, &installed.bindings);
+        for (kind, served, expected) in [
+            ("ValidatingAdmissionPolicy", policies.get(name), policy),
+            (
+                "ValidatingAdmissionPolicyBinding",
+                bindings.get(name),
+                binding,
+            ),
+        ] {
+            match served {
+                None => missing.push(format!("{kind} {name}")),
+                Some(object) => {
+                    let difference = compare(part, expected, &object["spec"], plane);
+                    altered.extend(difference.map(|field| format!("{kind} {name} ({field})")));
+                }
+            }
+        }
+    }
+    Faults { missing, altered }
 }
 
 /// The first field that differs.

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use federation_health_core::assess::Proof;
 use kube::Client;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Part, canary::DEADLINE, fault};
-use crate::call::Call;
+use crate::call::{Call, resources};
 
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 const POLICIES: &str = "validatingadmissionpolicies";
@@ -23,21 +22,9 @@ pub struct Installed {
     pub bindings: BTreeMap<String, Value>,
 }
 
-#[derive(Deserialize)]
-struct ResourceList {
-    #[serde(default)]
-    resources: Vec<ResourceName>,
-}
-
-#[derive(Deserialize)]
-struct ResourceName {
-    #[serde(default)]
-    name: String,
-}
-
 impl Installed {
     /// Reads each object by name, so that the right to these names is enough.
-    pub(super) async fn read(client: &Client, parts: &[Part]) -> Result<Self, Proof> {
+    pub(crate) async fn read(client: &Client, parts: &[Part]) -> Result<Self, Proof> {
         supported(client).await?;
         let mut installed = Self::default();
         for part in parts {
@@ -54,11 +41,9 @@ impl Installed {
 }
 
 /// A missing object and a missing kind are both 404: discovery tells them apart.
-async fn supported(client: &Client) -> Result<(), Proof> {
-    let call = Call::get(client, GROUP.to_owned(), DEADLINE);
-    let list: ResourceList = match call.read().await {
-        Ok(list) => list,
-        Err(error) if error.code() == Some(404) => return Err(Proof::Unsupported),
+pub(crate) async fn supported(client: &Client) -> Result<(), Proof> {
+    let served = match resources(client, GROUP, DEADLINE).await {
+        Ok(served) => served,
         Err(error) => {
             return Err(fault(
                 "read what admissionregistration.k8s.io serves",
@@ -66,7 +51,7 @@ async fn supported(client: &Client) -> Result<(), Proof> {
             ));
         }
     };
-    let serves = |resource: &str| list.resources.iter().any(|r| r.name == resource);
+    let serves = |resource: &str| served.iter().any(|name| name == resource);
     if serves(POLICIES) && serves(BINDINGS) {
         Ok(())
     } else {

@@ -52,6 +52,45 @@ pub const LEADER: Role = Role {
     ],
 };
 
+/// Reads what is about to be changed.
+pub const TARGETS: Role = Role {
+    name: "federation-health-targets",
+    file: "remediator",
+    reach: Reach::Cluster,
+    holder: Holder::Operator,
+    why: "No action writes what it has not read a moment before; watches alone get by without.",
+    rights: &[
+        Right {
+            group: "tenant.kubesphere.io",
+            resources: &["workspaces", "workspacetemplates"],
+            names: &[],
+            verbs: &[Verb::Get],
+            why: "For armOrphan, shieldWorkspaces and fixPlacement.",
+        },
+        Right {
+            group: "apps",
+            resources: &["deployments"],
+            names: &["kubefed-controller-manager"],
+            verbs: &[Verb::Get],
+            why: "For freezeControllers.",
+        },
+        Right {
+            group: "",
+            resources: &["namespaces"],
+            names: &[],
+            verbs: &[Verb::Get],
+            why: "For disarmNamespaces.",
+        },
+        Right {
+            group: "core.kubefed.io",
+            resources: &["kubefedclusters"],
+            names: &[],
+            verbs: &[Verb::Get],
+            why: "For removeStaleCluster.",
+        },
+    ],
+};
+
 /// Keeps volumes.
 pub const RETAIN: Role = Role {
     name: "federation-health-retain",

@@ -160,6 +160,12 @@ struct Version {
     resource_version: String,
 }
 
+/// The version of an event, as a number: API servers promise no more than that versions of one kind compare so.
+pub(super) fn version(line: &[u8]) -> Option<u64> {
+    let line: Versioned = serde_json::from_slice(line).ok()?;
+    line.object.metadata.resource_version.parse().ok()
+}
+
 impl Cursor {
     /// After a list.
     pub(super) fn at(version: String) -> Result<Self, WatchError> {

@@ -1,5 +1,6 @@
 //! The driver against a scripted server, in virtual time.
 
+mod lost;
 mod outage;
 mod script;
 

@@ -41,11 +41,7 @@ impl Resource {
         }
     }
 
-    pub(super) fn list(
-        &self,
-        limit: u32,
-        token: Option<&str>,
-    ) -> Result<Request<Body>, WatchError> {
+    fn list(&self, limit: u32, token: Option<&str>) -> Result<Request<Body>, WatchError> {
         let limit = limit.to_string();
         self.request(&[("limit", Some(&limit)), ("continue", token)])
     }
@@ -122,8 +118,19 @@ fn retry_after(answer: &Response<Body>) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+/// One page of a list.
+pub(super) async fn page(
+    client: &Client,
+    resource: &Resource,
+    limit: u32,
+    token: Option<&str>,
+) -> Result<Vec<u8>, WatchError> {
+    let request = resource.list(limit, token)?;
+    read_page(send(client, request).await?).await
+}
+
 /// Reads one page to its end.
-pub(super) async fn read_page(mut body: Body) -> Result<Vec<u8>, WatchError> {
+async fn read_page(mut body: Body) -> Result<Vec<u8>, WatchError> {
     let mut page = Vec::new();
     while let Some(data) = next_data(&mut body).await? {
         if page.len() + data.len() > PAGE_BYTES {

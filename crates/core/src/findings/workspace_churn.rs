@@ -95,7 +95,7 @@ pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
 
 fn finding(federation: &Federation, name: &Text, incident: &Incident, now: Time) -> Finding {
     let level = federation.ledger.level(name, now, &federation.policy.churn);
-    let removals = federation.witnesses.removals(name);
+    let removals = federation.witnesses.removals(name, &federation.registry);
     let churning = matches!(level, Level::Churning { .. }) || removals > 0;
     let message = if churning {
         format!(
@@ -152,7 +152,8 @@ fn evidence(
         ));
     }
     let seen = !incident.parties.is_empty() || !deleters.is_empty();
-    let creators: Vec<_> = federation.witnesses.told(name, Deed::Creates).collect();
+    let creators = federation.witnesses.told(name, Deed::Creates);
+    let creators: Vec<_> = creators.filter(|_| !deleters.is_empty()).collect();
     for (party, count) in &creators {
         lines.push(format!(
             "Created through {party} (sure, KubeFed's events): at least {count} times."

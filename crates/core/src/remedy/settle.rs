@@ -96,14 +96,14 @@ impl Remedy {
         }
     }
 
-    /// Targets were read live; one that could not be read is left out, and `failed` says why.
+    /// Targets were read live; one that could not be read is left out, and the trouble says why.
     pub fn surveyed(
         &mut self,
         found: BTreeMap<(Rung, Target), Option<Seen>>,
-        failed: Option<String>,
+        trouble: Option<String>,
         now: Time,
     ) {
-        if let Some(why) = failed {
+        if let Some(why) = trouble {
             self.back_off(|until| Brake::RequestFailed(why, until), now);
         }
         for (key, seen) in found {
@@ -138,7 +138,10 @@ impl Remedy {
             Outcome::Refused(brake) => {
                 let state = match &brake {
                     Brake::TargetChanged(_, GONE) if back => State::Superseded,
-                    Brake::TargetChanged(_, CLAIM_GONE) if back => State::Closed,
+                    // Whoever says that it is to be left alone has it as it is.
+                    Brake::TargetChanged(_, CLAIM_GONE) | Brake::OptedOut(_) if back => {
+                        State::Closed
+                    }
                     Brake::TargetChanged(_, CLAIM_DYING) if back => State::Verified,
                     Brake::TargetChanged(..) if back => State::Contested,
                     _ if back => State::Verified,

@@ -378,7 +378,18 @@ fn a_template_that_was_made_anew_while_a_watch_was_away_explains_the_new_workspa
     };
     bed.verified("orders", Some(renewed(11)));
     assert_eq!((bed.holds(), bed.codes()), ((false, false), vec![]));
+    // Templates are listed first: the one that is known is the present one.
+    let mut bed = Bed::quiet();
+    bed.template("orders", Some(desired(11, &["host"])));
+    bed.workspace("orders", Some(workspace(31)));
+    bed.verified("orders", Some(renewed(11)));
+    assert_eq!((bed.holds(), bed.codes()), ((false, false), vec![]));
+    // The new Workspace has no other template than the present one.
+    bed.workspace("orders", Some(workspace(32)));
+    bed.verified("orders", Some(renewed(11)));
+    assert_eq!(bed.holds(), (true, true));
     // A federated object that KubeSphere made anew for the same template is nobody's wish.
+    let mut bed = Bed::quiet();
     bed.workspace("orders", Some(workspace(32)));
     let restored = LiveWish {
         template: Some(desired(10, &["host"])),

@@ -118,7 +118,7 @@ fn settled(health: &FederationHealth) -> bool {
     let records = federation_health_index::remedy::records(&actions.cloned().collect::<Vec<_>>());
     records
         .iter()
-        .all(|r| !r.unsettled() && !(r.stands() && r.rung.released()))
+        .all(|r| !(r.unsettled() || r.stands() && r.rung.released()))
 }
 
 fn healthy(health: &FederationHealth) -> bool {

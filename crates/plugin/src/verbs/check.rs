@@ -1,24 +1,20 @@
 //! `check`: what federation-health itself needs on this server: kinds, the operator, rights, policies.
 
-use federation_health_api::{
-    FederationHealth,
-    names::{COLLECTION_DURABLE, COLLECTION_FAST, FEDERATION_DURABLE, FEDERATION_FAST, HEALTHS},
+use federation_health_cluster::{
+    check::{self, Asked, Line, Mark},
+    proof::Wanted,
 };
+use federation_health_core::{hold::CollectionPolicy, id::Text};
 use serde_json::{Value, json};
 
-use super::status::{condition, pretty, yaml};
+use super::status::{pretty, yaml};
 use crate::{
     Error, Outcome, Shell,
     args::{CheckArgs, Form, Global},
     client::Cluster,
-    kinds::Kind,
     shell::Tone,
     table::{Cell, align},
 };
-
-const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
-const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
-const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
 /// What a person needs for which verbs of this program.
 const RIGHTS: [(&str, &str, &str, &str); 6] = [
@@ -55,47 +51,16 @@ const RIGHTS: [(&str, &str, &str, &str); 6] = [
     ("list", "", "namespaces", "preflight, gather"),
 ];
 
-/// How a check ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    Ok,
-    Missing,
-    /// Not there, and not needed for what is asked for.
-    Optional,
-}
-
-struct Line {
-    what: String,
-    mark: Mark,
-    note: String,
-}
-
-impl Line {
-    fn new(what: impl Into<String>, mark: Mark, note: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            mark,
-            note: note.into(),
-        }
-    }
-
-    fn word(&self) -> (&'static str, Tone) {
-        match self.mark {
-            Mark::Ok => ("OK", Tone::Good),
-            Mark::Missing => ("Missing", Tone::Bad),
-            Mark::Optional => ("Absent", Tone::Warn),
-        }
-    }
-}
-
 /// Carries out `check`.
 pub async fn run(global: &Global, args: &CheckArgs, shell: &mut Shell) -> Result<Outcome, Error> {
     let cluster = Cluster::connect(global, shell).await?;
-    let mut lines = vec![server(&cluster).await?];
-    lines.extend(kinds(&cluster).await?);
-    lines.extend(operator(&cluster, global).await?);
-    lines.extend(policies(&cluster).await?);
-    lines.extend(rights(&cluster).await?);
+    let client = cluster.client();
+    let mut lines = vec![check::server(client).await.map_err(Error::Server)?];
+    lines.extend(check::kinds(client).await);
+    lines.extend(check::object(client, &global.object).await.0);
+    // Whether they are as shipped depends on the operator's namespace, which only the operator knows: HoldReady says it.
+    lines.extend(check::policies(client, None, &every_hold()).await);
+    lines.extend(rights(&cluster).await);
     let text = match args.output.form {
         Form::Json => pretty(&document(&lines))?,
         Form::Yaml => yaml(&document(&lines))?,
@@ -105,18 +70,17 @@ pub async fn run(global: &Global, args: &CheckArgs, shell: &mut Shell) -> Result
         Form::Table | Form::Wide => draw(&lines, args.output.no_headers, shell.colours),
     };
     shell.say(&text);
-    let missing = lines.iter().any(|l| l.mark == Mark::Missing);
-    Ok(if missing {
-        Outcome::Findings
-    } else {
+    Ok(if check::passes(&lines) {
         Outcome::Healthy
+    } else {
+        Outcome::Findings
     })
 }
 
 fn document(lines: &[Line]) -> Value {
     let checks: Vec<Value> = lines
         .iter()
-        .map(|l| json!({"check": l.what, "status": l.word().0, "message": l.note}))
+        .map(|l| json!({"check": l.what, "status": l.mark.as_str(), "message": l.note}))
         .collect();
     json!({"apiVersion": "federationhealth.io/v1alpha1", "kind": "Check", "checks": checks})
 }
@@ -127,148 +91,48 @@ fn draw(lines: &[Line], no_headers: bool, colours: bool) -> String {
         rows.push(["CHECK", "STATUS", "MESSAGE"].map(Cell::from).to_vec());
     }
     for line in lines {
-        let (word, tone) = line.word();
         rows.push(vec![
             line.what.clone().into(),
-            Cell::toned(word, tone),
+            Cell::toned(line.mark.as_str(), tone(line.mark)),
             line.note.clone().into(),
         ]);
     }
     align(&rows, colours)
 }
 
-async fn server(cluster: &Cluster) -> Result<Line, Error> {
-    let version: Value = cluster.get("/version").await?;
-    let text = version["gitVersion"].as_str().unwrap_or("unknown");
-    let number = |field: &str| {
-        let digits: String = version[field]
-            .as_str()
-            .unwrap_or_default()
-            .chars()
-            .take_while(char::is_ascii_digit)
-            .collect();
-        digits.parse::<u32>().unwrap_or_default()
-    };
-    let holds = (number("major"), number("minor")) >= (1, 30);
-    Ok(if holds {
-        Line::new("Kubernetes", Mark::Ok, text)
-    } else {
-        Line::new(
-            "Kubernetes",
-            Mark::Optional,
-            format!("{text}: holds need 1.30 or later; everything else works"),
-        )
-    })
-}
-
-async fn kinds(cluster: &Cluster) -> Result<Vec<Line>, Error> {
-    let mut lines = Vec::new();
-    for kind in [Kind::Registration, Kind::Workspace, Kind::Template] {
-        let feed = kind.feed();
-        let (path, _) = kind.path();
-        let found: Option<Value> = found(cluster, &format!("{path}?limit=1")).await?;
-        let (mark, note) = match (&found, &kind) {
-            (Some(_), _) => (Mark::Ok, ""),
-            (None, Kind::Template) => (Mark::Optional, "a federation without KubeSphere"),
-            (None, _) => (
-                Mark::Missing,
-                "install KubeFed and KubeSphere, or ask elsewhere",
-            ),
-        };
-        lines.push(Line::new(feed.as_str(), mark, note));
-    }
-    Ok(lines)
-}
-
-/// As `find`, but what may not be read is there.
-async fn found(cluster: &Cluster, path: &str) -> Result<Option<Value>, Error> {
-    match cluster.find(path).await {
-        Err(error) if error.status() == Some(403) => Ok(Some(Value::Null)),
-        other => other,
+fn tone(mark: Mark) -> Tone {
+    match mark {
+        Mark::Good => Tone::Good,
+        Mark::Missing | Mark::Wrong => Tone::Bad,
+        Mark::Absent | Mark::Unknown => Tone::Warn,
     }
 }
 
-async fn operator(cluster: &Cluster, global: &Global) -> Result<Vec<Line>, Error> {
-    let apply = "kubectl apply --server-side -k config/default";
-    let served: Option<Value> = found(cluster, &format!("{HEALTHS}?limit=1")).await?;
-    if served.is_none() {
-        return Ok(vec![Line::new("FederationHealths", Mark::Missing, apply)]);
+/// Whoever asks by hand wants to know whether holds would work, whatever spec says today.
+fn every_hold() -> Wanted {
+    Wanted {
+        collection: CollectionPolicy::OnDiagnosis,
+        federation: true,
+        plane: Text::default(),
+        real: false,
     }
-    let mut lines = vec![Line::new("FederationHealths", Mark::Ok, "")];
-    let name = format!("FederationHealth {}", global.object);
-    let path = format!("{HEALTHS}/{}", global.object);
-    let Some(health) = cluster.find::<FederationHealth>(&path).await? else {
-        lines.push(Line::new(
-            name,
-            Mark::Missing,
-            "the operator makes it: does it run?",
-        ));
-        return Ok(lines);
-    };
-    let status = health.status.unwrap_or_default();
-    let ready = condition(&status, "Ready");
-    lines.push(match ready {
-        Some(c) if c.status == "True" => Line::new(name, Mark::Ok, "judged"),
-        Some(c) => Line::new(name, Mark::Missing, format!("{}: {}", c.reason, c.message)),
-        None => Line::new(name, Mark::Missing, "never judged: does the operator run?"),
-    });
-    if let Some(c) = condition(&status, "HoldReady") {
-        let mark = if c.status == "True" {
-            Mark::Ok
-        } else {
-            Mark::Missing
-        };
-        lines.push(Line::new(
-            "HoldReady",
-            mark,
-            format!("{} {}", c.reason, c.message),
-        ));
-    }
-    Ok(lines)
 }
 
-async fn policies(cluster: &Cluster) -> Result<Vec<Line>, Error> {
-    let mut lines = Vec::new();
-    for name in [
-        COLLECTION_FAST,
-        COLLECTION_DURABLE,
-        FEDERATION_FAST,
-        FEDERATION_DURABLE,
-    ] {
-        let policy = found(cluster, &format!("{POLICIES}/{name}")).await?;
-        let binding = found(cluster, &format!("{BINDINGS}/{name}")).await?;
-        let (mark, note) = match (policy, binding) {
-            (Some(_), Some(_)) => (Mark::Ok, ""),
-            (None, _) => (
-                Mark::Missing,
-                "no policy: kubectl apply --server-side -k config/policies",
-            ),
-            (_, None) => (
-                Mark::Missing,
-                "no binding: kubectl apply --server-side -k config/policies",
-            ),
-        };
-        lines.push(Line::new(name, mark, note));
-    }
-    Ok(lines)
-}
-
-async fn rights(cluster: &Cluster) -> Result<Vec<Line>, Error> {
+async fn rights(cluster: &Cluster) -> Vec<Line> {
     let mut lines = Vec::new();
     for (verb, group, resource, used) in RIGHTS {
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {"verb": verb, "group": group, "resource": resource}},
-        });
-        let answer = cluster.create(REVIEWS, &review).await?;
-        let allowed = answer["status"]["allowed"].as_bool() == Some(true);
-        let (mark, note) = if allowed {
-            (Mark::Ok, format!("for {used}"))
-        } else {
-            (Mark::Missing, format!("you may not; needed for {used}"))
+        let asked = Asked {
+            verb,
+            group,
+            resource,
+            ..Asked::default()
+        };
+        let (mark, note) = match asked.allowed(cluster.client()).await {
+            Ok(true) => (Mark::Good, format!("for {used}")),
+            Ok(false) => (Mark::Missing, format!("you may not; needed for {used}")),
+            Err(error) => (Mark::Unknown, error.to_string()),
         };
         lines.push(Line::new(format!("{verb} {resource}"), mark, note));
     }
-    Ok(lines)
+    lines
 }

@@ -196,7 +196,7 @@ async fn commands(cluster: &Cluster, plan: &PlanStatus, width: usize) -> Result<
     Ok(out)
 }
 
-fn command(order: &Order, object: &Value) -> Result<String, Error> {
+pub(super) fn command(order: &Order, object: &Value) -> Result<String, Error> {
     let path = path(&order.target);
     if order.rung == Rung::RemoveStaleCluster {
         // KubeFed writes its status every ten seconds: a resourceVersion would be stale before it is pasted.

@@ -1,5 +1,5 @@
-//! `undo`: what remediation did, and the way back. The operator takes back what it can; a removed registration is made again
-//! by a person's hand, from the manifest that the journal keeps.
+//! `undo`: what remediation did, and the way back. The operator takes back what only stopped a loss; what mended a cause is
+//! taken back by a person's hand, from what the journal keeps.
 
 use std::fmt::Write as _;
 
@@ -8,14 +8,19 @@ use federation_health_api::{
     names::{HEALTHS, UNDO_ANNOTATION},
     v1alpha1::{ActionStatus, RemediationMode},
 };
+use federation_health_cluster::remedy::{patch, path};
 use federation_health_core::remedy::{
     journal::{Record, State},
+    plan::Order,
     rung::Rung,
 };
 use federation_health_index::remedy::records;
 use serde_json::{Value, json};
 
-use super::{hold::done, plan::quoted};
+use super::{
+    hold::done,
+    plan::{command, quoted},
+};
 use crate::{
     Error, Outcome, Shell,
     args::{Global, UndoArgs},
@@ -67,7 +72,7 @@ pub async fn run(global: &Global, args: &UndoArgs, shell: &mut Shell) -> Result<
     let health = cluster.health(&global.object).await?;
     let actions = health.status.as_ref().map_or(&[][..], |s| &s.actions);
     let asked = requested(&health);
-    let path = format!("{HEALTHS}/{}", global.object);
+    let health_path = format!("{HEALTHS}/{}", global.object);
     if args.end {
         if asked.is_none() {
             return Err(Error::Refused(
@@ -75,7 +80,7 @@ pub async fn run(global: &Global, args: &UndoArgs, shell: &mut Shell) -> Result<
             ));
         }
         cluster
-            .merge(&path, &annotation(None), args.dry_run)
+            .merge(&health_path, &annotation(None), args.dry_run)
             .await?;
         done(
             shell,
@@ -104,30 +109,25 @@ pub async fn run(global: &Global, args: &UndoArgs, shell: &mut Shell) -> Result<
     let by_hand: Vec<&Record> = chosen
         .iter()
         .copied()
-        .filter(|r| r.rung == Rung::RemoveStaleCluster && r.stands())
+        .filter(|r| r.stands() && !r.rung.released())
         .collect();
-    // To be shown a manifest is no request of the operator.
-    if by_hand.len() == chosen.len() && !args.yes {
-        by_hand.iter().for_each(|record| show(record, shell));
-        return Ok(Outcome::Healthy);
+    // To be shown a command is no request of the operator.
+    let ask = args.yes || by_hand.len() < chosen.len();
+    if ask {
+        refuse_in_vain(&health)?;
+        cluster
+            .merge(&health_path, &annotation(Some(wish.word())), args.dry_run)
+            .await?;
+        done(
+            shell,
+            &global.object,
+            &format!("undo of {} requested", wish.word()),
+            args.dry_run,
+        );
+        shell.say("Nothing new is done while the request stands. When it may act again: kubectl federation-health undo --end");
     }
-    refuse_in_vain(&health)?;
-    cluster
-        .merge(&path, &annotation(Some(wish.word())), args.dry_run)
-        .await?;
-    done(
-        shell,
-        &global.object,
-        &format!("undo of {} requested", wish.word()),
-        args.dry_run,
-    );
-    shell.say("Nothing new is done while the request stands. When it may act again: kubectl federation-health undo --end");
     for record in by_hand {
-        if args.yes {
-            register(&cluster, record, args.dry_run, shell).await?;
-        } else {
-            show(record, shell);
-        }
+        self::by_hand(&cluster, record, args, shell).await?;
     }
     Ok(Outcome::Healthy)
 }
@@ -212,36 +212,87 @@ fn way_back(action: &ActionStatus) -> String {
     }
 }
 
-/// What a person needs to register a removed cluster again.
-fn show(record: &Record, shell: &mut Shell) {
-    shell.say(&format!(
-        "{} was removed because it was a leftover: registering it again brings the danger back.\nWith --yes it is made again from what the journal keeps; or by hand:\n  echo {} | kubectl create -f -",
-        record.target,
-        quoted(&record.from.0)
-    ));
-}
-
-/// The operator never registers a cluster: that is what began it all.
-async fn register(
+/// What mended a cause: shown as a command, or with `--yes` carried out.
+async fn by_hand(
     cluster: &Cluster,
     record: &Record,
-    dry_run: bool,
+    args: &UndoArgs,
     shell: &mut Shell,
 ) -> Result<(), Error> {
     let target = &record.target;
-    let manifest: Value = serde_json::from_str(&record.from.0)
-        .map_err(|e| Error::parse(format!("read the kept manifest of {target}"), e))?;
-    let (dry, tried) = if dry_run {
-        ("?dryRun=All", " (dry run)")
-    } else {
-        ("", "")
+    let back = Order {
+        record: None,
+        rung: record.rung,
+        target: target.clone(),
+        generation: None,
+        from: record.to.clone(),
+        to: record.from.clone(),
+        dry_run: args.dry_run,
     };
-    let namespace = &target.namespace;
-    let path = format!("{KUBEFED}/namespaces/{namespace}/kubefedclusters{dry}");
-    cluster.create(&path, &manifest).await?;
-    shell.say(&format!(
-        "kubefedcluster.core.kubefed.io/{} created{tried}",
-        target.name
-    ));
+    let way = Way::of(cluster, &back).await?;
+    if args.yes {
+        way.go(cluster, &back).await?;
+        let tried = if args.dry_run { " (dry run)" } else { "" };
+        shell.say(&format!("{target} is as it was{tried}"));
+    } else {
+        shell.say(&format!(
+            "{} on {target} mended the cause, and the operator does not take that back: the danger would return.\nWith --yes it is done from what the journal keeps; or by hand:\n  {}",
+            record.rung.as_str(),
+            way.command(&back)?
+        ));
+    }
     Ok(())
+}
+
+/// How an object becomes what it was.
+enum Way {
+    /// It is gone, and is made again.
+    Create(Value),
+    /// It is patched, if it is still the one that was read.
+    Patch(Value),
+}
+
+impl Way {
+    async fn of(cluster: &Cluster, back: &Order) -> Result<Self, Error> {
+        let target = &back.target;
+        if back.rung == Rung::RemoveStaleCluster {
+            let manifest = serde_json::from_str(&back.to.0);
+            return manifest
+                .map(Self::Create)
+                .map_err(|e| Error::parse(format!("read the kept manifest of {target}"), e));
+        }
+        let object: Option<Value> = cluster.find(&path(target)).await?;
+        let uid = target.uid.to_string();
+        object
+            .filter(|o| o["metadata"]["uid"] == uid.as_str())
+            .map(Self::Patch)
+            .ok_or_else(|| Error::Refused(format!("{target} is gone: there is nothing to undo")))
+    }
+
+    fn command(&self, back: &Order) -> Result<String, Error> {
+        match self {
+            Self::Create(manifest) => Ok(format!(
+                "echo {} | kubectl create -f -",
+                quoted(&manifest.to_string())
+            )),
+            Self::Patch(object) => command(back, object),
+        }
+    }
+
+    async fn go(&self, cluster: &Cluster, back: &Order) -> Result<(), Error> {
+        match self {
+            Self::Create(manifest) => {
+                let dry = if back.dry_run { "?dryRun=All" } else { "" };
+                let namespace = &back.target.namespace;
+                let path = format!("{KUBEFED}/namespaces/{namespace}/kubefedclusters{dry}");
+                cluster.create(&path, manifest).await.map(drop)
+            }
+            Self::Patch(object) => {
+                let path = path(&back.target);
+                let patch = patch(back, object)
+                    .map_err(|e| Error::parse(format!("make the patch of {path}"), e))?;
+                cluster.merge(&path, &patch, back.dry_run).await.map(drop)
+            }
+        }
+    }
 }

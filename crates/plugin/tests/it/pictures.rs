@@ -127,3 +127,22 @@ fn two_thousand_workspaces_stay_one_screen_of_lanes_and_no_name_becomes_markup()
     // Lanes, heads and moments are groups that the keyboard reaches; each costs a tab.
     assert!(page.matches("<g tabindex").count() < 60);
 }
+
+/// The timeline of the real incident as a file of its own, for pages that cannot draw it: its style goes with it.
+#[test]
+fn the_picture_of_the_documents_is_what_the_report_draws() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = report(&root.join("tests/recordings/incident-kubefed-0.8.1.jsonl"));
+    let between = |from: &str, to: &str| {
+        let start = page.find(from).unwrap();
+        let end = start + page[start..].find(to).unwrap() + to.len();
+        &page[start..end]
+    };
+    let (style, svg) = (between("<style>", "</style>"), between("<svg ", "</svg>"));
+    let picture = svg.replacen("<defs>", &format!("{style}\n<defs>"), 1) + "\n";
+    let file = root.join("../../docs/incident.svg");
+    if std::env::var_os("TRANSCRIPTS").is_some_and(|v| v == "write") {
+        return std::fs::write(file, picture).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(file).unwrap(), picture);
+}

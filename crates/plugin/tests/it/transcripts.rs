@@ -222,7 +222,8 @@ fn what_is_approved_is_done_and_what_is_undone_is_taken_back() {
         .unwrap();
     let kubeconfig = std::env::temp_dir().join(format!("fedhealth-alive-{}", std::process::id()));
     runtime.block_on(async {
-        let mut stage = Stage::build(Scenario::Misplaced, Guard::Ask, Clock::simulated()).unwrap();
+        let mut stage =
+            Stage::build(Scenario::RemoteMember, Guard::Ask, Clock::simulated()).unwrap();
         stage.start().unwrap();
         tokio::time::sleep(Duration::from_secs(7)).await;
         stage.strike().unwrap();
@@ -230,7 +231,7 @@ fn what_is_approved_is_done_and_what_is_undone_is_taken_back() {
         let waits = |h: &FederationHealth| {
             plan(h).is_some_and(|p| {
                 p.blocked_by.as_deref() == Some("NotApproved")
-                    && p.steps[0].action == "FixPlacement"
+                    && p.steps[0].action == "FreezeControllers"
             })
         };
         assert!(stage.wait(Duration::from_secs(30), waits).await);
@@ -248,20 +249,24 @@ fn what_is_approved_is_done_and_what_is_undone_is_taken_back() {
             move |h: &FederationHealth| {
                 let actions = h.status.iter().flat_map(|s| &s.actions);
                 actions
-                    .filter(|a| a.action == "FixPlacement")
+                    .filter(|a| a.action == "FreezeControllers")
                     .any(|a| a.state == state)
             }
         };
         assert!(stage.wait(Duration::from_secs(60), state("Verified")).await);
-        let text = say("undo FixPlacement").await;
-        assert!(text.contains("undo of FixPlacement requested"), "{text}");
-        assert!(stage.wait(Duration::from_secs(60), state("Undone")).await);
-        let template = federation_health_sim::resources::WORKSPACE_TEMPLATES;
-        let found = stage.sim.admin().get(&template, "", "orders").unwrap();
-        assert_eq!(
-            found["spec"]["placement"]["clusters"][0]["name"],
-            "produce-trt"
+        let text = say("undo FreezeControllers").await;
+        assert!(
+            text.contains("undo of FreezeControllers requested"),
+            "{text}"
         );
+        assert!(stage.wait(Duration::from_secs(60), state("Undone")).await);
+        let deployments = federation_health_sim::resources::DEPLOYMENTS;
+        let found = stage.sim.admin().get(
+            &deployments,
+            "kube-federation-system",
+            "kubefed-controller-manager",
+        );
+        assert_eq!(found.unwrap()["spec"]["replicas"], 2);
         let text = say("undo --end").await;
         assert!(text.contains("undo request taken back"), "{text}");
     });
