@@ -150,7 +150,7 @@ fn canary(name: &str) -> Value {
 }
 
 /// What each action needs, and what lies beside it.
-fn attempts(same: &Value) -> Vec<(Try, bool)> {
+fn attempts(same: &[Value]) -> Vec<(Try, bool)> {
     let policy = |to: &str| json!({"spec": {"persistentVolumeReclaimPolicy": to}});
     let replicas = |count: u32| json!({"spec": {"replicas": count}});
     let labels = json!({"metadata": {"labels": {"a": "b"}}});
@@ -172,18 +172,12 @@ fn attempts(same: &Value) -> Vec<(Try, bool)> {
         ),
         (Try::Delete(RUNNING, json!({})), false),
         (
-            Try::Delete(registration("produce-trt"), json!({"preconditions": same})),
+            Try::Delete(registration("produce-trt"), same[0].clone()),
             true,
         ),
         (Try::Delete(registration("produce-trt"), json!({})), false),
-        (
-            Try::Delete(registration("host"), json!({"preconditions": same})),
-            false,
-        ),
-        (
-            Try::Delete(registration("kept"), json!({"preconditions": same})),
-            false,
-        ),
+        (Try::Delete(registration("host"), same[1].clone()), false),
+        (Try::Delete(registration("kept"), same[2].clone()), false),
         (
             Try::Merge(registration("produce-trt"), labels.clone()),
             false,
@@ -227,13 +221,13 @@ async fn the_operators_account_may_change_the_fields_of_its_actions_and_nothing_
     populate(&admin).await;
     let access = plane.access_as(NAMESPACE, NAME).await.unwrap();
     let operator = access.client().await.unwrap();
-    let request = Request::get(registration("produce-trt"))
-        .body(Vec::new())
-        .unwrap();
-    let stale: Value = admin.request(request).await.unwrap();
-    let same = json!({
-        "uid": stale["metadata"]["uid"], "resourceVersion": stale["metadata"]["resourceVersion"],
-    });
+    let mut same = Vec::new();
+    for name in ["produce-trt", "host", "kept"] {
+        let request = Request::get(registration(name)).body(Vec::new()).unwrap();
+        let found: Value = admin.request(request).await.unwrap();
+        let meta = &found["metadata"];
+        same.push(json!({"preconditions": {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}}));
+    }
     wait::until("the fence to be in force", SOON, || async {
         let said = refusal(&operator, &Try::Delete(VOLUME, json!({}))).await;
         Ok(match said {

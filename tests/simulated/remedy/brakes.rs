@@ -169,7 +169,14 @@ async fn what_opts_out_after_an_act_stays_as_it_is_and_holds_nothing_else_up() {
         .await
         .unwrap();
     let opt_out = "federationhealth.io/opt-out";
-    annotate(&world, &resources::WORKSPACES, "", "orders", opt_out, "true");
+    annotate(
+        &world,
+        &resources::WORKSPACES,
+        "",
+        "orders",
+        opt_out,
+        "true",
+    );
     world.cure().unwrap();
     pass(Duration::from_mins(2)).await;
     let mut states = state_of(&world.health().unwrap(), "ShieldWorkspaces");

@@ -226,8 +226,8 @@ fn what_a_target_hangs_on_decides_where_a_write_could_take_it_along() {
         let value = order.from.clone();
         order
             .check(Some(&Seen {
-                tie,
                 value,
+                tie,
                 ..seen()
             }))
             .is_ok()

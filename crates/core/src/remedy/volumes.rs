@@ -201,6 +201,9 @@ impl Stake {
 
 /// Namespaces of this server that go against their owner's wish, and those that may: the second only while no hold that is
 /// proven keeps them.
+///
+/// Of a Workspace in danger every namespace that is being deleted counts. Who began it cannot be seen afterwards: KubeSphere
+/// binds even a namespace that terminates to the Workspace that was recreated. A volume kept in vain costs its space.
 fn at_stake(federation: &Federation, around: Around, now: Time) -> BTreeMap<Text, Stake> {
     let tenants = &federation.tenants;
     let mut stakes = BTreeMap::new();
@@ -212,9 +215,6 @@ fn at_stake(federation: &Federation, around: Around, now: Time) -> BTreeMap<Text
             stakes.insert(lost.name.clone(), Stake { workspace, going });
         }
     }
-    if around.held {
-        return stakes;
-    }
     let perils = super::ladder::perils(federation);
     let here = perils.iter().filter(|peril| peril.real.host);
     let endangered = here.flat_map(Peril::names);
@@ -222,14 +222,12 @@ fn at_stake(federation: &Federation, around: Around, now: Time) -> BTreeMap<Text
     let unexplained = unexplained.filter(|name| !federation.hold.verifying(name, now));
     for workspace in endangered.chain(unexplained) {
         for namespace in tenants.members(workspace) {
-            // One that is being deleted and not among the lost is deleted by somebody who wishes it.
-            if tenants
+            let going = tenants
                 .namespaces
                 .get(namespace)
-                .is_some_and(|n| !n.deleting)
-            {
+                .is_some_and(|n| n.deleting);
+            if going || !around.held {
                 let workspace = workspace.clone();
-                let going = false;
                 stakes.insert(namespace.clone(), Stake { workspace, going });
             }
         }
