@@ -117,7 +117,7 @@ impl Remedy {
     }
 
     /// From when on the planes of this server, all stopped and one of them by us, do nothing any more.
-    pub(super) fn settled_at(&self, federation: &Federation) -> Option<Time> {
+    fn settled_at(&self, federation: &Federation) -> Option<Time> {
         let frozen = self
             .journal
             .standing()
