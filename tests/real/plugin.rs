@@ -37,7 +37,7 @@ async fn force_finalize(plane: &ControlPlane, name: &str) {
 async fn preflight_refuses_while_a_registration_of_an_earlier_installation_is_there() {
     // Nobody may finish the namespace's deletion but the test: that is what a forced one is about.
     let options = ControlPlaneOptions {
-        controller_manager: false,
+        controller_manager_args: vec!["--controllers=*,-namespace-controller".to_owned()],
         ..ControlPlaneOptions::default()
     };
     let plane = ControlPlane::start(options).await.unwrap();
