@@ -53,6 +53,9 @@ pub struct Lost {
     pub at: Time,
 }
 
+/// The wish of nobody.
+pub(crate) const NOBODY: u64 = 0;
+
 #[derive(Clone, Copy, Debug)]
 struct Grave {
     uid: Uid,
@@ -131,10 +134,11 @@ impl Ledger {
             visited: true,
         };
         self.graves.insert(name.clone(), grave);
-        let weight = if former.wish == wish {
-            Weight::DesiredStable
-        } else {
-            Weight::DesiredChanged
+        let weight = match (former.wish, wish) {
+            // Nobody is known to have wished for either: their objects may be late, or gone and not yet back.
+            (NOBODY, NOBODY) => Weight::Unknown,
+            (before, after) if before == after => Weight::DesiredStable,
+            _ => Weight::DesiredChanged,
         };
         let counter = self.churn.record(name, now, weight, thresholds);
         self.recreations += 1;

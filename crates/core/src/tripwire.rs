@@ -6,6 +6,7 @@ use crate::{
     federation::{Federation, LiveWish},
     feeds::federated_workspaces,
     id::{Text, Uid},
+    ledger::NOBODY,
     losses::Excuse,
     objects::{FEDERATED_WORKSPACE, Row},
     tenants::Life,
@@ -48,7 +49,11 @@ impl Federation {
         };
         let marked = facts.or(before).unwrap_or_default();
         if let Life::Replaced(uid) = life {
-            self.ledger.died(name, uid, self.wish(name));
+            // Seen together: the former was wished for by the template that went, if one did.
+            let wish = self.wish(name);
+            let renewed = self.former.get(name).is_some_and(|f| !f.spent);
+            let wish = if renewed { !wish } else { wish };
+            self.ledger.died(name, uid, wish);
         }
         // Counted before its own death is recorded: it may be dying at first sight.
         if let Some(live) = facts
@@ -234,14 +239,18 @@ impl Federation {
         }
     }
 
-    /// Identity of the desired objects, to tell a fight from a person's own recreation.
+    /// Identity of the desired objects, to tell a fight from a person's own recreation; [`NOBODY`] if there are none.
     pub(crate) fn wish(&self, name: &Text) -> u64 {
         use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-        let mut hasher = DefaultHasher::new();
-        for row in [
+        let rows = [
             self.objects.workspace(name),
             self.tenants.templates.get(name),
-        ] {
+        ];
+        if rows.iter().all(Option::is_none) {
+            return NOBODY;
+        }
+        let mut hasher = DefaultHasher::new();
+        for row in rows {
             row.map(|row| (row.uid, row.generation)).hash(&mut hasher);
         }
         hasher.finish()

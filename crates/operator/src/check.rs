@@ -141,6 +141,7 @@ mod tests {
         let observer = [
             rbac::OBSERVER.name,
             rbac::ADDRESSES.name,
+            rbac::EVENTS.name,
             rbac::RESTARTS.name,
         ];
         assert_eq!(needed_by(&watching), observer);

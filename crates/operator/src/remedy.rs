@@ -152,7 +152,7 @@ impl Remediator {
     }
 
     async fn survey(&self, targets: Vec<(Rung, Target)>) {
-        let asked = targets.len();
+        let mut trouble = None;
         let mut found = BTreeMap::new();
         for (rung, target) in targets {
             match self.hands.look(rung, &target).await {
@@ -161,6 +161,7 @@ impl Remediator {
                 }
                 Err(error) => {
                     self.metrics.write_failed("survey", error.class());
+                    trouble.get_or_insert_with(|| format!("{target}: read: {error}"));
                     tracing::warn!(target = %target, class = error.class(), %error, "a target of remediation cannot be read");
                 }
             }
@@ -169,7 +170,7 @@ impl Remediator {
         self.engine
             .federation()
             .remedy_mut()
-            .surveyed(found, asked, now);
+            .surveyed(found, trouble, now);
     }
 
     /// The lease, read live, is ours and lasts: gives how long a write may take.

@@ -95,15 +95,14 @@ impl Remedy {
         }
     }
 
-    /// Targets were read live; one that could not be read is left out.
+    /// Targets were read live; one that could not be read is left out, and the trouble says why.
     pub fn surveyed(
         &mut self,
         found: BTreeMap<(Rung, Target), Option<Seen>>,
-        asked: usize,
+        trouble: Option<String>,
         now: Time,
     ) {
-        if found.len() < asked {
-            let why = "a target could not be read".to_owned();
+        if let Some(why) = trouble {
             self.back_off(|until| Brake::RequestFailed(why, until), now);
         }
         for (key, seen) in found {
