@@ -99,7 +99,7 @@ fn the_journal_stays_small_and_forgets_nothing_that_is_in_force() {
     let mut journal = Journal::default();
     let standing = intended(&mut journal, &["kept"], NOW)[0];
     journal.set(standing, State::Verified, "", NOW);
-    for i in 0..500 {
+    for i in 0..2 * MAX_RECORDS as i64 {
         let id = intended(&mut journal, &["x"], NOW.plus_ms(i))[0];
         journal.set(id, State::Failed, "", NOW);
     }
