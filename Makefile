@@ -53,6 +53,9 @@ soak: testbed ## Repeat the end-to-end scenarios and print the figures (an hour 
 	@$(CARGO) build --locked --quiet --release -p federation-health-operator
 	@$(tests) --release --bin soak
 
+schedules: ## Play seeded schedules of remediation in virtual time (COUNT=1000, FROM=0; 100000 take hours)
+	@$(tests) --release --bin schedules -- --from $(or $(FROM),0) --count $(or $(COUNT),1000) --threads $$(nproc)
+
 quality: ## Simulate 100,000 months of honest work and count false alarms; compare detectors
 	@$(tests) --release --bin quality
 

@@ -12,6 +12,7 @@ mod conformance;
 mod documents;
 mod examples;
 mod faults;
+mod fence;
 mod field;
 mod honest;
 mod join;
@@ -22,6 +23,7 @@ mod quiet;
 mod secrets;
 mod tripwire;
 mod variants;
+mod volumes;
 
 use federation_health_tests::scenarios::table::{Figures, Table};
 

@@ -35,18 +35,13 @@ async fn force_finalize(plane: &ControlPlane, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn preflight_refuses_while_a_registration_of_an_earlier_installation_is_there() {
-    // Nobody may finish the namespace's deletion but the test: that is what a forced one is about.
-    let options = ControlPlaneOptions {
-        controller_manager: false,
-        ..ControlPlaneOptions::default()
-    };
-    let plane = ControlPlane::start(options).await.unwrap();
+    let plane = ControlPlane::start(ControlPlaneOptions::default())
+        .await
+        .unwrap();
     let client = plane.client();
     let dir = std::env::temp_dir().join(format!("fedhealth-typed-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
-    let kubeconfig = dir.join("kubeconfig");
-    std::fs::write(&kubeconfig, plane.access().kubeconfig()).unwrap();
-    let terminal = Terminal::new(&kubeconfig).await.unwrap();
+    let terminal = Terminal::new(&plane.kubeconfig()).await.unwrap();
     let ask = async |code: i32| {
         let words = "kubectl federation-health preflight -o json";
         let answer = terminal.run(words, &dir).await.unwrap();
@@ -63,10 +58,13 @@ async fn preflight_refuses_while_a_registration_of_an_earlier_installation_is_th
     join::join(&client, &plane, LEFTOVER, &JoinOptions::default())
         .await
         .unwrap();
+    // Nobody may empty the namespace while the test forces it out.
+    plane.stop_controller_manager().await.unwrap();
     force_finalize(&plane, PLANE).await;
     // Creation times are whole seconds: the namespace must be younger by one.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     apply::object(&client, &namespace(PLANE)).await.unwrap();
+    plane.start_controller_manager().await.unwrap();
     join::join(&client, &plane, "host", &JoinOptions::host())
         .await
         .unwrap();

@@ -1,18 +1,23 @@
 //! The catalogue of findings against what it names: tests, the page, the runbooks, the words of the status.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use federation_health_core::findings::{Scenario, catalogue};
 use federation_health_tests::guarded::root;
 
-/// All Rust sources of a folder.
-fn sources(folder: &str) -> String {
-    let files = fs::read_dir(root().join(folder)).unwrap();
-    let paths = files.map(|file| file.unwrap().path());
-    paths
-        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
-        .map(|path| fs::read_to_string(path).unwrap())
-        .collect()
+/// All Rust sources of a folder, and of those in it.
+fn sources(folder: &Path) -> String {
+    let files = fs::read_dir(folder).unwrap();
+    let read = |path: PathBuf| match path.extension() {
+        _ if path.is_dir() => sources(&path),
+        Some(kind) if kind == "rs" => fs::read_to_string(path).unwrap(),
+        _ => String::new(),
+    };
+    files.map(|file| read(file.unwrap().path())).collect()
 }
 
 #[test]
@@ -21,7 +26,7 @@ fn every_scenario_of_the_catalogue_is_a_test_that_exists() {
         for Scenario(place, test) in about.raised.iter().chain(about.spared) {
             let declared = format!("fn {test}(");
             assert!(
-                sources(place.folder()).contains(&declared),
+                sources(&root().join(place.folder())).contains(&declared),
                 "{}: {} has no test {test}",
                 about.code,
                 place.folder()

@@ -3,7 +3,10 @@
 mod brakes;
 mod crashes;
 mod cures;
+mod disarm;
+mod experiment;
 mod rights;
+mod volumes;
 
 use std::time::Duration;
 

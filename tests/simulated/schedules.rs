@@ -7,10 +7,13 @@ use federation_health_testbed::Result;
 use federation_health_tests::{
     guarded::{USER, condition, holds},
     random::Random,
+    schedules::play,
     simulated::{Setup, World, is, pass},
 };
 
 const SEEDS: u64 = 20;
+/// Each takes some seconds of a busy processor, most of them where KubeFed loops unhindered.
+const REMEDIED: u64 = 6;
 
 /// A federation whose phases, KubeFed and delays follow from a seed.
 async fn scheduled(seed: u64) -> Result<World> {
@@ -44,6 +47,20 @@ async fn scheduled(seed: u64) -> Result<World> {
         })
         .await?;
     Ok(world)
+}
+
+/// `make schedules` plays as many as one has time for.
+#[test]
+fn no_schedule_with_other_actors_makes_remediation_do_wrong() {
+    for seed in 0..REMEDIED {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let played = runtime.block_on(play(seed));
+        played.unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

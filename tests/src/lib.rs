@@ -15,6 +15,7 @@ pub mod observed;
 pub mod quality;
 pub mod random;
 pub mod scenarios;
+pub mod schedules;
 pub mod simulated;
 pub mod story;
 pub mod typed;

@@ -28,11 +28,17 @@ pub const OPT_OUT_ANNOTATION: &str = "federationhealth.io/opt-out";
 pub const APPROVE_ANNOTATION: &str = "federationhealth.io/approve";
 /// Annotation on a FederationHealth that asks acts back: `all` or the name of an action.
 pub const UNDO_ANNOTATION: &str = "federationhealth.io/undo";
+/// Annotation on a FederationHealth that asks for the experiment: until when (RFC 3339).
+pub const EXPERIMENT_ANNOTATION: &str = "federationhealth.io/experiment";
 /// `reportingController` of our events, qualified as Kubernetes asks.
 pub const REPORTING_CONTROLLER: &str = "federationhealth.io/operator";
 
 /// Label on our canaries; its value names the policy that covers the canary.
 pub const CANARY_LABEL: &str = "federationhealth.io/canary";
+/// The Workspace of ours by which it is seen whether a control plane is at work here: of no tenant, without namespaces.
+pub const CANARY_WORKSPACE: &str = "federation-health-canary";
+/// Value of [`CANARY_LABEL`] on it: only with both is it ours.
+pub const CANARY_WORKSPACE_VALUE: &str = "workspace";
 /// Annotation on a FederationHealth or FederationHold that lets its deletion pass while it holds.
 pub const BREAK_GLASS_ANNOTATION: &str = "federationhealth.io/break-glass";
 

@@ -17,7 +17,10 @@ use kube::Client;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::call::{APPLY, Call, CallError, MERGE};
+use crate::{
+    call::{APPLY, Call, CallError, MERGE},
+    list::list,
+};
 
 mod contents;
 
@@ -28,12 +31,6 @@ const HOLD_DEADLINE: Duration = Duration::from_secs(2);
 const READ_DEADLINE: Duration = Duration::from_secs(2);
 /// Status of up to 128 KiB, and bindings.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
-/// One page of a consistent list.
-const LIST_DEADLINE: Duration = Duration::from_secs(30);
-/// Objects a page, as client-go asks for.
-const PAGE: usize = 500;
-/// Pages of one list: five hundred times two hundred namespaces is the scale that design promises.
-const MAX_PAGES: usize = 400;
 
 /// Which group and version WorkspaceTemplates are served in.
 const TEMPLATES: &str = "/apis/tenant.kubesphere.io/v1alpha2/workspacetemplates";
@@ -51,20 +48,6 @@ pub struct Host {
 struct Versioned {
     #[serde(default)]
     metadata: foreign::Meta,
-}
-
-#[derive(Deserialize)]
-struct Page<T> {
-    #[serde(default)]
-    metadata: PageMeta,
-    items: Vec<T>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageMeta {
-    #[serde(default, rename = "continue")]
-    next: Option<String>,
 }
 
 /// Namespaces of Workspaces and UIDs of Workspaces, read consistently.
@@ -265,39 +248,8 @@ impl Host {
     }
 
     async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, CallError> {
-        let mut items = Vec::new();
-        let mut token = String::new();
-        for _ in 0..MAX_PAGES {
-            let next = if token.is_empty() {
-                String::new()
-            } else {
-                format!("&continue={token}")
-            };
-            let call = Call::get(
-                &self.client,
-                format!("{path}?limit={PAGE}{next}"),
-                LIST_DEADLINE,
-            );
-            let page: Page<T> = call.read().await?;
-            items.extend(page.items);
-            match page.metadata.next.filter(|next| !next.is_empty()) {
-                Some(next) => token = encode(&next),
-                None => return Ok(items),
-            }
-        }
-        Err(CallError::Answer(
-            format!("more than {MAX_PAGES} pages").into(),
-        ))
+        list(&self.client, path).await
     }
-}
-
-/// Continue tokens are base64url, which may end in `=`.
-fn encode(token: &str) -> String {
-    token
-        .replace('%', "%25")
-        .replace('=', "%3D")
-        .replace('+', "%2B")
-        .replace('/', "%2F")
 }
 
 /// Binding and canary of a durable rule.

@@ -5,6 +5,7 @@ pub mod check;
 pub mod endpoint;
 pub mod host;
 pub mod lease;
+mod list;
 pub mod probe;
 pub mod proof;
 pub mod rbac;

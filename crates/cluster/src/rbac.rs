@@ -16,7 +16,7 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 
 mod remediator;
 
-pub use remediator::{CURE, FREEZE, JOURNAL, LEADER, SHIELD, TARGETS};
+pub use remediator::{CURE, DISARM, EXPERIMENT, FREEZE, JOURNAL, LEADER, RETAIN, SHIELD, TARGETS};
 
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -450,7 +450,7 @@ pub const ADMIN: Role = Role {
 /// Every role, in the order of the manifests.
 pub const ROLES: &[Role] = &[
     OBSERVER, ADDRESSES, EVENTS, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, TARGETS,
-    SHIELD, FREEZE, CURE, VIEW, EDIT, ADMIN,
+    RETAIN, SHIELD, FREEZE, EXPERIMENT, DISARM, CURE, VIEW, EDIT, ADMIN,
 ];
 
 #[cfg(test)]

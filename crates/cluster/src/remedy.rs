@@ -8,7 +8,7 @@ use federation_health_core::{
     id::{Text, Uid},
     remedy::{
         Outcome,
-        plan::{Order, Seen},
+        plan::{Order, Seen, Tie},
         rung::{Kind, Rung, Target, Value},
     },
 };
@@ -18,7 +18,9 @@ use serde_json::{Value as Json, json};
 
 use crate::call::{Call, CallError, JSON, MERGE};
 
+mod canary;
 mod journal;
+mod ties;
 
 pub use journal::NotRecorded;
 
@@ -26,6 +28,8 @@ pub use journal::NotRecorded;
 const READ_DEADLINE: Duration = Duration::from_secs(3);
 /// A write, at most; less if the lease ends sooner.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+/// KubeSphere's Workspaces.
+const WORKSPACES: &str = "/apis/tenant.kubesphere.io/v1alpha1/workspaces";
 /// The finalizer by which the collector leaves dependents alone.
 const ORPHAN: &str = "orphan";
 /// Marks by which programs that keep an object as it is are known: annotation or label, and the program.
@@ -59,7 +63,11 @@ impl Hands {
     /// # Errors
     /// See [`CallError`].
     pub async fn look(&self, rung: Rung, target: &Target) -> Result<Option<Seen>, CallError> {
-        Ok(self.read(target).await?.map(|object| seen(rung, &object)))
+        let object = self.read(target).await?;
+        if rung == Rung::PlantCanary {
+            return Ok(Some(canary::seen(object.as_ref())));
+        }
+        Ok(object.map(|object| seen(rung, &object)))
     }
 
     async fn read(&self, target: &Target) -> Result<Option<Json>, CallError> {
@@ -74,7 +82,16 @@ impl Hands {
             Ok(object) => object,
             Err(error) => return Outcome::Failed(said("read", &error)),
         };
-        let found = object.as_ref().map(|object| seen(order.rung, object));
+        if order.rung == Rung::PlantCanary {
+            return self.canary(order, object, left.min(WRITE_DEADLINE)).await;
+        }
+        let mut found = object.as_ref().map(|object| seen(order.rung, object));
+        if let (true, Some(object), Some(found)) = (order.needs_tie(), &object, &mut found) {
+            match self.tie(order.rung, object).await {
+                Ok(tie) => found.tie = tie,
+                Err(error) => return Outcome::Failed(said("read what it hangs on", &error)),
+            }
+        }
         if let Err(brake) = order.check(found.as_ref()) {
             return Outcome::Refused(brake);
         }
@@ -85,14 +102,25 @@ impl Hands {
             Ok(call) => call,
             Err(error) => return Outcome::Failed(error.to_string()),
         };
-        match call.send().await {
-            Ok(_) => Outcome::Wrote,
-            // Only what the server says before it writes is certain not to have happened.
-            Err(error) if error.code().is_some_and(|code| (400..500).contains(&code)) => {
-                Outcome::Failed(said("write", &error))
-            }
-            Err(error) => Outcome::Unknown(said("write", &error)),
+        outcome(call.send().await)
+    }
+
+    fn delete(
+        &self,
+        order: &Order,
+        object: &Json,
+        deadline: Duration,
+    ) -> Result<Call<'_>, serde_json::Error> {
+        let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": unchanged(object)});
+        if order.dry_run {
+            options["dryRun"] = json!(["All"]);
         }
+        Ok(Call {
+            method: Method::DELETE,
+            content_type: Some(JSON),
+            body: serde_json::to_vec(&options)?,
+            ..Call::get(&self.client, path(&order.target), deadline)
+        })
     }
 
     fn write(
@@ -103,16 +131,7 @@ impl Hands {
     ) -> Result<Call<'_>, serde_json::Error> {
         let dry = if order.dry_run { "&dryRun=All" } else { "" };
         if order.rung == Rung::RemoveStaleCluster {
-            let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": unchanged(object)});
-            if order.dry_run {
-                options["dryRun"] = json!(["All"]);
-            }
-            return Ok(Call {
-                method: Method::DELETE,
-                content_type: Some(JSON),
-                body: serde_json::to_vec(&options)?,
-                ..Call::get(&self.client, path(&order.target), deadline)
-            });
+            return self.delete(order, object, deadline);
         }
         let subresource = if order.rung == Rung::FreezeControllers {
             "/scale"
@@ -134,6 +153,17 @@ impl Hands {
         // A Scale has no metadata-only form.
         call.accept = JSON;
         Ok(call)
+    }
+}
+
+/// What came of a write. Only what the server says before it writes is certain not to have happened.
+fn outcome(answer: Result<Vec<u8>, CallError>) -> Outcome {
+    match answer {
+        Ok(_) => Outcome::Wrote,
+        Err(error) if error.code().is_some_and(|code| (400..500).contains(&code)) => {
+            Outcome::Failed(said("write", &error))
+        }
+        Err(error) => Outcome::Unknown(said("write", &error)),
     }
 }
 
@@ -165,7 +195,7 @@ pub fn path(target: &Target) -> String {
     let (name, namespace) = (&target.name, &target.namespace);
     match target.kind {
         Kind::PersistentVolume => format!("/api/v1/persistentvolumes/{name}"),
-        Kind::Workspace => format!("/apis/tenant.kubesphere.io/v1alpha1/workspaces/{name}"),
+        Kind::Workspace => format!("{WORKSPACES}/{name}"),
         Kind::Deployment => format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
         Kind::Namespace => format!("/api/v1/namespaces/{name}"),
         Kind::WorkspaceTemplate => {
@@ -194,6 +224,7 @@ fn seen(rung: Rung, object: &Json) -> Seen {
         opted_out: meta["annotations"][OPT_OUT_ANNOTATION]
             .as_str()
             .is_some_and(|v| v != "false"),
+        tie: Tie::Unread,
         keeper: KEEPERS
             .iter()
             .find(|(name, _)| mark(name).is_some())
@@ -230,6 +261,7 @@ fn field(rung: Rung, object: &Json) -> Value {
             Value::names(&names)
         }
         Rung::RemoveStaleCluster => Value::new(&manifest(object).to_string()),
+        Rung::PlantCanary => Value::none(),
     }
 }
 
@@ -280,6 +312,7 @@ fn change(order: &Order, object: &Json) -> Result<Json, serde_json::Error> {
                 .collect();
             json!({"spec": {"placement": {"clusters": names}}})
         }
-        Rung::RemoveStaleCluster => Json::Null,
+        // These two are no patches.
+        Rung::RemoveStaleCluster | Rung::PlantCanary => Json::Null,
     })
 }

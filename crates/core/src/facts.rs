@@ -103,6 +103,15 @@ pub struct Workspace {
     pub orphan: bool,
 }
 
+/// The Workspace of ours that no tenant has: what becomes of its label tells whether a control plane works here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Canary {
+    /// Has a deletionTimestamp.
+    pub deleting: bool,
+    /// It still carries the label that it was made with.
+    pub managed: bool,
+}
+
 /// A namespace that belongs to a Workspace by label or owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespace {
@@ -314,6 +323,8 @@ pub enum Change {
     Told(Told),
     /// A Workspace.
     Workspace(Text, Option<Workspace>),
+    /// Our own Workspace of this name, which is no tenant's.
+    Canary(Text, Option<Canary>),
     /// A namespace; None when it is gone or belongs to no Workspace any more (`lost` tells the two apart).
     Namespace(Text, Option<Namespace>),
     /// The namespace lives, but belongs to no Workspace any more.

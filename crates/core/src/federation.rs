@@ -141,6 +141,12 @@ impl Federation {
                 let name = self.shared_name(&name);
                 return self.workspace(&name, facts, now);
             }
+            Change::Canary(name, Some(facts)) => {
+                self.tenants.canaries.put(name, facts);
+            }
+            Change::Canary(name, None) => {
+                self.tenants.canaries.remove(&name);
+            }
             Change::Namespace(name, facts) => self.namespace(&name, facts, true, now),
             Change::NamespaceLeft(name) => self.namespace(&name, None, false, now),
             Change::Template(name, desired) => self.template(&name, desired, now),

@@ -142,7 +142,10 @@ impl Federation {
             Feed::Controllers => self.registry.controllers.begin(),
             Feed::Definitions => self.registry.definitions.begin(),
             Feed::Templates => self.tenants.templates.begin(),
-            Feed::Workspaces => self.tenants.workspaces.begin(),
+            Feed::Workspaces => {
+                self.tenants.workspaces.begin();
+                self.tenants.canaries.begin();
+            }
             Feed::Namespaces => {
                 self.tenants.namespaces.begin();
                 self.registry.homes.begin();
@@ -199,9 +202,15 @@ impl Federation {
             Feed::Templates => changes(tenants.templates.missing(), |name| {
                 Change::Template(name, None)
             }),
-            Feed::Workspaces => changes(tenants.workspaces.missing(), |name| {
-                Change::Workspace(name, None)
-            }),
+            Feed::Workspaces => {
+                let mut gone = changes(tenants.workspaces.missing(), |name| {
+                    Change::Workspace(name, None)
+                });
+                gone.extend(changes(tenants.canaries.missing(), |name| {
+                    Change::Canary(name, None)
+                }));
+                gone
+            }
             Feed::Namespaces => {
                 let mut gone = changes(tenants.namespaces.missing(), |name| {
                     Change::Namespace(name, None)
@@ -274,7 +283,7 @@ impl Federation {
             Change::Type(_, name, _) => (Feed::Types, name),
             Change::Cluster(name, _) => (Feed::Clusters, name),
             Change::Template(name, _) => (Feed::Templates, name),
-            Change::Workspace(name, _) => (Feed::Workspaces, name),
+            Change::Workspace(name, _) | Change::Canary(name, _) => (Feed::Workspaces, name),
             Change::Namespace(name, _) | Change::NamespaceLeft(name) => (Feed::Namespaces, name),
             Change::Controller(_, name, _) => (Feed::Controllers, name),
             Change::Federated(kind, key, _) => (Feed::Federated(kind.clone()), &key.name),

@@ -157,6 +157,14 @@ impl Federation {
             .facts
             .owner
             .is_some_and(|owner| live.is_none_or(|w| w.uid != owner || w.deleting));
+        if self.wished(workspace) && (orphaned || self.ledger.open_incident(workspace, now)) {
+            self.ledger.lose(loss.lost);
+        }
+    }
+
+    /// Somebody wishes this Workspace to stand, and nobody that it goes.
+    pub(crate) fn wished(&self, workspace: &Text) -> bool {
+        let live = self.tenants.workspaces.get(workspace);
         let excused = self.excuses.contains_key(workspace) || live.is_some_and(|live| live.ignored);
         let wished = match (
             self.tenants.templates.get(workspace),
@@ -168,9 +176,7 @@ impl Federation {
             (Some(row), None) | (None, Some(row)) => self.row_wishes(row),
             (None, None) => false,
         } || self.danger_here(workspace).is_some();
-        if wished && !excused && (orphaned || self.ledger.open_incident(workspace, now)) {
-            self.ledger.lose(loss.lost);
-        }
+        wished && !excused
     }
 
     /// Works out afresh whether the collector would delete this namespace.

@@ -21,6 +21,8 @@ use crate::{
 pub mod brake;
 mod conditions;
 mod cure;
+mod disarm;
+pub mod experiment;
 mod fleet;
 mod follow;
 mod gate;
@@ -34,16 +36,19 @@ pub mod rung;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 pub use gate::MAX_APPROVAL_MS;
 pub use policy::{Allowed, Approval, Mode, RemedyPolicy, Undo};
 pub use settle::Loaded;
+pub use volumes::Volume;
 
 use brake::Brake;
 use fleet::Fleet;
 use journal::{Journal, Record, State};
 use plan::{Order, Plan, Seen};
 use rung::{Rung, Target, Value};
+use volumes::Volumes;
 
 /// A waiting plan's targets are read again after this: sixteen reads a minute during an incident, none at rest.
 const RESURVEY_MS: i64 = 60_000;
@@ -71,6 +76,8 @@ pub enum Ask {
     Record(Vec<Record>),
     /// Read these targets live.
     Survey(Vec<(Rung, Target)>),
+    /// List the volumes that are bound to claims in these namespaces.
+    List(BTreeSet<Text>),
     /// Read lease and target live, check the order against it, and write.
     Perform(Order),
 }
@@ -105,11 +112,14 @@ pub struct Remedy {
     failures: u32,
     /// Records that this process is about to carry out.
     batch: VecDeque<u64>,
+    /// The batch stands in the journal as it was written down.
+    batch_recorded: bool,
     /// The generations that their objects had in the plan.
     generations: BTreeMap<u64, i64>,
     /// Records to be taken back because their effect was not seen.
     revoke: BTreeSet<u64>,
     seen: BTreeMap<(Rung, Target), (Option<Seen>, Time)>,
+    volumes: Volumes,
     plan: Option<Plan>,
     /// What stands against acting, whether there is a plan or not.
     brake: Option<Brake>,
@@ -193,7 +203,8 @@ impl Remedy {
 
     /// Finishes what was begun: the journal first, then writes under way, then what is not known to have happened.
     fn carry_on(&mut self, federation: &Federation, around: Around, now: Time) -> Option<Ask> {
-        if !self.journal.dirty() {
+        // How far a batch has come is written down at its end: a successor finds its records unsettled and looks.
+        if !self.journal.dirty() || (self.batch_recorded && !self.batch.is_empty()) {
             while let Some(id) = self.batch.front().copied() {
                 let Some(record) = self.journal.get(id).filter(|r| r.unsettled()).cloned() else {
                     self.batch.pop_front();
@@ -210,6 +221,8 @@ impl Remedy {
                     None => return Some(Ask::Perform(self.order(&record))),
                 }
             }
+        }
+        if !self.journal.dirty() {
             if let Some(ask) = self.settle(around, now) {
                 return Some(ask);
             }
@@ -278,9 +291,14 @@ impl Remedy {
 
     /// What stands against acting now; None also while there is nothing to do.
     pub fn refusal(&self) -> Option<&Brake> {
-        match &self.plan {
+        let refusal = match &self.plan {
             Some(plan) => plan.refusal(),
             None => self.brake.as_ref(),
+        };
+        match refusal {
+            // What could not be looked up is in no plan, and says more than a switch that is off.
+            None | Some(Brake::ActionNever(_)) => self.volumes.trouble().or(refusal),
+            refusal => refusal,
         }
     }
 }

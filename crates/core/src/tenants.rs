@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    facts::{Namespace, Workspace},
+    facts::{Canary, Namespace, Workspace},
     id::{Text, Uid},
     objects::Row,
     table::{Put, Table},
@@ -30,6 +30,8 @@ pub(crate) struct Tenants {
     pub(crate) workspaces: Table<Text, Workspace>,
     pub(crate) templates: Table<Text, Row>,
     pub(crate) namespaces: Table<Text, Namespace>,
+    /// Ours; one at most.
+    pub(crate) canaries: Table<Text, Canary>,
     members: HashMap<Text, Vec<Text>>,
 }
 

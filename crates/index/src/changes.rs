@@ -103,6 +103,10 @@ pub fn federated(
 
 /// A Workspace.
 pub fn workspace(object: &Object, gone: bool, ignore: Option<&Selector>) -> Change {
+    if let Some(canary) = facts::canary(object) {
+        let name = Text::from(object.metadata.name.as_str());
+        return Change::Canary(name, (!gone).then_some(canary));
+    }
     let (name, facts) = facts::workspace(object, ignore);
     Change::Workspace(name, (!gone).then_some(facts))
 }

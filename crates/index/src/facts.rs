@@ -3,8 +3,8 @@
 use federation_health_api::{foreign, names};
 use federation_health_core::{
     facts::{
-        Controller, Deed, Desired, FederatedKind, Home, KubeSphereCluster, Managed, Namespace,
-        ObjectKey, Readiness, Registration, Told, Workspace,
+        Canary, Controller, Deed, Desired, FederatedKind, Home, KubeSphereCluster, Managed,
+        Namespace, ObjectKey, Readiness, Registration, Told, Workspace,
     },
     id::{RegistrationKey, Text, Uid},
     placement::{InvalidSelector, Labels, Op, Placement, Selector, Term},
@@ -275,13 +275,22 @@ pub fn workspace(object: &foreign::Object, ignore: Option<&Selector>) -> (Text, 
     )
 }
 
+/// Our own Workspace; None if it is somebody's.
+pub fn canary(object: &foreign::Object) -> Option<Canary> {
+    let meta = &object.metadata;
+    let label = |name: &str| meta.labels.get(name).map(String::as_str);
+    let ours = meta.name == names::CANARY_WORKSPACE
+        && label(names::CANARY_LABEL) == Some(names::CANARY_WORKSPACE_VALUE);
+    ours.then(|| Canary {
+        deleting: meta.deletion_timestamp.is_some(),
+        managed: label(names::MANAGED_LABEL) == Some("true"),
+    })
+}
+
 /// A namespace; None if it belongs to no Workspace.
 pub fn namespace(object: &foreign::Object) -> Option<Namespace> {
     let meta = &object.metadata;
-    let owner = meta
-        .owner_references
-        .iter()
-        .find(|o| o.kind == "Workspace" && o.api_version.starts_with("tenant.kubesphere.io/"));
+    let owner = meta.owner_references.iter().find(|o| is_workspace(o));
     let name = owner
         .map(|o| o.name.as_str())
         .or_else(|| meta.labels.get(names::WORKSPACE_LABEL).map(String::as_str))?;
@@ -292,6 +301,11 @@ pub fn namespace(object: &foreign::Object) -> Option<Namespace> {
         owner: owner.and_then(|o| Uid::parse(&o.uid)),
         other_owner: meta.owner_references.len() > usize::from(owner.is_some()),
     })
+}
+
+/// The owner is a Workspace.
+pub fn is_workspace(owner: &foreign::OwnerView) -> bool {
+    owner.kind == "Workspace" && owner.api_version.starts_with("tenant.kubesphere.io/")
 }
 
 /// KubeSphere's own Workspace: its namespaces are no tenant's, `kube-federation-system` among them.

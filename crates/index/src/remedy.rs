@@ -2,13 +2,14 @@
 
 use federation_health_api::{
     FederationHealth,
-    names::{APPROVE_ANNOTATION, UNDO_ANNOTATION},
+    foreign::PersistentVolume,
+    names::{APPROVE_ANNOTATION, EXPERIMENT_ANNOTATION, UNDO_ANNOTATION},
     v1alpha1::{ActionPolicy, ActionStatus, PlanStatus, PlanStep, RemediationMode},
 };
 use federation_health_core::{
     id::{Text, Uid},
     remedy::{
-        Allowed, Approval, Mode, RemedyPolicy, Undo,
+        Allowed, Approval, Mode, RemedyPolicy, Undo, Volume,
         brake::Brake,
         journal::{Record, State},
         plan::{Order, Plan, Step},
@@ -60,6 +61,7 @@ pub fn policy(object: &FederationHealth) -> RemedyPolicy {
             allowed(actions.arm_orphan),
             allowed(actions.shield_workspaces),
             allowed(actions.freeze_controllers),
+            allowed(actions.plant_canary),
             allowed(actions.disarm_namespaces),
             allowed(actions.fix_placement),
             allowed(actions.remove_stale_cluster),
@@ -73,6 +75,11 @@ pub fn policy(object: &FederationHealth) -> RemedyPolicy {
             .map(|p| Text::from(p.name.as_str()))
             .collect(),
         approval: annotation(APPROVE_ANNOTATION).map(approval),
+        experiment: annotation(EXPERIMENT_ANNOTATION).map(|value| {
+            time(value.trim()).ok_or_else(|| {
+                format!("the annotation {EXPERIMENT_ANNOTATION} is no time as 2026-11-23T22:00:00Z")
+            })
+        }),
         undo: annotation(UNDO_ANNOTATION).map(undo),
     }
 }
@@ -101,6 +108,23 @@ fn undo(value: &str) -> Undo {
         word => Rung::parse(word)
             .map_or_else(|| Undo::Malformed(Text::from(clip(word, 64))), Undo::Rung),
     }
+}
+
+/// A volume that is bound to a claim; none if it is not.
+pub fn volume(object: &PersistentVolume) -> Option<Volume> {
+    let claim = object.spec.claim_ref.as_ref()?;
+    (object.status.phase == "Bound").then(|| Volume {
+        name: Text::from(object.metadata.name.as_str()),
+        uid: object
+            .metadata
+            .uid
+            .as_deref()
+            .and_then(Uid::parse)
+            .unwrap_or_default(),
+        policy: Text::from(object.spec.persistent_volume_reclaim_policy.as_str()),
+        namespace: Text::from(claim.namespace.as_str()),
+        claim: Text::from(claim.name.as_str()),
+    })
 }
 
 /// The plan as status shows it.
@@ -257,4 +281,15 @@ pub struct Pages {
     /// Records.
     #[serde(default)]
     pub actions: Vec<ActionStatus>,
+}
+
+#[cfg(test)]
+mod tests {
+    use federation_health_api::names::CANARY_WORKSPACE;
+    use federation_health_core::remedy::experiment::CANARY;
+
+    #[test]
+    fn what_is_planted_is_what_is_recognised() {
+        assert_eq!(CANARY, CANARY_WORKSPACE);
+    }
 }

@@ -1,11 +1,16 @@
 //! The conversation of remediation: asks the decisions what is next, does that one thing, brings the answer.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use federation_health_cluster::{lease::Leases, remedy::Hands};
 use federation_health_core::{
     assess::Proof,
     effect::Rule,
+    id::Text,
     remedy::{
         Around, Ask, Outcome,
         brake::Brake,
@@ -70,6 +75,7 @@ impl Remediator {
                 Ask::Load => self.load().await,
                 Ask::Record(records) => self.record(&records).await,
                 Ask::Survey(targets) => self.survey(targets).await,
+                Ask::List(namespaces) => self.list(namespaces).await,
                 Ask::Perform(order) => self.perform(&order).await,
             }
             self.engine.dirty.notify_one();
@@ -171,6 +177,20 @@ impl Remediator {
             .federation()
             .remedy_mut()
             .surveyed(found, trouble, now);
+    }
+
+    async fn list(&self, namespaces: BTreeSet<Text>) {
+        let found = self.hands.volumes(&namespaces).await;
+        let found = found.map_err(|error| {
+            self.metrics.write_failed("volumes", error.class());
+            tracing::warn!(class = error.class(), %error, "the volumes of namespaces at risk cannot be listed");
+            format!("list PersistentVolumes: {error}")
+        });
+        let now = self.engine.clock.now();
+        self.engine
+            .federation()
+            .remedy_mut()
+            .listed(namespaces, found, now);
     }
 
     /// The lease, read live, is ours and lasts: gives how long a write may take.

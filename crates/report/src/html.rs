@@ -339,7 +339,7 @@ fn conditions(out: &mut String, report: &Report) {
     if report.conditions.is_empty() {
         return;
     }
-    out.push_str("<h2>Checks</h2>\n<table>\n");
+    out.push_str("<h2>Checks</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Checks\"><table>\n");
     for c in report.conditions.iter().filter(|c| c.type_ != "Healthy") {
         let (class, sign) = match c.status.as_str() {
             "True" => ("good", "✔ True"),
@@ -354,5 +354,5 @@ fn conditions(out: &mut String, report: &Report) {
             e(&c.message)
         );
     }
-    out.push_str("</table>\n");
+    out.push_str("</table></div>\n");
 }

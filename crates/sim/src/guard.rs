@@ -14,9 +14,17 @@ const GROUP: &str = "federationhealth.io";
 const OPERATOR: &str = "system:serviceaccount:federation-health-system:federation-health";
 const MANAGED: &str = "kubefed.io/managed";
 
-/// The hooks of the three guards. Membership in the break-glass group is not modelled.
+/// The hooks of the guards and of the fence. Membership in the break-glass group is not modelled, nor are preconditions: a
+/// hook does not see them.
 pub(crate) fn hooks() -> Vec<Hook> {
-    vec![Arc::new(deletion), Arc::new(status), Arc::new(operator)]
+    vec![
+        Arc::new(deletion),
+        Arc::new(status),
+        Arc::new(operator),
+        Arc::new(volumes),
+        Arc::new(scale),
+        Arc::new(registrations),
+    ]
 }
 
 fn denial(policy: &str, message: &str) -> Denial {
@@ -76,12 +84,80 @@ fn operator(review: &Review<'_>) -> Option<Denial> {
     in_force(review, POLICY)?;
     let allowed = match (review.object, review.old) {
         (Some(new), Some(old)) => review.subresource.is_empty() && permitted(kind, new, old),
-        _ => false,
+        (one, other) => kind == "workspaces" && one.or(other).is_some_and(is_canary),
     };
     (!allowed).then(|| {
         denial(
             POLICY,
             "federation-health may not change this (guard of the operator)",
+        )
+    })
+}
+
+fn is_canary(workspace: &Value) -> bool {
+    json::meta(workspace, "name") == "federation-health-canary"
+        && json::label(workspace, "federationhealth.io/canary") == Some("workspace")
+}
+
+/// Of a volume the operator changes the policy, to Retain or from it.
+fn volumes(review: &Review<'_>) -> Option<Denial> {
+    const POLICY: &str = "federation-health-fence-volumes";
+    const RECLAIM: &str = "persistentVolumeReclaimPolicy";
+    let covered = (review.group, review.resource) == ("", "persistentvolumes");
+    fenced(review, POLICY, covered, || {
+        let (Some(new), Some(old)) = (review.object, review.old) else {
+            return false;
+        };
+        let same = |path: &[&str]| json::at(new, path) == json::at(old, path);
+        let spec = |object| without(object, &["spec"], Some(RECLAIM));
+        let kept = |object| json::text(object, &["spec", RECLAIM]) == "Retain";
+        let parts = ["labels", "annotations", "finalizers", "ownerReferences"];
+        review.subresource.is_empty()
+            && parts.iter().all(|part| same(&["metadata", part]))
+            && same(&["status"])
+            && spec(new) == spec(old)
+            && (kept(new) || kept(old))
+    })
+}
+
+/// Of Deployments the operator stops and starts KubeFed's.
+fn scale(review: &Review<'_>) -> Option<Denial> {
+    const POLICY: &str = "federation-health-fence-scale";
+    let covered = (review.group, review.resource) == ("apps", "deployments");
+    fenced(review, POLICY, covered, || {
+        let stopped = |object: Option<&Value>| {
+            object.is_some_and(|o| json::at(o, &["spec", "replicas"]) == Some(&Value::from(0)))
+        };
+        review.operation == "UPDATE"
+            && (review.subresource, review.name) == ("scale", "kubefed-controller-manager")
+            && (stopped(review.object) || stopped(review.old))
+    })
+}
+
+/// Registrations the operator deletes, and never the host's own.
+fn registrations(review: &Review<'_>) -> Option<Denial> {
+    const POLICY: &str = "federation-health-fence-registrations";
+    const HOST: &str = "cluster-role.kubesphere.io/host";
+    let covered = (review.group, review.resource) == ("core.kubefed.io", "kubefedclusters");
+    fenced(review, POLICY, covered, || {
+        review.operation == "DELETE" && review.old.is_some_and(|o| json::label(o, HOST).is_none())
+    })
+}
+
+fn fenced(
+    review: &Review<'_>,
+    policy: &str,
+    covered: bool,
+    allowed: impl Fn() -> bool,
+) -> Option<Denial> {
+    if !covered || review.user != OPERATOR {
+        return None;
+    }
+    in_force(review, policy)?;
+    (!allowed()).then(|| {
+        denial(
+            policy,
+            "federation-health may not change this (fence of the operator)",
         )
     })
 }

@@ -7,8 +7,8 @@ use crate::{
     agent::{
         Agent,
         resources::{
-            FEDERATED_WORKSPACES, KUBEFED_CLUSTERS, NAMESPACES, SECRETS, SERVICE_ACCOUNTS,
-            WORKSPACE_TEMPLATES, WORKSPACES,
+            FEDERATED_WORKSPACES, KUBEFED_CLUSTERS, NAMESPACES, PERSISTENT_VOLUME_CLAIMS,
+            PERSISTENT_VOLUMES, SECRETS, SERVICE_ACCOUNTS, WORKSPACE_TEMPLATES, WORKSPACES,
         },
     },
     identity, install, json as path,
@@ -216,6 +216,38 @@ impl Sim {
             .map(|_| ())
     }
 
+    /// Makes a claim with a volume bound to it, as after provisioning; gives the volume's name.
+    pub fn add_volume(
+        &self,
+        namespace: &str,
+        claim: &str,
+        reclaim_policy: &str,
+    ) -> Result<String, Refusal> {
+        let admin = self.admin();
+        let volume = format!("pv-{namespace}-{claim}");
+        let made = admin.create(
+            &PERSISTENT_VOLUME_CLAIMS,
+            json!({
+                "metadata": {"name": claim, "namespace": namespace},
+                "spec": {"volumeName": volume, "accessModes": ["ReadWriteOnce"]},
+            }),
+        )?;
+        let bound = json!({"phase": "Bound"});
+        admin.set_status(&PERSISTENT_VOLUME_CLAIMS, namespace, claim, bound.clone())?;
+        admin.create(
+            &PERSISTENT_VOLUMES,
+            json!({
+                "metadata": {"name": volume},
+                "spec": {
+                    "persistentVolumeReclaimPolicy": reclaim_policy, "capacity": {"storage": "1Gi"},
+                    "claimRef": {"namespace": namespace, "name": claim, "uid": made["metadata"]["uid"]},
+                },
+            }),
+        )?;
+        admin.set_status(&PERSISTENT_VOLUMES, "", &volume, bound)?;
+        Ok(volume)
+    }
+
     /// Takes a namespace out of the store by emptying its finalizers, as people do who are tired of waiting: its contents
     /// stay, and come back into force with the next namespace of this name.
     pub fn force_finalize(&self, namespace: &str) -> Result<(), Refusal> {
@@ -238,6 +270,7 @@ impl Sim {
             include_str!("../../../config/policies/federation-fast.yaml"),
             include_str!("../../../config/policies/federation-durable.yaml"),
             include_str!("../../../config/policies/guard.yaml"),
+            include_str!("../../../config/policies/fence.yaml"),
             include_str!("../../../config/policies/canaries.yaml"),
         ] {
             self.apply(manifest)?;

@@ -159,6 +159,34 @@ async fn a_pause_an_opt_out_and_a_keeper_are_each_respected() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_opts_out_after_an_act_stays_as_it_is_and_holds_nothing_else_up() {
+    let world = calm("Apply", json!({"shieldWorkspaces": "Automatic"})).await;
+    world.double().unwrap();
+    world
+        .wait("both shields", SOON, |h| {
+            state_of(h, "ShieldWorkspaces") == ["Verified", "Verified"]
+        })
+        .await
+        .unwrap();
+    let opt_out = "federationhealth.io/opt-out";
+    annotate(
+        &world,
+        &resources::WORKSPACES,
+        "",
+        "orders",
+        opt_out,
+        "true",
+    );
+    world.cure().unwrap();
+    pass(Duration::from_mins(2)).await;
+    let mut states = state_of(&world.health().unwrap(), "ShieldWorkspaces");
+    states.sort();
+    assert_eq!(states, ["Closed", "Undone"]);
+    assert_eq!(managed(&world, "orders").as_deref(), Some("false"));
+    assert_eq!(managed(&world, "payments").as_deref(), Some("true"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_scales_kubefed_back_is_not_fought() {
     for after in [Duration::ZERO, Duration::from_secs(10)] {
         scaled_back(after).await;

@@ -1,7 +1,7 @@
 //! Each right of remediation taken away by itself: what then is not done is told with the right that is lacking.
 
 use federation_health_cluster::rbac::{OPERATOR_NAMESPACE, ROLES, Right};
-use federation_health_sim::{Effect, Refusal, RequestFacts};
+use federation_health_sim::{Controllers, Effect, Refusal, RequestFacts};
 
 use super::{
     cures::{calm_with, curing, leftover_placed},
@@ -26,22 +26,40 @@ fn plural(request: &RequestFacts) -> String {
     }
 }
 
-/// A federation in which the next incident makes the operator use this resource; None if no action of this version does.
-async fn using(resource: &str) -> Option<World> {
+/// A federation in which the next incident makes the operator use this right.
+async fn using(verb: &str, resource: &str) -> World {
     let alone = |action: &str| spec("Apply", &json!({action: "Automatic"}));
-    let spec = match resource {
-        "workspaces" => alone("shieldWorkspaces"),
-        "workspacetemplates" | "kubefedclusters" => curing(),
-        "configmaps" | "leases" | "deployments" | "deployments/scale" => alone("freezeControllers"),
-        "namespaces" => return None,
-        other => panic!("{other}: no incident is known here that makes the operator use it"),
-    };
-    Some(calm_with(spec).await)
+    match (verb, resource) {
+        ("create" | "delete", "workspaces") => calm_with(alone("plantCanary")).await,
+        (_, "workspaces") => calm_with(alone("shieldWorkspaces")).await,
+        (_, "workspacetemplates" | "kubefedclusters") => calm_with(curing()).await,
+        (_, "configmaps" | "leases" | "deployments" | "deployments/scale") => {
+            calm_with(alone("freezeControllers")).await
+        }
+        (_, "persistentvolumes" | "persistentvolumeclaims") => {
+            let world = calm_with(alone("retainVolumes")).await;
+            world.sim.add_volume("orders-db", "data", "Delete").unwrap();
+            world
+        }
+        // Nobody collects, and nobody binds.
+        (_, "namespaces") => World::calm(Setup {
+            spec: Some(alone("disarmNamespaces")),
+            controllers: Controllers {
+                kubesphere_binder: false,
+                controller_manager: false,
+                ..Controllers::host()
+            },
+            ..Setup::default()
+        })
+        .await
+        .unwrap(),
+        (_, other) => panic!("{other}: no incident is known here that makes the operator use it"),
+    }
 }
 
 /// Takes one verb on one resource away and has the incident: what was told instead, if the right was not named.
 async fn unnamed(right: &Right, verb: &'static str, resource: &'static str) -> Option<String> {
-    let mut world = using(resource).await?;
+    let mut world = using(verb, resource).await;
     let right = *right;
     world.sim.inject(move |request| {
         let taken = request.user == USER
@@ -63,11 +81,7 @@ async fn unnamed(right: &Right, verb: &'static str, resource: &'static str) -> O
         .unwrap();
     world.restart_operator().unwrap();
     pass(SOON).await;
-    if resource == "workspacetemplates" {
-        leftover_placed(&world).await;
-    } else {
-        world.double().unwrap();
-    }
+    bring_about(&world, verb, resource).await;
     let lacking = format!("cannot {verb} resource \"{resource}\"");
     let named = |h: &FederationHealth| {
         let conditions = h.status.iter().flat_map(|s| &s.conditions);
@@ -79,6 +93,34 @@ async fn unnamed(right: &Right, verb: &'static str, resource: &'static str) -> O
     let waited = world.wait(&lacking, Duration::from_mins(1), named).await;
     let told = waited.err().map(|_| world.health().unwrap());
     told.map(|h| format!("{lacking}: {:?}", condition(&h, "RemediationAllowed")))
+}
+
+/// The incident in which the operator needs this right.
+async fn bring_about(world: &World, verb: &str, resource: &str) {
+    let admin = world.sim.admin();
+    match (verb, resource) {
+        (_, "workspacetemplates") => {
+            leftover_placed(world).await;
+        }
+        ("create" | "delete", "workspaces") => experiment::ask(world),
+        (_, "namespaces") => {
+            admin
+                .edit(&resources::NAMESPACES, "", "orders-db", |n| {
+                    n["metadata"]["ownerReferences"][0]["uid"] =
+                        json!("00000000-0000-4000-8000-000000000000");
+                })
+                .unwrap();
+        }
+        // Whether the claim stands is asked on the way back.
+        (_, "persistentvolumeclaims") => {
+            world.double().unwrap();
+            pass(SOON).await;
+            world.cure().unwrap();
+        }
+        _ => {
+            world.double().unwrap();
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 mod kubefed;
 mod kubesphere;
 mod meta;
+mod volume;
 
 pub use kubefed::{
     ClusterReference, EventView, FederatedObject, FederatedSpec, FederatedStatus,
@@ -17,3 +18,4 @@ pub use kubesphere::{
     ReplicaStatus,
 };
 pub use meta::{Meta, Object, OwnerView};
+pub use volume::{ClaimReference, PersistentVolume, VolumeSpec, VolumeStatus};

@@ -41,7 +41,7 @@ pub struct PlanStep {
     /// Kind of the target.
     #[schemars(length(max = 64))]
     pub kind: String,
-    /// Its namespace, if it has one.
+    /// Its namespace, if it has one; of a volume that of its claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,

@@ -49,7 +49,7 @@ pub struct PauseRequest {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Actions {
-    /// Keep the volumes of namespaces at risk.
+    /// Keep the volumes of namespaces at risk, and of those that are being deleted against their owner's wish.
     #[serde(default)]
     pub retain_volumes: ActionPolicy,
     /// Put the finalizer `orphan` on Workspaces, so that their namespaces outlive them.
@@ -61,6 +61,9 @@ pub struct Actions {
     /// Scale conflicting KubeFed Deployments to zero.
     #[serde(default)]
     pub freeze_controllers: ActionPolicy,
+    /// After a freeze, or on request: plant a Workspace without namespaces, to see whether any other control plane works here.
+    #[serde(default)]
+    pub plant_canary: ActionPolicy,
     /// Take dangling owner references off namespaces.
     #[serde(default)]
     pub disarm_namespaces: ActionPolicy,

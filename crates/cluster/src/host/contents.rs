@@ -3,8 +3,11 @@
 use federation_health_core::{id::Text, view::Contents};
 use serde::Deserialize;
 
-use super::{Host, LIST_DEADLINE};
-use crate::call::{Call, CallError};
+use super::Host;
+use crate::{
+    call::{Call, CallError},
+    list::LIST_DEADLINE,
+};
 
 /// Group, version and plural of what runs things.
 const WORKLOADS: [&str; 5] = [

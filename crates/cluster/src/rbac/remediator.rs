@@ -91,6 +91,31 @@ pub const TARGETS: Role = Role {
     ],
 };
 
+/// Keeps volumes.
+pub const RETAIN: Role = Role {
+    name: "federation-health-retain",
+    file: "remediator",
+    reach: Reach::Cluster,
+    holder: Holder::Operator,
+    why: "Only for the action retainVolumes.",
+    rights: &[
+        Right {
+            group: "",
+            resources: &["persistentvolumes"],
+            names: &[],
+            verbs: &[Verb::Get, Verb::List, Verb::Patch],
+            why: "The reclaim policy; the guard of the operator keeps everything else. Listed only while namespaces are at risk.",
+        },
+        Right {
+            group: "",
+            resources: &["persistentvolumeclaims"],
+            names: &[],
+            verbs: &[Verb::Get],
+            why: "Whether the claim of a volume still stands, before the former policy is put back.",
+        },
+    ],
+};
+
 /// Takes Workspaces out of KubeFed's care.
 pub const SHIELD: Role = Role {
     name: "federation-health-shield",
@@ -120,6 +145,47 @@ pub const FREEZE: Role = Role {
         names: &["kubefed-controller-manager"],
         verbs: &[Verb::Patch],
         why: "The number of replicas alone.",
+    }],
+};
+
+/// Makes and removes the Workspace of the experiment.
+pub const EXPERIMENT: Role = Role {
+    name: "federation-health-experiment",
+    file: "remediator",
+    reach: Reach::Cluster,
+    holder: Holder::Operator,
+    why: "Only for the action plantCanary.",
+    rights: &[
+        Right {
+            group: "tenant.kubesphere.io",
+            resources: &["workspaces"],
+            names: &[federation_health_api::names::CANARY_WORKSPACE],
+            verbs: &[Verb::Delete],
+            why: "The Workspace of the experiment, and no other.",
+        },
+        Right {
+            group: "tenant.kubesphere.io",
+            resources: &["workspaces"],
+            names: &[],
+            verbs: &[Verb::Create],
+            why: "Kubernetes cannot limit create to a name; the guard of the operator does.",
+        },
+    ],
+};
+
+/// Takes owners that do not exist off namespaces.
+pub const DISARM: Role = Role {
+    name: "federation-health-disarm",
+    file: "remediator",
+    reach: Reach::Cluster,
+    holder: Holder::Operator,
+    why: "Only for the action disarmNamespaces.",
+    rights: &[Right {
+        group: "",
+        resources: &["namespaces"],
+        names: &[],
+        verbs: &[Verb::Patch],
+        why: "ownerReferences; the guard of the operator keeps everything else.",
     }],
 };
 

@@ -333,3 +333,9 @@ impl Brake {
 
 /// What a live read says of an object that does not exist.
 pub(crate) const GONE: &str = "does not exist any more";
+/// The same of a volume that its claim left.
+pub(crate) const CLAIM_GONE: &str = "has no claim any more: its policy is a person's to decide";
+/// The same of a volume whose claim goes.
+pub(crate) const CLAIM_DYING: &str = "belongs to a claim that is being deleted";
+/// The same of a namespace that the collector would leave alone.
+pub(crate) const OWNED: &str = "has an owner that may exist";

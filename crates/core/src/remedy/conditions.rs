@@ -1,6 +1,6 @@
 //! What status says of remediation.
 
-use super::{Remedy, brake::Brake, plan::MAX_TARGETS, policy::Mode};
+use super::{Remedy, brake::Brake, policy::Mode, rung::MAX_TARGETS};
 use crate::{
     assess::{ConditionState, Truth},
     words::{ConditionType, Reason},
@@ -47,7 +47,7 @@ impl Remedy {
             .journal
             .records()
             .iter()
-            .filter(|r| r.unsettled() || (r.stands() && r.rung.released()))
+            .filter(|r| r.unsettled() || (r.stands() && r.rung.is_transient()))
             .take(MAX_TARGETS)
             .map(|r| format!("{} on {}", r.rung.as_str(), r.target))
             .collect();

@@ -5,9 +5,9 @@ use super::{
     Around, Remedy,
     brake::Brake,
     journal::State,
-    plan::{MAX_TARGETS, Wish},
+    plan::Wish,
     policy::Allowed,
-    rung::{Kind, Rung, Target, Value},
+    rung::{Kind, MAX_TARGETS, Rung, Target, Value},
 };
 use crate::{
     facts::KubeSphereCluster,

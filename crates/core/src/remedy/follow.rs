@@ -1,7 +1,7 @@
 //! What became of the acts that stand: seen, superseded, reverted by somebody else, or without effect.
 
 use super::{
-    Remedy,
+    Remedy, disarm,
     journal::{Record, State},
     rung::{Rung, Target, Value},
 };
@@ -36,7 +36,9 @@ pub(crate) fn sight(federation: &Federation, rung: Rung, target: &Target) -> Sig
         Rung::FreezeControllers => controller(federation, target),
         Rung::FixPlacement => template(federation, target),
         Rung::RemoveStaleCluster => registration(federation, target),
-        Rung::RetainVolumes | Rung::DisarmNamespaces => Sight::Unknown,
+        Rung::DisarmNamespaces => disarm::sight(federation, target),
+        // These two are followed by other means than the caches.
+        Rung::RetainVolumes | Rung::PlantCanary => Sight::Unknown,
     }
 }
 
@@ -112,12 +114,21 @@ impl Remedy {
                 self.journal.set(record.id, State::Expired, note, now);
                 continue;
             }
-            // A mended placement is its owner's again.
-            if record.rung == Rung::FixPlacement && record.state == State::Verified {
+            // A mended placement, and what binds a namespace, is its owner's again.
+            let left = matches!(record.rung, Rung::FixPlacement | Rung::DisarmNamespaces);
+            if left && record.state == State::Verified {
                 continue;
             }
             let age = now.since_ms(record.since);
-            match sight(federation, record.rung, &record.target) {
+            if record.rung == Rung::PlantCanary {
+                self.follow_canary(federation, &record, now);
+                continue;
+            }
+            let sight = match record.rung {
+                Rung::RetainVolumes => self.volumes.sight(&record.target),
+                rung => sight(federation, rung, &record.target),
+            };
+            match sight {
                 Sight::Gone => {
                     let note = "The object is gone or another one bears its name.";
                     self.journal.set(record.id, State::Superseded, note, now);

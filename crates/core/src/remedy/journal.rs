@@ -8,14 +8,17 @@
 //! From Done and Verified another object under the name leads to Superseded, another writer to Contested, a passed
 //! deadline to Expired, and a person's word to Closed. All of these are ends: nothing is written for them again.
 
-use super::rung::{Rung, Target, Value};
+use super::{
+    experiment::lasts,
+    rung::{Rung, Target, Value},
+};
 use crate::{id::Text, time::Time};
 
 /// How long an act may be taken back without a person: longer than any weekend, shorter than the life of most backups, so
 /// that a journal that came back with a restore is told and not acted on.
 pub const UNDO_WITHIN_MS: i64 = 7 * 24 * 3_600_000;
-/// Records kept: four batches of the largest size and as many ends of earlier ones.
-pub const MAX_RECORDS: usize = 128;
+/// Records kept: four batches of the largest size. At some 500 bytes each they fill half of what a ConfigMap may have.
+pub const MAX_RECORDS: usize = 1024;
 
 /// Where an act stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +43,7 @@ pub enum State {
     Contested,
     /// Too old to be taken back without a person, or another cluster's.
     Expired,
-    /// A person took it over.
+    /// A person took it over, or must: it stays as it is.
     Closed,
 }
 
@@ -219,8 +222,17 @@ impl Journal {
         {
             record.state = state;
             record.since = now;
-            record.note = note.into();
+            if !lasts(&record.note) {
+                record.note = note.into();
+            }
             self.dirty = true;
+        }
+    }
+
+    /// Notes of a batch that was just written down what it is, for as long as it is kept.
+    pub(crate) fn note(&mut self, ids: &[u64], note: &str) {
+        for record in self.records.iter_mut().filter(|r| ids.contains(&r.id)) {
+            note.clone_into(&mut record.note);
         }
     }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::{
     Around, Remedy,
     brake::Brake,
-    plan::{MAX_TARGETS, Wish},
-    rung::{Kind, Rung, Target, Value},
+    experiment::unforeseen,
+    plan::Wish,
+    rung::{Kind, MAX_TARGETS, Rung, Target, Value},
 };
 use crate::{
     effect::CauseKind,
@@ -17,6 +18,7 @@ use crate::{
     objects::FEDERATED_WORKSPACE,
     placement::Fate,
     registry::{Danger, RealCluster},
+    time::Time,
 };
 
 /// A danger and what is in it.
@@ -26,7 +28,7 @@ pub(crate) struct Peril<'a> {
     /// Workspaces of this server that live and are KubeFed's.
     pub(crate) workspaces: Vec<(Text, Uid)>,
     /// Workspaces in danger that are being deleted or are not there right now.
-    pub(crate) unsteady: usize,
+    pub(crate) unsteady: Vec<Text>,
     /// Objects that no label on a Workspace saves: other kinds, and all in a remote member.
     pub(crate) others: usize,
 }
@@ -47,7 +49,7 @@ pub(crate) fn perils(federation: &Federation) -> Vec<Peril<'_>> {
                 danger,
                 real,
                 workspaces: Vec::new(),
-                unsteady: 0,
+                unsteady: Vec::new(),
                 others: 0,
             });
             perils.len() - 1
@@ -70,11 +72,27 @@ pub(crate) fn perils(federation: &Federation) -> Vec<Peril<'_>> {
                 }) => {
                     peril.workspaces.push((key.name.clone(), *uid));
                 }
-                _ => peril.unsteady += 1,
+                _ => peril.unsteady.push(key.name.clone()),
             }
         }
     }
     perils
+}
+
+/// KubeFed's Deployments that want replicas, in order.
+fn running(federation: &Federation) -> Vec<Target> {
+    let controllers = federation.registry.controllers.iter();
+    let mut targets: Vec<Target> = controllers
+        .filter(|(_, controller)| controller.replicas != 0)
+        .map(|((namespace, name), controller)| Target {
+            kind: Kind::Deployment,
+            namespace: namespace.clone(),
+            name: name.clone(),
+            uid: controller.uid,
+        })
+        .collect();
+    targets.sort();
+    targets
 }
 
 fn same_fate(a: Fate, b: Fate) -> bool {
@@ -82,6 +100,12 @@ fn same_fate(a: Fate, b: Fate) -> bool {
 }
 
 impl Peril<'_> {
+    /// Workspaces of this server that are in it.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Text> {
+        let steady = self.workspaces.iter().map(|(name, _)| name);
+        steady.chain(&self.unsteady)
+    }
+
     fn why(&self, federation: &Federation) -> String {
         let subject = federation.subject_of(self.danger.cluster);
         match self.danger.fate {
@@ -113,7 +137,7 @@ impl Peril<'_> {
 
 impl Remedy {
     /// What the ladder wishes now. A rung is wished only for what no lower one covers.
-    pub(super) fn wishes(&self, federation: &Federation, around: Around) -> Vec<Wish> {
+    pub(super) fn wishes(&self, federation: &Federation, around: Around, now: Time) -> Vec<Wish> {
         let perils = perils(federation);
         let mut wishes = Vec::new();
         let mut uncovered: Vec<&Peril<'_>> = Vec::new();
@@ -126,7 +150,7 @@ impl Remedy {
             let can = self.allows_now(Rung::ShieldWorkspaces);
             let covered = shields.iter().filter(|w| w.against.is_none()).count();
             let all = can
-                && peril.unsteady == 0
+                && peril.unsteady.is_empty()
                 && peril.others == 0
                 && covered == peril.workspaces.len();
             if !all {
@@ -139,14 +163,20 @@ impl Remedy {
         // A Workspace that is recreated several times a second cannot be labelled before it is deleted again.
         let storm = perils
             .iter()
-            .any(|p| p.unsteady > 0 || p.workspaces.len() > MAX_TARGETS);
+            .any(|p| !p.unsteady.is_empty() || p.workspaces.len() > MAX_TARGETS);
         wishes.truncate(2 * MAX_TARGETS);
-        let freezes = self.freezes(federation, &uncovered);
+        wishes.splice(0..0, self.retains(federation, around, now));
+        let mut freezes = self.freezes(federation, &uncovered);
+        if perils.is_empty() && !around.held && !self.foreign_plane(now) {
+            freezes = self.stops(federation, now);
+        }
         if storm && self.allows_now(Rung::FreezeControllers) {
             wishes.splice(0..0, freezes);
         } else {
             wishes.extend(freezes);
         }
+        wishes.extend(self.canaries(federation, now));
+        wishes.extend(self.disarms(federation, now));
         wishes.extend(self.cures(federation, around));
         wishes
     }
@@ -227,34 +257,47 @@ impl Remedy {
             if !names.is_empty() {
                 evidence.push(format!("In danger: {}.", some_names(names.iter())));
             }
-            if peril.unsteady + peril.others > 0 {
-                let n = peril.unsteady + peril.others;
+            let n = peril.unsteady.len() + peril.others;
+            if n > 0 {
                 evidence.push(format!("{} more that no label saves.", count(n, "object")));
             }
-            for ((namespace, name), controller) in federation.registry.controllers.iter() {
-                let target = Target {
-                    kind: Kind::Deployment,
-                    namespace: namespace.clone(),
-                    name: name.clone(),
-                    uid: controller.uid,
-                };
-                let stopped = controller.replicas == 0 || wishes.iter().any(|w| w.target == target);
-                if stopped || !chosen.contains(namespace) {
-                    continue;
+            for target in running(federation) {
+                let known = wishes.iter().any(|w| w.target == target);
+                if !known && chosen.contains(&target.namespace) {
+                    wishes.push(self.freeze(target, peril.why(federation), evidence.clone()));
                 }
-                wishes.push(Wish {
-                    rung: Rung::FreezeControllers,
-                    against: self.known_against(Rung::FreezeControllers, &target),
-                    target,
-                    to: Value::replicas(0),
-                    why: peril.why(federation),
-                    evidence: evidence.clone(),
-                });
             }
         }
         wishes.sort_by(|a, b| a.target.cmp(&b.target));
         wishes.truncate(MAX_TARGETS);
         wishes
+    }
+
+    /// Every control plane of this server, where Workspaces loop and no registration says why.
+    fn stops(&self, federation: &Federation, now: Time) -> Vec<Wish> {
+        let names = unforeseen(federation, now);
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let why =
+            "Workspaces are deleted and created again and again, and no registration says by whom";
+        let evidence = vec![format!("In danger: {}.", some_names(names.iter()))];
+        running(federation)
+            .into_iter()
+            .take(MAX_TARGETS)
+            .map(|target| self.freeze(target, why.to_owned(), evidence.clone()))
+            .collect()
+    }
+
+    fn freeze(&self, target: Target, why: String, evidence: Vec<String>) -> Wish {
+        Wish {
+            rung: Rung::FreezeControllers,
+            against: self.known_against(Rung::FreezeControllers, &target),
+            target,
+            to: Value::replicas(0),
+            why,
+            evidence,
+        }
     }
 
     /// What the journal says against a rung on an object.

@@ -3,18 +3,30 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    brake::{Brake, GONE},
-    rung::{Rung, Target, Value},
+    brake::{Brake, CLAIM_DYING, CLAIM_GONE, GONE, OWNED},
+    rung::{RETAIN, Rung, Target, Value},
 };
 use crate::{
     id::{Text, Uid},
     time::Time,
 };
 
-/// Objects of one rung in one plan: with their reasons they stay within 24 KiB of status. The rest comes in the next plan.
-pub const MAX_TARGETS: usize = 16;
 /// Hexadecimal digits of a plan's id: 80 bits, which nobody finds twice, and which a person can still copy.
 const ID_DIGITS: usize = 20;
+
+/// What a live read found of the object that the target hangs on: a volume's claim, a namespace's owners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tie {
+    /// Nobody looked.
+    #[default]
+    Unread,
+    /// It exists, or cannot be told.
+    Alive,
+    /// It is being deleted, or what contains it is.
+    Dying,
+    /// It does not exist, or another object bears its name.
+    Gone,
+}
 
 /// A target as a live read found it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +45,8 @@ pub struct Seen {
     pub opted_out: bool,
     /// The program that keeps it as it is, if one says so.
     pub keeper: Option<Text>,
+    /// What it hangs on, where [`Order::needs_tie`].
+    pub tie: Tie,
 }
 
 /// What is wished of one object, before anybody looked at it.
@@ -156,6 +170,15 @@ pub struct Order {
 }
 
 impl Order {
+    /// The write is right only with a look at what the target hangs on: with its former policy a volume would go with its
+    /// claim, and an owner may exist after all.
+    pub fn needs_tie(&self) -> bool {
+        match self.rung {
+            Rung::RetainVolumes => &*self.to.0 != RETAIN,
+            rung => rung == Rung::DisarmNamespaces,
+        }
+    }
+
     /// Whether a live read still shows what the order was made for.
     ///
     /// # Errors
@@ -183,6 +206,12 @@ impl Order {
         {
             return changed("was edited");
         }
-        Ok(())
+        match (self.rung, seen.tie) {
+            _ if !self.needs_tie() => Ok(()),
+            (Rung::RetainVolumes, Tie::Alive) | (Rung::DisarmNamespaces, Tie::Gone) => Ok(()),
+            (Rung::RetainVolumes, Tie::Gone) => changed(CLAIM_GONE),
+            (Rung::RetainVolumes, _) => changed(CLAIM_DYING),
+            _ => changed(OWNED),
+        }
     }
 }

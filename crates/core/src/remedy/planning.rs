@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::{
     Around, Ask, RESURVEY_MS, Remedy,
     brake::Brake,
-    plan::{MAX_TARGETS, Order, Plan, Step, Wish},
+    experiment::UNFORESEEN,
+    ladder::perils,
+    plan::{Order, Plan, Step, Wish},
     policy::{Allowed, Mode},
     rung::{Rung, Target},
 };
@@ -20,7 +22,10 @@ impl Remedy {
         now: Time,
     ) -> Option<Ask> {
         self.brake = self.forward(federation, around, now);
-        let wishes = self.wishes(federation, around);
+        if let Some(namespaces) = self.unlisted(federation, around, now) {
+            return Some(Ask::List(namespaces));
+        }
+        let wishes = self.wishes(federation, around, now);
         let keys: BTreeSet<(Rung, Target)> =
             wishes.iter().map(|w| (w.rung, w.target.clone())).collect();
         self.seen.retain(|key, _| keys.contains(key));
@@ -44,7 +49,7 @@ impl Remedy {
         if self.policy.mode == Mode::DryRun {
             return self.rehearse();
         }
-        self.begin(now)
+        self.begin(federation, now)
     }
 
     fn make_plan(&mut self, wishes: Vec<Wish>, now: Time) {
@@ -131,7 +136,7 @@ impl Remedy {
     }
 
     /// Writes down the first rung of the plan that may act, with all its objects: that is one act.
-    fn begin(&mut self, now: Time) -> Option<Ask> {
+    fn begin(&mut self, federation: &Federation, now: Time) -> Option<Ask> {
         if !self.loaded || self.journal.dirty() || !self.batch.is_empty() {
             return None;
         }
@@ -141,18 +146,22 @@ impl Remedy {
             .steps
             .iter()
             .filter(|s| s.rung == rung && s.brake.is_none())
-            .take(MAX_TARGETS)
+            .take(rung.max_targets())
             .collect();
         let writes = steps
             .iter()
             .map(|s| (s.rung, s.target.clone(), s.from.clone(), s.to.clone()));
         let ids = self.journal.intend(&plan.id, writes, now);
+        if rung == Rung::FreezeControllers && perils(federation).is_empty() {
+            self.journal.note(&ids, UNFORESEEN);
+        }
         self.generations = ids
             .iter()
             .copied()
             .zip(steps.iter().map(|s| s.generation))
             .collect();
         self.batch = ids.into();
+        self.batch_recorded = false;
         self.seen.retain(|(seen, _), _| *seen != rung);
         Some(Ask::Record(self.journal.records().to_vec()))
     }

@@ -73,7 +73,7 @@ pub struct RemedyPolicy {
     /// The spec that says so can be used.
     pub valid: bool,
     /// Switch of each rung, in the order of [`Rung::ALL`].
-    pub actions: [Allowed; 7],
+    pub actions: [Allowed; 8],
     /// Acts an hour.
     pub max_acts_per_hour: usize,
     /// Milliseconds between two acts of one rung on one name.
@@ -84,6 +84,8 @@ pub struct RemedyPolicy {
     pub pauses: Vec<Text>,
     /// Annotation `federationhealth.io/approve`.
     pub approval: Option<Approval>,
+    /// Annotation `federationhealth.io/experiment`: until when it asks for one, or why it cannot be read.
+    pub experiment: Option<Result<Time, String>>,
     /// Annotation `federationhealth.io/undo`.
     pub undo: Option<Undo>,
 }

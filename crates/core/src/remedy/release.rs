@@ -3,6 +3,8 @@
 use super::{
     Around, RESURVEY_MS, Remedy,
     brake::Brake,
+    disarm,
+    experiment::UNFORESEEN,
     follow::NOT_SEEN,
     journal::{Record, State},
     rung::Rung,
@@ -43,6 +45,7 @@ impl Remedy {
             };
             self.journal.set(record.id, State::Undoing, note, now);
             self.batch.push_back(record.id);
+            self.batch_recorded = false;
         }
     }
 
@@ -76,16 +79,26 @@ impl Remedy {
         if !revoked.is_empty() {
             return revoked;
         }
+        let pointless = self.pointless(now);
+        if !pointless.is_empty() {
+            return pointless;
+        }
         let asked: Vec<Record> = in_order(
             standing
                 .iter()
                 // What mends a cause stays: its way back would bring the danger back, or place objects on a name that is gone.
-                .filter(|r| self.asked_back(r.rung) && r.rung.released()),
+                .filter(|r| self.asked_back(r.rung) && r.rung.is_transient())
+                .filter(|r| Self::may_be_let_go(federation, r)),
         );
         if !asked.is_empty() {
             return asked;
         }
-        let releases = in_order(standing.iter().filter(|r| r.rung.released()));
+        let releases = in_order(
+            standing
+                .iter()
+                .filter(|r| r.rung.released() && r.note != UNFORESEEN)
+                .filter(|r| Self::may_be_let_go(federation, r)),
+        );
         if releases.is_empty() || !self.released(federation, now) {
             return Vec::new();
         }
@@ -151,9 +164,17 @@ impl Remedy {
             .chain(watch)
             .chain(brakes)
             .chain(
-                [pause, release, survey, self.fleet.changes_at(now)]
-                    .into_iter()
-                    .flatten(),
+                [
+                    pause,
+                    release,
+                    survey,
+                    self.fleet.changes_at(now),
+                    self.volumes.changes_at(),
+                    self.canary_changes_at(federation),
+                    disarm::changes_at(federation),
+                ]
+                .into_iter()
+                .flatten(),
             )
             .filter(|at| *at > now)
             .min()

@@ -6,6 +6,11 @@ use std::fmt;
 
 use crate::id::{Text, Uid};
 
+/// Objects of most rungs in one plan; the rest comes in the next.
+pub const MAX_TARGETS: usize = 16;
+/// The reclaim policy under which a volume outlives its claim.
+pub const RETAIN: &str = "Retain";
+
 /// A rung.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rung {
@@ -17,6 +22,8 @@ pub enum Rung {
     ShieldWorkspaces,
     /// KubeFed's Deployment is scaled to zero.
     FreezeControllers,
+    /// A Workspace of ours shows whether any control plane still works on this server.
+    PlantCanary,
     /// An owner that does not exist is taken off a namespace.
     DisarmNamespaces,
     /// A stale name in a placement is replaced by the surviving one.
@@ -58,11 +65,12 @@ impl Kind {
 
 impl Rung {
     /// Every rung, least harm first: the order in which they are tried.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RetainVolumes,
         Self::ArmOrphan,
         Self::ShieldWorkspaces,
         Self::FreezeControllers,
+        Self::PlantCanary,
         Self::DisarmNamespaces,
         Self::FixPlacement,
         Self::RemoveStaleCluster,
@@ -75,6 +83,7 @@ impl Rung {
             Self::ArmOrphan => "ArmOrphan",
             Self::ShieldWorkspaces => "ShieldWorkspaces",
             Self::FreezeControllers => "FreezeControllers",
+            Self::PlantCanary => "PlantCanary",
             Self::DisarmNamespaces => "DisarmNamespaces",
             Self::FixPlacement => "FixPlacement",
             Self::RemoveStaleCluster => "RemoveStaleCluster",
@@ -90,7 +99,7 @@ impl Rung {
     pub fn kind(self) -> Kind {
         match self {
             Self::RetainVolumes => Kind::PersistentVolume,
-            Self::ArmOrphan | Self::ShieldWorkspaces => Kind::Workspace,
+            Self::ArmOrphan | Self::ShieldWorkspaces | Self::PlantCanary => Kind::Workspace,
             Self::FreezeControllers => Kind::Deployment,
             Self::DisarmNamespaces => Kind::Namespace,
             Self::FixPlacement => Kind::WorkspaceTemplate,
@@ -105,6 +114,7 @@ impl Rung {
             Self::ArmOrphan => "finalizer orphan",
             Self::ShieldWorkspaces => "label kubefed.io/managed",
             Self::FreezeControllers => "spec.replicas",
+            Self::PlantCanary => "the test Workspace",
             Self::DisarmNamespaces => "metadata.ownerReferences",
             Self::FixPlacement => "spec.placement.clusters",
             Self::RemoveStaleCluster => "the object",
@@ -122,6 +132,11 @@ impl Rung {
         )
     }
 
+    /// It is not meant to last.
+    pub fn is_transient(self) -> bool {
+        self.released() || self == Self::PlantCanary
+    }
+
     /// It takes something away that a person cannot see any more afterwards.
     pub fn destructive(self) -> bool {
         matches!(self, Self::FixPlacement | Self::RemoveStaleCluster)
@@ -134,9 +149,21 @@ impl Rung {
             Self::ArmOrphan => "the Workspace carries the finalizer",
             Self::ShieldWorkspaces => "the Workspace carries the label and is not deleted",
             Self::FreezeControllers => "no replica of the Deployment is available",
+            Self::PlantCanary => {
+                "whether its label kubefed.io/managed is taken off within a minute"
+            }
             Self::DisarmNamespaces => "the namespace names no owner that does not exist",
             Self::FixPlacement => "the simulated placement shows no loop and no loss",
             Self::RemoveStaleCluster => "the registration is gone and does not come back",
+        }
+    }
+
+    /// Objects of it in one plan. With their reasons sixteen stay within 24 KiB of status; a namespace's contents go five
+    /// seconds after its own deletion, and 256 writes of some 15 ms fit into that.
+    pub fn max_targets(self) -> usize {
+        match self {
+            Self::RetainVolumes => 256,
+            _ => MAX_TARGETS,
         }
     }
 
@@ -147,6 +174,7 @@ impl Rung {
             Self::ArmOrphan => "the finalizer is taken off",
             Self::ShieldWorkspaces => "the former value of the label is put back",
             Self::FreezeControllers => "the former number of replicas is put back",
+            Self::PlantCanary => "it is deleted, whatever came of it",
             Self::DisarmNamespaces => "KubeSphere binds the namespace again",
             Self::FixPlacement => "the former placement is kept here",
             Self::RemoveStaleCluster => "apply the manifest that is kept here",
@@ -168,7 +196,7 @@ impl Rung {
 pub struct Target {
     /// Kind.
     pub kind: Kind,
-    /// Namespace or empty.
+    /// Namespace or empty; of a volume that of its claim, which decides what becomes of it.
     pub namespace: Text,
     /// Name.
     pub name: Text,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Around, Ask, Outcome, RETRY_MAX_MS, RETRY_MS, Remedy,
-    brake::{Brake, GONE},
+    brake::{Brake, CLAIM_DYING, CLAIM_GONE, GONE},
     follow::NOT_SEEN,
     journal::{Journal, Record, State},
     plan::{Order, Seen},
@@ -67,6 +67,7 @@ impl Remedy {
         match outcome {
             Ok(()) => {
                 self.trouble = None;
+                self.batch_recorded = true;
                 self.journal.written();
             }
             Err(why) => {
@@ -113,6 +114,9 @@ impl Remedy {
     /// An order was carried out, or was not.
     pub fn performed(&mut self, order: &Order, outcome: Outcome, now: Time) {
         self.seen.remove(&(order.rung, order.target.clone()));
+        if order.rung == Rung::RetainVolumes {
+            self.volumes.changed();
+        }
         let Some(id) = order.record else {
             self.tried(order, &outcome);
             return;
@@ -134,6 +138,11 @@ impl Remedy {
             Outcome::Refused(brake) => {
                 let state = match &brake {
                     Brake::TargetChanged(_, GONE) if back => State::Superseded,
+                    // Whoever says that it is to be left alone has it as it is.
+                    Brake::TargetChanged(_, CLAIM_GONE) | Brake::OptedOut(_) if back => {
+                        State::Closed
+                    }
+                    Brake::TargetChanged(_, CLAIM_DYING) if back => State::Verified,
                     Brake::TargetChanged(..) if back => State::Contested,
                     _ if back => State::Verified,
                     _ => State::Failed,

@@ -6,7 +6,7 @@ use super::{
     brake::{Brake, TABLE},
     fleet::Fleet,
     journal::{Journal, MAX_RECORDS, Record, State, UNDO_WITHIN_MS},
-    plan::{Order, Plan, Seen, Step},
+    plan::{Order, Plan, Seen, Step, Tie},
     rung::{Kind, Rung, Target, Value},
     *,
 };
@@ -99,7 +99,7 @@ fn the_journal_stays_small_and_forgets_nothing_that_is_in_force() {
     let mut journal = Journal::default();
     let standing = intended(&mut journal, &["kept"], NOW)[0];
     journal.set(standing, State::Verified, "", NOW);
-    for i in 0..500 {
+    for i in 0..2 * MAX_RECORDS as i64 {
         let id = intended(&mut journal, &["x"], NOW.plus_ms(i))[0];
         journal.set(id, State::Failed, "", NOW);
     }
@@ -208,6 +208,44 @@ fn an_order_is_carried_out_on_exactly_what_it_was_made_for() {
         let brake = order().check(found.as_ref()).unwrap_err();
         assert_eq!(brake.reason().as_str(), word, "{found:?}");
     }
+}
+
+#[test]
+fn what_a_target_hangs_on_decides_where_a_write_could_take_it_along() {
+    let of = |rung, from: &str, to: &str| Order {
+        rung,
+        from: Value::new(from),
+        to: Value::new(to),
+        generation: None,
+        ..order()
+    };
+    let keep = of(Rung::RetainVolumes, "Delete", "Retain");
+    let give_back = of(Rung::RetainVolumes, "Retain", "Delete");
+    let disarm = of(Rung::DisarmNamespaces, "[{}]", "[]");
+    let right = |order: &Order, tie| {
+        let value = order.from.clone();
+        order
+            .check(Some(&Seen {
+                value,
+                tie,
+                ..seen()
+            }))
+            .is_ok()
+    };
+    let ties = [Tie::Unread, Tie::Alive, Tie::Dying, Tie::Gone];
+    assert_eq!(
+        ties.map(|tie| right(&keep, tie)),
+        [true; 4],
+        "keeping never waits"
+    );
+    assert_eq!(
+        ties.map(|tie| right(&give_back, tie)),
+        [false, true, false, false]
+    );
+    assert_eq!(
+        ties.map(|tie| right(&disarm, tie)),
+        [false, false, false, true]
+    );
 }
 
 #[test]

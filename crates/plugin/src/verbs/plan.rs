@@ -183,6 +183,10 @@ async fn commands(cluster: &Cluster, plan: &PlanStatus, width: usize) -> Result<
             out.push_str(&wrap(text, width, "# "));
             continue;
         };
+        if order.rung == Rung::PlantCanary {
+            out.push_str("# the operator makes it, watches it and takes it away\n");
+            continue;
+        }
         let object: Option<Value> = cluster.find(&path(&order.target)).await?;
         match object.filter(|o| o["metadata"]["uid"] == step.uid.as_str()) {
             Some(object) => out.push_str(&command(&order, &object)?),

@@ -206,6 +206,8 @@ fn way_back(action: &ActionStatus) -> String {
     match Rung::parse(&action.action).filter(|_| stands) {
         None => String::new(),
         Some(rung) if rung.released() => format!("{}, when the danger is gone", rung.undo()),
+        // An owner that does not exist, put back, would take the namespace.
+        Some(Rung::DisarmNamespaces) => Rung::DisarmNamespaces.undo().to_owned(),
         Some(rung) => format!("kubectl federation-health undo {}", rung.as_str()),
     }
 }

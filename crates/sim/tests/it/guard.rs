@@ -170,4 +170,56 @@ async fn the_operator_may_change_only_what_its_actions_need() {
         code(operator.delete(&workspaces, "", "orders", Value::Null)),
         403
     );
+    let canary = |name: &str, label: &str| json!({"metadata": {"name": name, "labels": {"federationhealth.io/canary": label}}});
+    for (name, label, allowed) in [
+        ("federation-health-canary", "", false),
+        ("another", "workspace", false),
+        ("federation-health-canary", "workspace", true),
+    ] {
+        let made = operator.create(&workspaces, canary(name, label));
+        assert_eq!(made.is_ok(), allowed, "{name} {label}");
+    }
+    let answer = operator.delete(&workspaces, "", "federation-health-canary", Value::Null);
+    assert_eq!(code(answer), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_volumes_deployments_and_registrations_too() {
+    let sim = guarded();
+    let operator = sim.agent_as(OPERATOR, "federation-health");
+    let volume = sim.add_volume("ord-1", "data", "Delete").unwrap();
+    let volumes = &resources::PERSISTENT_VOLUMES;
+    for (policy, allowed) in [("Recycle", false), ("Retain", true), ("Delete", true)] {
+        let patch = json!({"spec": {"persistentVolumeReclaimPolicy": policy}});
+        assert_eq!(
+            operator.merge(volumes, "", &volume, patch).is_ok(),
+            allowed,
+            "{policy}"
+        );
+    }
+    for patch in [
+        json!({"spec": {"claimRef": null}}),
+        json!({"metadata": {"labels": {"a": "b"}}}),
+        json!({"metadata": {"finalizers": ["a"]}}),
+    ] {
+        assert!(operator.merge(volumes, "", &volume, patch).is_err());
+    }
+    let (plane, manager) = ("kube-federation-system", "kubefed-controller-manager");
+    let deployments = &resources::DEPLOYMENTS;
+    for (replicas, allowed) in [(3, false), (0, true), (2, true), (1, false)] {
+        let answer = operator.scale(deployments, plane, manager, replicas);
+        assert_eq!(answer.is_ok(), allowed, "{replicas}");
+    }
+    let image = json!({"spec": {"paused": true}});
+    assert!(operator.merge(deployments, plane, manager, image).is_err());
+    let clusters = &resources::KUBEFED_CLUSTERS;
+    sim.join("produce-trt").unwrap();
+    let moved = json!({"spec": {"apiEndpoint": "https://127.0.0.1:1"}});
+    assert!(
+        operator
+            .merge(clusters, plane, "produce-trt", moved)
+            .is_err()
+    );
+    let remove = |name: &str| code(operator.delete(clusters, plane, name, Value::Null));
+    assert_eq!((remove("host"), remove("produce-trt")), (403, 200));
 }

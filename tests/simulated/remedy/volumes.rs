@@ -1,0 +1,209 @@
+//! Volumes outlive the namespaces that are lost, and get their policy back where nothing was.
+
+use super::*;
+
+/// Volumes with claims in every namespace of both Workspaces, one of a stranger and one that is kept anyway.
+struct Storage {
+    endangered: Vec<(String, String)>,
+    stranger: String,
+    kept: String,
+}
+
+fn provision(world: &World) -> Storage {
+    let namespaces = WORKSPACES.iter().flat_map(|(_, namespaces)| namespaces);
+    let endangered = namespaces
+        .map(|namespace| {
+            let volume = world.sim.add_volume(namespace, "data", "Delete").unwrap();
+            ((*namespace).to_owned(), volume)
+        })
+        .collect();
+    let admin = world.sim.admin();
+    admin
+        .create(
+            &resources::NAMESPACES,
+            json!({"metadata": {"name": "stranger"}}),
+        )
+        .unwrap();
+    Storage {
+        endangered,
+        stranger: world.sim.add_volume("stranger", "data", "Delete").unwrap(),
+        kept: world
+            .sim
+            .add_volume("orders-db", "archive", "Retain")
+            .unwrap(),
+    }
+}
+
+fn policy(world: &World, volume: &str) -> Option<String> {
+    let found = world
+        .sim
+        .admin()
+        .get(&resources::PERSISTENT_VOLUMES, "", volume)?;
+    found["spec"]["persistentVolumeReclaimPolicy"]
+        .as_str()
+        .map(str::to_owned)
+}
+
+fn volume_acts(world: &World) -> usize {
+    let acts = acts(world);
+    acts.iter()
+        .filter(|act| act.resource == "persistentvolumes")
+        .count()
+}
+
+/// Every act on volumes stands thus.
+fn all(health: &FederationHealth, count: usize, state: &str) -> bool {
+    let found = state_of(health, "RetainVolumes");
+    found.len() == count && found.iter().all(|s| s == state)
+}
+
+#[tokio::test(start_paused = true)]
+async fn volumes_in_danger_are_kept_and_no_others_and_get_their_policy_back() {
+    let world = calm(
+        "Apply",
+        json!({"retainVolumes": "Automatic", "freezeControllers": "Automatic"}),
+    )
+    .await;
+    let storage = provision(&world);
+    let before = uids(&world);
+    world.double().unwrap();
+    world
+        .wait("six volumes kept, seen", SOON, |h| all(h, 6, "Verified"))
+        .await
+        .unwrap();
+    for (_, volume) in &storage.endangered {
+        assert_eq!(policy(&world, volume).as_deref(), Some("Retain"));
+    }
+    assert_eq!(policy(&world, &storage.stranger).as_deref(), Some("Delete"));
+    assert_eq!(
+        volume_acts(&world),
+        6,
+        "one write for each, none for the kept one"
+    );
+    pass(RAGE).await;
+    world.cure().unwrap();
+    world
+        .wait("the former policies", Duration::from_mins(3), |h| {
+            all(h, 6, "Undone")
+        })
+        .await
+        .unwrap();
+    for (_, volume) in &storage.endangered {
+        assert_eq!(policy(&world, volume).as_deref(), Some("Delete"));
+    }
+    assert_eq!(policy(&world, &storage.kept).as_deref(), Some("Retain"));
+    nothing_was_lost(&world, &before);
+}
+
+fn terminating(world: &World) -> Vec<String> {
+    let all = world.sim.admin().list(&resources::NAMESPACES, "");
+    let goes = |o: &&std::sync::Arc<Value>| o["metadata"]["deletionTimestamp"].is_string();
+    all.iter()
+        .filter(goes)
+        .map(|o| o["metadata"]["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_comes_after_the_first_deletions_still_saves_the_data() {
+    let mut world = calm(
+        "Apply",
+        json!({"retainVolumes": "Automatic", "freezeControllers": "Automatic"}),
+    )
+    .await;
+    let storage = provision(&world);
+    world.operator = None;
+    world.double().unwrap();
+    for _ in 0..10_000 {
+        if terminating(&world).len() >= 2 {
+            break;
+        }
+        pass(Duration::from_millis(5)).await;
+    }
+    assert!(terminating(&world).len() >= 2, "it does not rage");
+    world.restart_operator().unwrap();
+    // The namespaces' contents go after five seconds, and what their claims leave is reclaimed.
+    pass(RAGE).await;
+    let admin = world.sim.admin();
+    let lives = |namespace: &str| admin.get(&resources::NAMESPACES, "", namespace).is_some();
+    let lost: Vec<_> = storage
+        .endangered
+        .iter()
+        .filter(|(namespace, _)| !lives(namespace))
+        .collect();
+    assert!(lost.len() >= 2, "nothing was lost");
+    for (_, volume) in &storage.endangered {
+        assert_eq!(
+            policy(&world, volume).as_deref(),
+            Some("Retain"),
+            "{volume}"
+        );
+    }
+    world.cure().unwrap();
+    pass(Duration::from_mins(5)).await;
+    for (namespace, volume) in &storage.endangered {
+        let wanted = if lives(namespace) { "Delete" } else { "Retain" };
+        assert_eq!(policy(&world, volume).as_deref(), Some(wanted), "{volume}");
+    }
+    let states = state_of(&world.health().unwrap(), "RetainVolumes");
+    let closed = states.iter().filter(|state| *state == "Closed").count();
+    assert_eq!(closed, lost.len(), "{states:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_is_not_put_back_while_the_claim_goes() {
+    let world = calm(
+        "Apply",
+        json!({"retainVolumes": "Automatic", "freezeControllers": "Automatic"}),
+    )
+    .await;
+    let storage = provision(&world);
+    world.double().unwrap();
+    world
+        .wait("six volumes kept", SOON, |h| all(h, 6, "Verified"))
+        .await
+        .unwrap();
+    // A pod still uses the claim: it stays, on its way out.
+    let admin = world.sim.admin();
+    let (namespace, volume) = &storage.endangered[0];
+    let claims = &resources::PERSISTENT_VOLUME_CLAIMS;
+    let protected = json!({"metadata": {"finalizers": ["kubernetes.io/pvc-protection"]}});
+    admin.merge(claims, namespace, "data", protected).unwrap();
+    admin
+        .delete(claims, namespace, "data", Value::Null)
+        .unwrap();
+    world.cure().unwrap();
+    pass(Duration::from_mins(5)).await;
+    assert_eq!(policy(&world, volume).as_deref(), Some("Retain"));
+    let released = json!({"metadata": {"finalizers": null}});
+    admin.merge(claims, namespace, "data", released).unwrap();
+    pass(Duration::from_mins(5)).await;
+    assert_eq!(
+        policy(&world, volume).as_deref(),
+        Some("Retain"),
+        "the data is all that is left"
+    );
+    assert_eq!(
+        policy(&world, &storage.endangered[1].1).as_deref(),
+        Some("Delete")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_a_proven_hold_no_volume_is_touched() {
+    let mut spec = cures::curing();
+    spec["remediation"]["actions"] = json!({"retainVolumes": "Automatic"});
+    spec["hold"]["requests"] =
+        json!([{"name": "night", "reason": "nothing goes", "until": "2100-01-01T00:00:00Z"}]);
+    let world = cures::calm_with(spec).await;
+    provision(&world);
+    world
+        .wait("the hold", SOON, |h| is(h, "Holding", "True"))
+        .await
+        .unwrap();
+    pass(SOON).await;
+    world.double().unwrap();
+    pass(RAGE).await;
+    assert!(terminating(&world).is_empty());
+    assert_eq!(volume_acts(&world), 0, "{:#?}", acts(&world));
+}

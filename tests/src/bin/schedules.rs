@@ -1,0 +1,77 @@
+//! Plays seeded schedules in virtual time and prints the seeds that fail.
+//!
+//! `cargo run --release -p federation-health-tests --bin schedules -- --from 0 --count 100000`; with `--describe` it tells
+//! what the seeds stand for.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "figures for a person are what it makes"
+)]
+
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+use federation_health_tests::schedules::{describe, play};
+
+/// Failing seeds after which it ends: the first few say what is wrong.
+const ENOUGH: u64 = 20;
+
+fn number(arguments: &[String], name: &str, default: u64) -> u64 {
+    let at = arguments.iter().position(|a| a == name);
+    at.and_then(|at| arguments.get(at + 1)?.parse().ok())
+        .unwrap_or(default)
+}
+
+/// Time is paused, and each schedule has a runtime of its own: a seed is the same alone and among others.
+fn run(seed: u64) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .map_err(|error| error.to_string())?;
+    runtime
+        .block_on(play(seed))
+        .map_err(|error| error.to_string())
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let from = number(&arguments, "--from", 0);
+    let count = number(&arguments, "--count", 1000);
+    let threads = number(&arguments, "--threads", 1);
+    let (next, failed) = (AtomicU64::new(from), AtomicU64::new(0));
+    if arguments.iter().any(|a| a == "--describe") {
+        (from..from + count).for_each(|seed| println!("{}", describe(seed)));
+        return ExitCode::SUCCESS;
+    }
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= from + count || failed.load(Ordering::Relaxed) >= ENOUGH {
+                        return;
+                    }
+                    if let Err(error) = run(seed) {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                        println!("seed {seed} FAILED: {error}");
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner();
+    println!(
+        "{count} schedules from seed {from}, {failed} failed, {:?}",
+        begun.elapsed()
+    );
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
