@@ -241,9 +241,14 @@ pub fn raises(event: &AuditEvent) -> bool {
         && hold_of(event).is_some_and(|hold| hold["collection"] == true)
 }
 
-/// `status.hold` in a write's body.
+/// `status.hold` in a write of the switch; that of the FederationHealth is its mirror, and comes when there is time.
 pub fn hold_of(event: &AuditEvent) -> Option<&Value> {
-    event.request.as_ref()?.pointer("/status/hold")
+    let switch = event.object.resource == "federationholds";
+    event
+        .request
+        .as_ref()?
+        .pointer("/status/hold")
+        .filter(|_| switch)
 }
 
 /// What the API server did just before and after the deletion, to tell why a hold was late.
