@@ -19,6 +19,7 @@ mod feeds;
 mod fights;
 pub mod findings;
 pub mod hold;
+pub mod holding;
 pub mod id;
 pub mod identity;
 pub mod joined;

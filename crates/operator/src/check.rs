@@ -112,6 +112,9 @@ fn needed(role: &Role, policy: &Policy) -> bool {
             policy.hold.collection != CollectionPolicy::Never || policy.hold.federation
         }
         "prober" => policy.probing,
+        _ if *role == rbac::RETAIN => acts(&[Rung::RetainVolumes]),
+        _ if *role == rbac::EXPERIMENT => acts(&[Rung::PlantCanary]),
+        _ if *role == rbac::DISARM => acts(&[Rung::DisarmNamespaces]),
         _ if *role == rbac::SHIELD => acts(&[Rung::ArmOrphan, Rung::ShieldWorkspaces]),
         _ if *role == rbac::FREEZE => acts(&[Rung::FreezeControllers]),
         _ if *role == rbac::CURE => acts(&[Rung::FixPlacement, Rung::RemoveStaleCluster]),
