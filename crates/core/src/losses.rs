@@ -33,6 +33,8 @@ impl Excuse {
 pub(crate) struct Loss {
     lost: Lost,
     facts: Namespace,
+    /// It was being deleted when it was first seen.
+    inherited: bool,
 }
 
 impl Federation {
@@ -60,13 +62,13 @@ impl Federation {
         if let Some(old) = before.as_ref().filter(|old| !old.deleting)
             && (replaced || (facts.is_none() && gone))
         {
-            self.dead_namespace(name, old, now);
+            self.dead_namespace(name, old, false, now);
         }
         // A namespace first seen Terminating says by itself whose it was.
         if let Some(new) = facts.as_ref().filter(|new| new.deleting)
             && (replaced || before.as_ref().is_none_or(|old| !old.deleting))
         {
-            self.dead_namespace(name, new, now);
+            self.dead_namespace(name, new, before.is_none(), now);
         }
         self.follow_owner(name, before.as_ref(), facts.as_ref(), gone, now);
         self.rearm(name, now);
@@ -117,7 +119,7 @@ impl Federation {
         }
     }
 
-    fn dead_namespace(&mut self, name: &Text, facts: &Namespace, now: Time) {
+    fn dead_namespace(&mut self, name: &Text, facts: &Namespace, inherited: bool, now: Time) {
         let loss = Loss {
             lost: Lost {
                 name: name.clone(),
@@ -126,6 +128,7 @@ impl Federation {
                 at: now,
             },
             facts: facts.clone(),
+            inherited,
         };
         if self.is_undecided(&loss, now) && self.losses.len() < MAX_UNDECIDED {
             self.losses.push(loss);
@@ -150,6 +153,9 @@ impl Federation {
     }
 
     /// Lost is what was deleted with its Workspace, or in its incident, while the Workspace is still wished for.
+    ///
+    /// KubeSphere binds also a namespace that is being deleted to the Workspace that came after: whoever comes into the middle
+    /// of an incident sees an owner that lives. The danger to the Workspace tells what happened before.
     fn judge_loss(&mut self, loss: Loss, now: Time) {
         let workspace = &loss.facts.workspace;
         let live = self.tenants.workspaces.get(workspace);
@@ -157,7 +163,9 @@ impl Federation {
             .facts
             .owner
             .is_some_and(|owner| live.is_none_or(|w| w.uid != owner || w.deleting));
-        if self.wished(workspace) && (orphaned || self.ledger.open_incident(workspace, now)) {
+        let in_incident = self.ledger.open_incident(workspace, now)
+            || (loss.inherited && self.danger_here(workspace).is_some());
+        if self.wished(workspace) && (orphaned || in_incident) {
             self.ledger.lose(loss.lost);
         }
     }

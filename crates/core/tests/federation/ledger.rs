@@ -264,6 +264,24 @@ fn a_restart_counts_nothing_twice() {
     let _ = (PLANE, registration(9, "https://far"));
 }
 
+/// KubeSphere binds a namespace that is being deleted to the Workspace that came after the one that took it along.
+#[test]
+fn who_comes_into_the_middle_of_a_loop_counts_what_is_going_already() {
+    for (doubled, lost) in [(true, 1), (false, 0)] {
+        let mut bed = Bed::new(Feeds::Unread, both());
+        bed.host();
+        if doubled {
+            bed.double();
+        }
+        bed.template("orders", Some(desired(10, &["host"])));
+        bed.federated("orders", Some(desired(20, &["host"])));
+        bed.workspace("orders", Some(workspace(31)));
+        bed.dying_namespace("orders-dev", 40, "orders", 31);
+        bed.sync_rest();
+        assert_eq!(bed.federation.ledger().lost_total(), lost, "{doubled}");
+    }
+}
+
 #[test]
 fn a_slow_fight_is_found_although_the_process_restarts_between_its_recreations() {
     const PERIOD_MS: i64 = 30 * 60_000;
