@@ -6,6 +6,7 @@ use crate::{
     federation::Federation,
     feeds::STALE_MS,
     findings::{self, Finding, MAX_FINDINGS},
+    joined::Joined,
     text::shorten,
     time::Time,
     view::{self, GroupView, Radius},
@@ -101,6 +102,8 @@ pub struct Assessment {
     pub workspaces: usize,
     /// Workspaces that churn.
     pub churning: usize,
+    /// The join guard's list.
+    pub joined: Joined,
     /// When time alone could change this.
     pub next: Option<Time>,
 }
@@ -121,7 +124,8 @@ impl Federation {
         let young = self.hold_back(&mut all, now);
         let mut conditions = self.checks(&all, now);
         conditions.extend(self.hold_conditions(proof));
-        conditions.extend(self.join_guard_ready());
+        let joined = self.joined();
+        conditions.extend(self.join_guard_ready(&joined));
         conditions.extend(self.remedy.conditions());
         let healthy = healthy(&conditions);
         conditions.insert(0, healthy);
@@ -145,6 +149,7 @@ impl Federation {
             clusters: self.registry.entries.len(),
             workspaces: self.tenants.workspaces.len(),
             churning,
+            joined,
             next: self.next(young, now),
         }
     }

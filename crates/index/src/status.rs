@@ -66,7 +66,7 @@ pub fn status(
             truncated: assessment.findings_total > assessment.findings.len(),
         }),
         hold: held(federation),
-        join_guard: join_guard(federation, before),
+        join_guard: join_guard(&assessment.joined, before),
         cluster_groups: assessment.groups.iter().map(group).collect(),
         findings: assessment.findings.iter().map(finding).collect(),
         blast_radius: radius(assessment),
@@ -87,21 +87,18 @@ fn held(federation: &Federation) -> Option<HoldStatus> {
 }
 
 /// What is known already stays while the registrations have not been read: an emptied list would let everything pass.
-fn join_guard(
-    federation: &Federation,
-    before: Option<&FederationHealthStatus>,
-) -> Option<JoinGuardStatus> {
-    let text = |map: BTreeMap<Text, String>| {
-        map.into_iter()
-            .map(|(key, owner)| (key.to_string(), owner))
+fn join_guard(joined: &Joined, before: Option<&FederationHealthStatus>) -> Option<JoinGuardStatus> {
+    let text = |map: &BTreeMap<Text, String>| {
+        map.iter()
+            .map(|(key, owner)| (key.to_string(), owner.clone()))
             .collect()
     };
-    match federation.joined() {
+    match joined {
         Joined::Off => None,
         Joined::Unread => before.and_then(|status| status.join_guard.clone()),
         Joined::Read(list) => Some(JoinGuardStatus {
-            endpoints: text(list.endpoints),
-            authorities: text(list.authorities),
+            endpoints: text(&list.endpoints),
+            authorities: text(&list.authorities),
         }),
     }
 }

@@ -9,8 +9,8 @@ use crate::{
 
 impl Federation {
     /// None while the join guard is off. What is missing is looked at, not tried: a trial would need the right to register.
-    pub(super) fn join_guard_ready(&self) -> Option<ConditionState> {
-        let (status, reason, message) = match (self.joined(), self.join_policies) {
+    pub(super) fn join_guard_ready(&self, joined: &Joined) -> Option<ConditionState> {
+        let (status, reason, message) = match (joined, self.join_policies) {
             (Joined::Off, _) => return None,
             (_, [Some(false), _] | [_, Some(false)]) => (
                 Truth::False,
