@@ -138,13 +138,11 @@ fn namespaces(world: &World) -> Vec<(String, String)> {
         .collect()
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_namespace_whose_owner_is_gone_blocks_the_release_until_it_is_disarmed() {
-    // Without KubeSphere's binder nobody gives the namespaces the recreated Workspace as owner.
+/// A raging loop under this spec that leaves namespaces armed: without KubeSphere's binder nobody gives them the recreated
+/// Workspace as owner.
+pub async fn arming(spec: serde_json::Value, rage: Duration) -> World {
     let mut controllers = Controllers::host();
     controllers.kubesphere_binder = false;
-    let mut spec = holding();
-    spec["hold"]["federation"] = json!("Never");
     let world = World::calm(Setup {
         spec: Some(spec),
         controllers,
@@ -152,21 +150,28 @@ async fn a_namespace_whose_owner_is_gone_blocks_the_release_until_it_is_disarmed
     })
     .await
     .unwrap();
+    let admin = world.sim.admin();
     for (workspace, _) in WORKSPACES {
-        world
-            .sim
-            .admin()
+        admin
             .edit(&resources::WORKSPACES, "", workspace, |w| {
                 w["metadata"]["finalizers"] = json!([]);
             })
             .unwrap();
     }
     world.double().unwrap();
-    pass(RAGE).await;
+    pass(rage).await;
     assert!(
         !world.deletions("workspaces").is_empty(),
         "it does not rage"
     );
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_whose_owner_is_gone_blocks_the_release_until_it_is_disarmed() {
+    let mut spec = holding();
+    spec["hold"]["federation"] = json!("Never");
+    let world = arming(spec, RAGE).await;
     assert!(world.deletions("namespaces").is_empty());
     world.cure().unwrap();
     pass(Duration::from_mins(1)).await;

@@ -1,38 +1,16 @@
 //! Namespaces whose owner does not exist, before a hold ends.
 
-use federation_health_sim::Controllers;
 use federation_health_tests::guarded::{holding, holds};
 
 use super::*;
+use crate::incident::arming;
 
-/// A collection hold alone, and nobody who binds namespaces again: the loop leaves them armed.
+/// A collection hold alone, and namespaces that the loop left armed.
 async fn armed(switch: &str) -> World {
-    let mut controllers = Controllers::host();
-    controllers.kubesphere_binder = false;
     let mut spec = holding();
     spec["hold"]["federation"] = json!("Never");
     spec["remediation"] = json!({"mode": "Apply", "actions": {"disarmNamespaces": switch}});
-    let world = World::calm(Setup {
-        spec: Some(spec),
-        controllers,
-        ..Setup::default()
-    })
-    .await
-    .unwrap();
-    let admin = world.sim.admin();
-    for (workspace, _) in WORKSPACES {
-        admin
-            .edit(&resources::WORKSPACES, "", workspace, |w| {
-                w["metadata"]["finalizers"] = json!([]);
-            })
-            .unwrap();
-    }
-    world.double().unwrap();
-    pass(RAGE).await;
-    assert!(
-        !world.deletions("workspaces").is_empty(),
-        "it does not rage"
-    );
+    let world = arming(spec, RAGE).await;
     world.cure().unwrap();
     world
 }

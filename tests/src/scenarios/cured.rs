@@ -116,13 +116,23 @@ pub(super) fn same_marks(
 
 /// KubeFed says of every FederatedWorkspace that it is propagated, to the surviving name alone.
 pub(super) async fn propagated(bed: &Bed) -> Result<()> {
-    let api = kinds::all(&bed.federation.client(), &kinds::federated_workspace());
     let what = "every FederatedWorkspace to be propagated";
-    wait::until(what, LATE, || async {
+    every_status(bed, what, LATE, is_propagated).await
+}
+
+/// Waits until the status of every FederatedWorkspace is as `meant`.
+pub(super) async fn every_status(
+    bed: &Bed,
+    what: &str,
+    limit: Duration,
+    meant: impl Fn(&Value) -> bool,
+) -> Result<()> {
+    let api = kinds::all(&bed.federation.client(), &kinds::federated_workspace());
+    wait::until(what, limit, || async {
         let found = api.list(&ListParams::default()).await.attempt(|| what)?;
         let open: Vec<String> = found
             .iter()
-            .filter(|federated| !is_propagated(&federated.data["status"]))
+            .filter(|federated| !meant(&federated.data["status"]))
             .map(|federated| format!("{} {}", federated.name_any(), federated.data["status"]))
             .collect();
         Ok(match open.is_empty() {

@@ -4,18 +4,13 @@
 use std::time::Duration;
 
 use federation_health_api::FederationHealth;
-use federation_health_testbed::{
-    error::{Attempt as _, Error, Result},
-    kinds,
-    wait::{self, Look},
-};
-use kube::{ResourceExt as _, api::ListParams};
+use federation_health_testbed::error::{Error, Result};
 use serde_json::{Value, json};
 
 use super::{
     acts,
     bed::{Bed, How, LATE, SOON},
-    cured::{propagated, same_marks},
+    cured::{every_status, propagated, same_marks},
     figures::milliseconds,
     frozen::replicas,
     held::{same_uids, well},
@@ -107,19 +102,8 @@ fn shielding() -> Value {
 /// KubeFed has come to every Workspace through the second name and says why it leaves it alone: without that nothing would
 /// be shown, because it had not tried.
 async fn left_alone(bed: &Bed) -> Result<()> {
-    let api = kinds::all(&bed.federation.client(), &kinds::federated_workspace());
     let what = "KubeFed to say that it leaves every Workspace alone";
-    wait::until(what, LATE + Duration::from_secs(60), || async {
-        let found = api.list(&ListParams::default()).await.attempt(|| what)?;
-        let open: Vec<String> = found
-            .iter()
-            .filter(|federated| !federated.data["status"].to_string().contains(LEFT_ALONE))
-            .map(|federated| format!("{} {}", federated.name_any(), federated.data["status"]))
-            .collect();
-        Ok(match open.is_empty() {
-            true => Look::Done(()),
-            false => Look::Pending(open.join(", ")),
-        })
-    })
-    .await
+    let limit = LATE + Duration::from_secs(60);
+    let says = |status: &Value| status.to_string().contains(LEFT_ALONE);
+    every_status(bed, what, limit, says).await
 }
