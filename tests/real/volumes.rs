@@ -18,9 +18,9 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-/// KubeFed's first deletion comes 10 to 21 s after a registration.
-const RAGE: Duration = Duration::from_secs(90);
-const SOON: Duration = Duration::from_secs(60);
+/// A thawed KubeFed waits for its former self's lease; its first deletion comes 10 to 21 s after that.
+const RAGE: Duration = Duration::from_mins(4);
+const SOON: Duration = Duration::from_mins(2);
 /// A release, a minute's watch after the thaw, and the policies last.
 const WHOLE: Duration = Duration::from_mins(4);
 
@@ -116,6 +116,11 @@ fn kept(health: &FederationHealth) -> usize {
         .count()
 }
 
+fn frozen(health: &FederationHealth) -> bool {
+    let mut actions = health.status.iter().flat_map(|s| &s.actions);
+    actions.any(|a| a.action == "FreezeControllers" && a.state == "Verified")
+}
+
 /// An operator that is there: everything is kept before KubeFed deletes anything, and given back.
 async fn in_time(bed: &Federation, client: &Client, options: Options, count: usize) {
     let guard = Guarded::install(bed.host(), options).await.unwrap();
@@ -180,6 +185,10 @@ async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces
         v.iter().all(|(_, policy, _)| policy == "Retain")
     })
     .await;
+    guard
+        .wait("KubeFed frozen: nothing more begins to go", SOON, frozen)
+        .await
+        .unwrap();
     // The pods end, and with them the claims.
     let lost = terminating(&client, &projects).await;
     println!("{} of {count} namespaces were Terminating", lost.len());
@@ -201,9 +210,12 @@ async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces
     )
     .await;
     bed.unregister("produce-trt").await.unwrap();
+    // The collector may have come to a namespace only now.
+    let late = terminating(&client, &projects).await;
+    let is_kept = |name: &str| is_lost(name) || late.iter().any(|p| name == format!("data-{p}"));
     until("the former policies", WHOLE, &client, |v| {
         v.iter().all(|(name, policy, _)| {
-            let wanted = if is_lost(name) { "Retain" } else { "Delete" };
+            let wanted = if is_kept(name) { "Retain" } else { "Delete" };
             policy == wanted
         })
     })
