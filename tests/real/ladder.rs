@@ -13,7 +13,7 @@ use federation_health_tests::{
         bed::{Bed, How},
         braked,
         cured::{self, BRIEFLY},
-        foreign, hindered, midway, replicas, rights, shielded,
+        foreign, hindered, midway, replicas, rights, shielded, wire,
     },
 };
 
@@ -25,13 +25,16 @@ const KUBEFEDS_CHECK: Duration = Duration::from_secs(12);
 #[tokio::test(flavor = "multi_thread")]
 async fn the_incident_is_cured_by_itself_and_nothing_is_lost() {
     let options = FederationOptions::with_kubefed(KubefedVersion::V0_10_0);
-    let bed = Bed::start(options, Options::default()).await.unwrap();
+    let (bed, proxy) = wire::start(options).await.unwrap();
+    let record = bed.record().await.unwrap();
     print(
         "cured with KubeFed 0.10.0",
         cured::by_itself(&bed, How::Forwarded, BRIEFLY)
             .await
             .unwrap(),
     );
+    let writes = wire::fenced(&proxy, &record).unwrap();
+    println!("{writes} writes on the wire, each after live reads of lease and target");
 }
 
 #[tokio::test(flavor = "multi_thread")]

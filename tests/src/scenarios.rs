@@ -37,4 +37,5 @@ pub mod table;
 pub mod tripwire;
 pub mod unheld;
 pub mod verdict;
+pub mod wire;
 pub mod witness;

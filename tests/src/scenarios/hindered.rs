@@ -30,7 +30,7 @@ use super::{
     unheld::{approve, approve_until, plan},
     verdict,
 };
-use crate::guarded::{USER, condition};
+use crate::guarded::USER;
 
 const EXPIRED: &str = "expired";
 const EDITED: &str = "edited";
@@ -233,16 +233,13 @@ pub async fn unreachable(bed: &Bed) -> Result<Figures> {
     for (_, member) in members {
         member.stop().await?;
     }
-    let lost = |h: &FederationHealth| {
-        condition(h, "ClustersReachable").is_some_and(|(status, _)| status == "False")
-    };
+    let lost = |h: &FederationHealth| message(h).starts_with("2 of 3 clusters turned bad");
     bed.guard.wait("the members missed", NOTICED, lost).await?;
-    said(bed, "FleetUnhealthy").await?;
     let last = bed.record().await?;
     register(bed, MASKED).await?;
     held(bed).await?;
     refused(bed, &record, "FleetUnhealthy").await?;
-    if !message(&bed.guard.health().await?).contains("2 of 4") {
+    if !message(&bed.guard.health().await?).starts_with("2 of 4 clusters turned bad") {
         return Err(Error::refused("the numbers are not told"));
     }
     let cause = verdict::registration(&last).await?;
