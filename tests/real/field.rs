@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use federation_health_api::{FederationHealth, v1alpha1::FindingStatus};
 use federation_health_testbed::{
     ControlPlane, ControlPlaneOptions, Federation, FederationOptions, apply,
     join::JoinOptions,
@@ -23,26 +22,6 @@ use serde_json::json;
 /// KubeFed's finalizer and the collector need a few seconds to take what the kind takes along.
 const RAGE: Duration = Duration::from_secs(30);
 const VERSION: KubefedVersion = KubefedVersion::V0_10_0;
-
-fn found<'a>(health: &'a FederationHealth, code: &str) -> Option<&'a FindingStatus> {
-    let findings = &health.status.as_ref()?.findings;
-    findings.iter().find(|f| f.code == code)
-}
-
-fn told(finding: &FindingStatus) -> String {
-    format!(
-        "{} {} {}",
-        finding.subject,
-        finding.message,
-        finding.evidence.join(" ")
-    )
-}
-
-async fn wait_for(guard: &Guarded, code: &str, limit: Duration) -> String {
-    let what = format!("finding {code}");
-    let health = guard.wait(&what, limit, |h| found(h, code).is_some()).await;
-    told(found(&health.unwrap(), code).unwrap())
-}
 
 /// A second host with a KubeFed of its own, which manages the member too, by KubeFed's own program.
 async fn rival(member: &ControlPlane) -> (ControlPlane, Kubefed) {
@@ -82,7 +61,7 @@ async fn shared_and_doubled_members_and_a_deleted_kind_are_named() {
         .join_member(&member, "east", JoinOptions::default())
         .await
         .unwrap();
-    let shared = wait_for(&bed.guard, "FH010", LATE).await;
+    let shared = bed.guard.wait_finding("FH010", LATE).await.unwrap();
     assert!(shared.contains("prod-rival"), "{shared}");
     kubefed.stop().await;
     rival.stop().await.unwrap();
@@ -97,7 +76,7 @@ async fn shared_and_doubled_members_and_a_deleted_kind_are_named() {
     let delete = ["delete", "customresourcedefinition", kind, "--wait=false"];
     let output = bed.federation.host().kubectl(&delete).await.unwrap();
     assert!(output.status.success(), "{output:?}");
-    wait_for(&bed.guard, "FH011", SOON).await;
+    bed.guard.wait_finding("FH011", SOON).await.unwrap();
     tokio::time::sleep(RAGE).await;
     let (died, refused) = (
         record.deletions("workspaces").unwrap().len(),
@@ -126,13 +105,13 @@ async fn doubled_member(bed: &Bed, member: &ControlPlane) {
         .join_member(member, "east-old", JoinOptions::default())
         .await
         .unwrap();
-    let doubled = wait_for(&bed.guard, "FH004", SOON).await;
+    let doubled = bed.guard.wait_finding("FH004", SOON).await.unwrap();
     for part in ["east", "east-old", "shop"] {
         assert!(doubled.contains(part), "{part}: {doubled}");
     }
     let deleted = member.audit().deletions("workspaces").unwrap();
     assert!(deleted.is_empty(), "named after a deletion: {deleted:?}");
-    let churning = wait_for(&bed.guard, "FH001", LATE).await;
+    let churning = bed.guard.wait_finding("FH001", LATE).await.unwrap();
     assert!(churning.contains("shop"), "{churning}");
     assert!(
         churning.contains("Deleted through east-old (sure"),
@@ -182,7 +161,7 @@ async fn a_registration_that_outlived_its_namespace_is_named() {
     let again =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": KUBEFED_NAMESPACE}});
     apply::object(&bed.client(), &again).await.unwrap();
-    let resurrected = wait_for(&guard, "FH006", LATE).await;
+    let resurrected = guard.wait_finding("FH006", LATE).await.unwrap();
     assert!(resurrected.contains("host"), "{resurrected}");
     assert!(bed.audit().deletions("workspaces").unwrap().is_empty());
     bed.stop().await.unwrap();

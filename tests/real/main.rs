@@ -17,6 +17,7 @@ mod field;
 mod honest;
 mod join;
 mod ladder;
+mod named;
 mod plugin;
 mod proof;
 mod quiet;

@@ -71,10 +71,7 @@ impl Quiet {
     /// Something did not start.
     pub async fn start() -> Result<Self> {
         let bed = Federation::start(FederationOptions::default()).await?;
-        let server = &bed.host().access().server;
-        let port = server.rsplit(':').next().and_then(|port| port.parse().ok());
-        let port = port.ok_or_else(|| Error::refused(format!("no port in {server}")))?;
-        let forward = Forward::start(port).await?;
+        let forward = Forward::before(bed.host()).await?;
         let options = Options {
             server: Some(forward.url()),
             ..Options::default()

@@ -232,20 +232,20 @@ impl Federation {
 
     /// Waits until KubeFed says that a registration is Ready.
     pub async fn wait_registration_ready(&self, alias: &str) -> Result<()> {
+        self.wait_readiness(alias, true).await
+    }
+
+    /// Waits until KubeFed says that a registration is Ready, or no longer says so.
+    pub async fn wait_readiness(&self, alias: &str, ready: bool) -> Result<()> {
         let api = kinds::within(
             &self.client(),
             &kinds::kubefed_cluster(),
             kinds::KUBEFED_NAMESPACE,
         );
-        let what = format!("KubeFedCluster {alias} to be Ready");
-        wait::for_object(
-            api,
-            alias,
-            &what,
-            READY_LIMIT,
-            |found: Option<&DynamicObject>| found.is_some_and(is_ready),
-        )
-        .await?;
+        let what = format!("KubeFedCluster {alias} to be Ready: {ready}");
+        let wanted =
+            |found: Option<&DynamicObject>| found.is_some_and(|found| is_ready(found) == ready);
+        wait::for_object(api, alias, &what, READY_LIMIT, wanted).await?;
         Ok(())
     }
 
