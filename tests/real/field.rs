@@ -4,27 +4,31 @@ use std::time::Duration;
 
 use federation_health_testbed::{
     ControlPlane, ControlPlaneOptions, Federation, FederationOptions, apply,
-    join::JoinOptions,
-    kinds::KUBEFED_NAMESPACE,
-    kubefed::{Kubefed, KubefedOptions, KubefedVersion},
+    join::{self, JoinOptions},
+    kinds::{self, KUBEFED_NAMESPACE},
+    kubefed::{FederatedType, Kubefed, KubefedOptions, KubefedVersion},
     kubesphere::Kubesphere,
+    wait,
     workspace::{self, Placement, WorkspaceSpec},
 };
 use federation_health_tests::{
-    guarded::{Guarded, Options, observing},
+    guarded::{Guarded, Options, holds, observing},
     scenarios::{
         bed::{Bed, LATE, SOON},
         kubefedctl,
     },
 };
+use kube::runtime::wait::conditions::is_created;
 use serde_json::json;
 
 /// KubeFed's finalizer and the collector need a few seconds to take what the kind takes along.
 const RAGE: Duration = Duration::from_secs(30);
+/// KubeFed looks again ten seconds after the label went; three times, and the rival's first health check.
+const UNDONE: Duration = Duration::from_mins(4);
 const VERSION: KubefedVersion = KubefedVersion::V0_10_0;
 
-/// A second host with a KubeFed of its own, which manages the member too, by KubeFed's own program.
-async fn rival(member: &ControlPlane) -> (ControlPlane, Kubefed) {
+/// A second host with a KubeFed of its own.
+async fn rival(types: Vec<FederatedType>) -> (ControlPlane, Kubefed) {
     let rival = ControlPlane::start(ControlPlaneOptions::named("rival"))
         .await
         .unwrap();
@@ -33,29 +37,44 @@ async fn rival(member: &ControlPlane) -> (ControlPlane, Kubefed) {
         .unwrap();
     let options = KubefedOptions {
         version: VERSION,
-        types: Vec::new(),
+        types,
         ..KubefedOptions::default()
     };
     let kubefed = Kubefed::install(&rival, options).await.unwrap();
-    let output = kubefedctl::join(&rival, member, "prod", "rival")
+    kubefed.wait_ready().await.unwrap();
+    (rival, kubefed)
+}
+
+async fn member() -> ControlPlane {
+    let member = ControlPlane::start(ControlPlaneOptions::named("member"))
         .await
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    (rival, kubefed)
+    Kubesphere::install_definitions(&member.client())
+        .await
+        .unwrap();
+    member
+}
+
+/// A Workspace of the member alone.
+fn shop() -> WorkspaceSpec {
+    WorkspaceSpec {
+        name: "shop".to_owned(),
+        placement: Placement::clusters(["east"]),
+        namespaces: Vec::new(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn shared_and_doubled_members_and_a_deleted_kind_are_named() {
     let options = FederationOptions::with_kubefed(VERSION);
-    let (bed, member) = tokio::join!(
-        Bed::start(options, Options::default()),
-        ControlPlane::start(ControlPlaneOptions::named("member")),
-    );
-    let (bed, member) = (bed.unwrap(), member.unwrap());
-    Kubesphere::install_definitions(&member.client())
+    let (bed, member) = tokio::join!(Bed::start(options, Options::default()), member());
+    let bed = bed.unwrap();
+    // By KubeFed's own program.
+    let (rival, kubefed) = rival(Vec::new()).await;
+    let output = kubefedctl::join(&rival, &member, "prod", "rival")
         .await
         .unwrap();
-    let (rival, kubefed) = rival(&member).await;
+    assert!(output.status.success(), "{output:?}");
 
     bed.federation
         .join_member(&member, "east", JoinOptions::default())
@@ -89,12 +108,7 @@ async fn shared_and_doubled_members_and_a_deleted_kind_are_named() {
 
 /// Told before the first deletion by identity; afterwards by what KubeFed says, with the name that deletes.
 async fn doubled_member(bed: &Bed, member: &ControlPlane) {
-    let shop = WorkspaceSpec {
-        name: "shop".to_owned(),
-        placement: Placement::clusters(["east"]),
-        namespaces: Vec::new(),
-    };
-    workspace::create(&bed.federation.client(), &shop)
+    workspace::create(&bed.federation.client(), &shop())
         .await
         .unwrap();
     bed.federation
@@ -118,6 +132,41 @@ async fn doubled_member(bed: &Bed, member: &ControlPlane) {
         "{churning}"
     );
     assert!(!member.audit().deletions("workspaces").unwrap().is_empty());
+}
+
+/// Both hosts call the member `east`, and KubeSphere calls every host `kubesphere`: all names and rights are the same. Each
+/// KubeFed takes the label off what its own host does not federate.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_host_under_one_name_is_known_by_what_it_undoes() {
+    let options = FederationOptions::with_kubefed(KubefedVersion::V0_8_1);
+    let (bed, member, rival) = tokio::join!(
+        Bed::start(options, Options::default()),
+        member(),
+        rival(vec![FederatedType::Workspaces]),
+    );
+    let (bed, (rival, kubefed)) = (bed.unwrap(), rival);
+    let host = &bed.federation;
+    host.join_member(&member, "east", JoinOptions::default())
+        .await
+        .unwrap();
+    workspace::create(&host.client(), &shop()).await.unwrap();
+    let created = kinds::all(&member.client(), &kinds::workspace());
+    wait::for_object(created, "shop", "Workspace shop", LATE, is_created())
+        .await
+        .unwrap();
+    join::join(&rival.client(), &member, "east", &JoinOptions::default())
+        .await
+        .unwrap();
+    let undone = bed.guard.wait_finding("FH010", UNDONE).await.unwrap();
+    assert!(
+        undone.contains("east") && undone.contains("Workspace shop lost its label"),
+        "{undone}"
+    );
+    assert!(member.audit().deletions("workspaces").unwrap().is_empty());
+    assert_eq!(holds(&bed.guard.health().await.unwrap()), (false, false));
+    kubefed.stop().await;
+    rival.stop().await.unwrap();
+    member.stop().await.unwrap();
 }
 
 /// A namespace that is force-finalized while nobody empties it leaves its objects in the store; the next namespace of that

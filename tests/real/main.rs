@@ -8,6 +8,7 @@
     reason = "in a test a panic is the report and a printed figure is wanted, in its helpers too"
 )]
 
+mod changes;
 mod conformance;
 mod documents;
 mod examples;

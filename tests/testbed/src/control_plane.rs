@@ -342,6 +342,14 @@ impl ControlPlane {
         Ok(begun.elapsed())
     }
 
+    /// Gives the API server another certificate of this authority, which must be its own, and restarts it.
+    pub async fn renew_certificate(&self, authority: &Authority) -> Result<()> {
+        let server = Pki::signed_by(authority)?.server;
+        self.dir.write("server.crt", server.certificate)?;
+        self.dir.write("server.key", server.key)?;
+        self.restart_api_server().await.map(drop)
+    }
+
     /// Starts kube-controller-manager and waits until its controllers work. Its `/healthz` is true
     /// before: it would end if the API server went away while it is still setting up.
     pub async fn start_controller_manager(&self) -> Result<()> {

@@ -199,6 +199,17 @@ impl Federation {
         Ok(ready)
     }
 
+    /// Ends the first KubeFed and starts another release in its place, on the same objects.
+    pub async fn upgrade_kubefed(&mut self, options: KubefedOptions) -> Result<Duration> {
+        if !self.planes.is_empty() {
+            self.planes.remove(0).stop().await;
+        }
+        let plane = Kubefed::install(&self.host, options).await?;
+        let ready = plane.wait_ready().await?;
+        self.planes.insert(0, plane);
+        Ok(ready)
+    }
+
     /// Stops KubeSphere's controllers, as a KubeSphere that is down: nobody binds namespaces.
     pub fn stop_kubesphere(&mut self) {
         self.kubesphere = None;
