@@ -96,6 +96,11 @@ async fn shared_and_doubled_members_and_a_deleted_kind_are_named() {
     let output = bed.federation.host().kubectl(&delete).await.unwrap();
     assert!(output.status.success(), "{output:?}");
     bed.guard.wait_finding("FH011", SOON).await.unwrap();
+    // From the first Workspace that dies of it, in both layers: its namespaces, and those of the others.
+    record.wait_refusals("namespaces", 1).await.unwrap();
+    let both = |h: &_| holds(h) == (true, true);
+    bed.guard.wait("both holds", SOON, both).await.unwrap();
+    bed.wait_durable([true, true]).await.unwrap();
     tokio::time::sleep(RAGE).await;
     let (died, refused) = (
         record.deletions("workspaces").unwrap().len(),

@@ -69,6 +69,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "adding_renaming_and_removing_a_member_raises_nothing",
         ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
+        ),
     ],
 };
 
