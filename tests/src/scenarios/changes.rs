@@ -10,6 +10,7 @@ use federation_health_testbed::{
     forward::Forward,
     join::{self, JoinOptions},
     kinds::{self, KUBEFED_NAMESPACE},
+    kubeconfig::Credentials,
     kubefed::{KubefedOptions, KubefedVersion},
     kubesphere::Kubesphere,
     pki::Authority,
@@ -29,7 +30,8 @@ use super::{
 };
 use crate::guarded::{Guarded, Options, condition, switched};
 
-/// What stands for a minute is told; a probe's period comes on top.
+/// What stands for a minute is told, and a probe's period comes on top: so long stand the states in the middle of a change.
+/// What comes later is seen during the next change.
 const STANDS: Duration = Duration::from_secs(75);
 const MEMBERS: [&str; 2] = ["east", "west"];
 /// A Workspace of the members alone.
@@ -124,6 +126,7 @@ impl Changes {
         };
         let alarms = Recorder::start(self.bed.client(), alarms);
         self.bed.upgrade_kubefed(newer).await?;
+        tokio::time::sleep(STANDS).await;
         self.settled().await?;
         none("KubeFed is upgraded", alarms.end(), &[])
     }
@@ -151,14 +154,16 @@ impl Changes {
         none(what, seen.end(), expected)
     }
 
-    /// Healthy, nothing held, and for as long as a contradiction must stand to be told.
+    /// Healthy, and nothing held.
     async fn settled(&self) -> Result<()> {
-        tokio::time::sleep(STANDS).await;
         self.guard.wait_condition("Healthy", "True", LATE).await?;
-        match switched(&self.bed.client()).await? {
-            (false, false) => Ok(()),
-            held => Err(Error::refused(format!("a hold stayed: {held:?}"))),
-        }
+        wait::until("no hold", LATE, || async {
+            Ok(match switched(&self.bed.client()).await? {
+                (false, false) => Look::Done(()),
+                held => Look::Pending(format!("{held:?}")),
+            })
+        })
+        .await
     }
 
     async fn join(&self, name: &str, member: &Member) -> Result<()> {
@@ -257,14 +262,8 @@ impl Changes {
         let (name, member) = (MEMBERS[0], &self.members[0]);
         member.plane.renew_certificate(&member.authority).await?;
         self.bed.wait_registration_ready(name).await?;
-        let account = join::member_account(name);
-        let fresh = member.plane.access_as(KUBEFED_NAMESPACE, &account).await?;
-        let federation_health_testbed::kubeconfig::Credentials::Token(token) = fresh.credentials
-        else {
-            return Err(Error::refused("a ServiceAccount has a token"));
-        };
-        self.write_token(name, &token).await?;
-        tokio::time::sleep(STANDS).await;
+        self.rotate_token(name, member).await?;
+        self.settled().await?;
         let successor = Authority::generate("successor")?.certificate;
         let both = format!("{}{successor}", member.authority.certificate);
         let patch = json!({"spec": {"caBundle": ByteString(both.into_bytes())}});
@@ -278,10 +277,15 @@ impl Changes {
             .await
             .attempt(|| "rotate the authority")?;
         // A token is not sent to an authority that changed under it: written anew, it is.
-        self.write_token(name, &format!("{token}\n")).await
+        self.rotate_token(name, member).await
     }
 
-    async fn write_token(&self, name: &str, token: &str) -> Result<()> {
+    async fn rotate_token(&self, name: &str, member: &Member) -> Result<()> {
+        let account = join::member_account(name);
+        let fresh = member.plane.access_as(KUBEFED_NAMESPACE, &account).await?;
+        let Credentials::Token(token) = fresh.credentials else {
+            return Err(Error::refused("a ServiceAccount has a token"));
+        };
         let secrets: Api<Secret> = Api::namespaced(self.bed.client(), KUBEFED_NAMESPACE);
         let token = ByteString(token.as_bytes().to_vec());
         let patch: Value = json!({"data": {"token": token}});
