@@ -46,6 +46,9 @@ rules-test: ## Check the alert rules and run their unit tests
 chart-test: ## Lint the chart, render it with every ci/ file, look what it refuses
 	@scripts/chart-test
 
+book: ## Build the documentation as a book in target/book
+	@scripts/book
+
 readme-commands: ## Run the commands that README.md and docs promise
 	@scripts/readme-commands
 

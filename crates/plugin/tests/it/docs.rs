@@ -85,6 +85,7 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn every_link_leads_somewhere() {
+    let book = root().join("docs").canonicalize().unwrap();
     for (path, text) in documents() {
         for (link, at) in links(&text) {
             let target = match link {
@@ -92,6 +93,13 @@ fn every_link_leads_somewhere() {
                 link => path.parent().unwrap().join(link),
             };
             assert!(target.exists(), "{} links to {link}", path.display());
+            // The book has its own pages alone.
+            let within = |path: &Path| path.canonicalize().unwrap().starts_with(&book);
+            assert!(
+                within(&target) || !within(&path),
+                "{} links to {link}, which is not in the book",
+                path.display()
+            );
             let Some(at) = at else { continue };
             let page = std::fs::read_to_string(target).unwrap();
             let headings = page.lines().filter(|line| line.starts_with('#'));
