@@ -69,8 +69,8 @@ bench: testbed ## Measure memory, waiting and the cost of one event at 100 to 10
 
 ##@ Release it
 
-image: ## Assemble an OCI archive of the operator in dist/, without a container engine
-	@scripts/image
+image: ## Assemble an OCI archive of the operator in dist/, without a container engine (ARCH=arm64)
+	@scripts/image $(if $(ARCH),--arch $(ARCH))
 
 dist: ## Write install.yaml and the packed chart to dist/
 	@scripts/dist

@@ -12,7 +12,7 @@ use crate::{
     check::DEADLINE,
 };
 
-const FILES: [&str; 3] = [
+pub(super) const FILES: [&str; 3] = [
     include_str!("../../../../config/policies/guard.yaml"),
     include_str!("../../../../config/policies/fence.yaml"),
     include_str!("../../../../config/policies/join.yaml"),
