@@ -78,8 +78,7 @@ impl Remedy {
     fn fixes(&self, federation: &Federation, stale: &Stale, around: Around) -> Vec<Wish> {
         let mut named: Vec<_> = federation
             .tenants
-            .templates
-            .iter()
+            .templates()
             .filter(|(_, row)| !row.deleting)
             .filter_map(|(name, row)| match row.placement.placement() {
                 Placement::Names(names) if names.contains(&stale.key.name) => {

@@ -63,7 +63,7 @@ pub(crate) fn perils(federation: &Federation) -> Vec<Peril<'_>> {
                 peril.others += 1;
                 continue;
             }
-            match federation.tenants.workspaces.get(&key.name) {
+            match federation.tenants.workspace(&key.name) {
                 Some(Workspace {
                     uid,
                     deleting: false,
@@ -195,8 +195,7 @@ impl Remedy {
         let armed = |w: &Wish| {
             federation
                 .tenants
-                .workspaces
-                .get(&w.target.name)
+                .workspace(&w.target.name)
                 .is_some_and(|w| w.orphan)
         };
         wishes.retain(|wish| !armed(wish));
