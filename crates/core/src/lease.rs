@@ -118,12 +118,19 @@ impl Election {
         if view.holder.is_empty() {
             return Move::Write(view.version.clone());
         }
-        let expires = since.plus_ms(view.duration_ms.max(DURATION_MS));
+        let expires = expires(view, *since);
         if now >= expires {
             Move::Write(view.version.clone())
         } else {
             Move::Wait(expires)
         }
+    }
+
+    /// Another process leads, by renewals that we saw.
+    pub fn another_leads(&self, now: Time) -> bool {
+        let other = |view: &LeaseView| view.holder != self.me && !view.holder.is_empty();
+        let seen = self.seen.as_ref();
+        seen.is_some_and(|(view, since)| other(view) && now < expires(view, *since))
     }
 
     /// Until when this process may write; None if it does not lead. `now` may be long after the last look: a process that
@@ -137,6 +144,11 @@ impl Election {
     pub fn me(&self) -> &Text {
         &self.me
     }
+}
+
+/// When a Lease that was seen unchanged since then counts no more.
+fn expires(view: &LeaseView, since: Time) -> Time {
+    since.plus_ms(view.duration_ms.max(DURATION_MS))
 }
 
 #[cfg(test)]
@@ -172,6 +184,19 @@ mod tests {
             None,
             "asking is not leading"
         );
+    }
+
+    #[test]
+    fn another_leads_as_long_as_its_lease_was_seen_to_move() {
+        let mut b = Election::new(Text::from("b"));
+        assert!(!b.another_leads(Time(0)), "nothing is known");
+        b.observe(Some(view("a", 1)), Time(0));
+        assert!(b.another_leads(Time(DURATION_MS - 1)));
+        assert!(!b.another_leads(Time(DURATION_MS)));
+        b.observe(Some(view("", 2)), Time(1));
+        assert!(!b.another_leads(Time(1)), "it was given up");
+        b.wrote(view("b", 3), Time(2));
+        assert!(!b.another_leads(Time(2)));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The one place where facts meet decisions: every watch calls in, every effect goes out.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicI64, Ordering},
+};
 
 use federation_health_cluster::proof::Wanted;
 use federation_health_core::{
@@ -10,6 +13,7 @@ use federation_health_core::{
     federation::{Federation, LiveWish},
     id::Text,
     placement::Selector,
+    time::Time,
 };
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -48,6 +52,9 @@ pub struct Engine {
     pub asked: Notify,
     /// The same for remediation.
     pub remedy: Notify,
+    /// Until when, in milliseconds, this replica writes status: not while another one leads, which alone knows what is done,
+    /// and not when it was stopped for so long that it does not know who does.
+    speaks_until: AtomicI64,
     /// Registrations changed: the prober looks.
     pub registrations: Notify,
     /// The latest order for the hold's writer; a newer one replaces an older one that has not been carried out.
@@ -69,6 +76,7 @@ impl Engine {
             dirty: Notify::new(),
             asked: Notify::new(),
             remedy: Notify::new(),
+            speaks_until: AtomicI64::new(0),
             registrations: Notify::new(),
             hold: watch::Sender::new(HoldOrder::default()),
             written: watch::Sender::new(0),
@@ -85,6 +93,20 @@ impl Engine {
         self.federation
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this replica writes status now.
+    pub fn speaks(&self) -> bool {
+        self.clock.now().0 < self.speaks_until.load(Ordering::Relaxed)
+    }
+
+    /// Lets it write status until then; whoever begins to looks at what it says.
+    pub fn speak_until(&self, until: Time) {
+        let spoke = self.speaks();
+        self.speaks_until.store(until.0, Ordering::Relaxed);
+        if !spoke && self.speaks() {
+            self.dirty.notify_one();
+        }
     }
 
     /// Runs one step of decisions and sends its effects on their way before anything else happens.

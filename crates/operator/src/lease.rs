@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use federation_health_cluster::{call::CallError, lease::Leases};
 use federation_health_core::{
     id::Text,
-    lease::{Election, Move},
+    lease::{DURATION_MS, Election, Move},
     time::Time,
 };
 use tokio::sync::watch;
@@ -38,6 +38,7 @@ impl Keeper {
         let mut election = Election::new(Text::from(self.instance.as_str()));
         loop {
             if !self.engine.federation().remedy_may_write() {
+                self.engine.speak_until(Time(i64::MAX));
                 tokio::select! {
                     () = self.engine.asked.notified() => {}
                     () = tokio::time::sleep(LOOK) => {}
@@ -47,6 +48,9 @@ impl Keeper {
             let pause = self.round(&mut election).await;
             let now = self.engine.clock.now();
             let until = election.leads_until(now);
+            let nobody = (!election.another_leads(now)).then(|| now.plus_ms(DURATION_MS));
+            self.engine
+                .speak_until(until.or(nobody).unwrap_or_default());
             if self.until.send_replace(until) != until {
                 self.engine.remedy.notify_one();
             }

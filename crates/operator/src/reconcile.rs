@@ -118,6 +118,10 @@ impl Reconciler {
             *written = Written::default();
             return SWEEP;
         };
+        if !self.engine.speaks() {
+            *written = Written::default();
+            return SWEEP;
+        }
         self.refuse_duplicates(&object, &others).await;
         let mut assessment = assessment.clone();
         if let Some(invalid) = invalid {

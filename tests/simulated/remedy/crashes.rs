@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use federation_health_cluster::rbac::OPERATOR_NAMESPACE;
-use federation_health_sim::{Effect, RequestFacts};
+use federation_health_sim::{Effect, RequestFacts, Sim};
 use federation_health_tests::simulated::Operator;
 use tokio::sync::Notify;
 
@@ -61,16 +61,16 @@ struct End {
     struck: Option<k8s_openapi::jiff::Timestamp>,
 }
 
+/// A second replica.
+fn replica(sim: &Sim) -> Operator {
+    Operator::start_with(sim, |around| around.instance = "pod-2".to_owned()).unwrap()
+}
+
 /// Plays a story; the fate strikes at the leader's write of that number.
 async fn play(story: Story, strike: Option<(Fate, usize)>) -> End {
     let followed = strike.is_some_and(|(fate, _)| !fate.restarts());
     let mut world = story.calm(followed).await;
-    let second = followed.then(|| {
-        let name = |around: &mut federation_health_operator::run::Surroundings| {
-            around.instance = "pod-2".to_owned();
-        };
-        Operator::start_with(&world.sim, name).unwrap()
-    });
+    let second = followed.then(|| replica(&world.sim));
     if followed {
         pass(SOON).await;
     }
@@ -166,7 +166,7 @@ fn of_the_ladder(request: &RequestFacts, journal: &AtomicBool) -> bool {
     }
 }
 
-fn rob(sim: &federation_health_sim::Sim) {
+fn rob(sim: &Sim) {
     let take = |lease: &mut Value| lease["spec"]["holderIdentity"] = json!("a-stranger");
     sim.admin()
         .edit(
@@ -212,8 +212,36 @@ async fn sweep(story: Story, fates: &[Fate]) {
             }
         }
     }
-    println!("{story:?}: struck {struck} times");
     assert!(struck > fates.len(), "{story:?}: struck {struck} times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_replicas_status_has_the_word_of_the_one_that_leads() {
+    let mut world = Story::Freeze.calm(false).await;
+    let _second = replica(&world.sim);
+    pass(4 * SOON).await;
+    let follows = |world: &World| {
+        let told = condition(&world.health().unwrap(), "RemediationAllowed");
+        told.unwrap().1 == "NotLeading"
+    };
+    assert!(!follows(&world), "before");
+    world.double().unwrap();
+    world
+        .wait("the freeze", SOON, |h| {
+            state_of(h, "FreezeControllers") == ["Verified"]
+        })
+        .await
+        .unwrap();
+    for _ in 0..6 {
+        pass(SOON).await;
+        assert!(is(&world.health().unwrap(), "Remediating", "True"));
+    }
+    world.operator = None;
+    for _ in 0..6 {
+        pass(SOON).await;
+        assert!(is(&world.health().unwrap(), "Remediating", "True"));
+    }
+    assert!(!follows(&world), "the other one leads now");
 }
 
 /// Each story is a test of its own, so that they run side by side.

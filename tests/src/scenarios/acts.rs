@@ -61,7 +61,8 @@ pub fn fenced(record: &Record<'_>) -> Result<Vec<AuditEvent>> {
     for (at, act) in ours.iter().enumerate().filter(|(_, e)| is_foreign(e)) {
         let wrong = |what: &str| Error::refused(format!("a write without {what}: {act:?}"));
         let creates = act.verb == "create";
-        if !creates && !carries_preconditions(act) {
+        let told = act.verb != "delete" || record.has_options();
+        if !creates && told && !carries_preconditions(act) {
             return Err(wrong("uid and resourceVersion"));
         }
         let since = acts.last().map(|last| last.reached);

@@ -47,6 +47,8 @@ pub struct Bed {
     pub guard: Guarded,
     /// The independent watcher.
     pub witness: Witness,
+    /// The audit log has the options of deletions, preconditions among them: not so on Kubernetes 1.24.
+    pub logs_options: bool,
     forward: Forward,
 }
 
@@ -70,6 +72,7 @@ impl Bed {
             federation,
             guard,
             witness,
+            logs_options: true,
             forward,
         })
     }
@@ -246,6 +249,11 @@ impl Record<'_> {
             })
         })
         .await
+    }
+
+    /// Whether the audit log has the options of deletions.
+    pub fn has_options(&self) -> bool {
+        self.bed.logs_options
     }
 
     /// What the witness saw lost.

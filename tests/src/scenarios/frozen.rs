@@ -46,7 +46,8 @@ pub async fn without_policies() -> Result<Bed> {
         policies: false,
         ..Options::default()
     };
-    let bed = Bed::start(federation, options).await?;
+    let mut bed = Bed::start(federation, options).await?;
+    bed.logs_options = false;
     let unsupported = |h: &FederationHealth| {
         let ready = condition(h, "HoldReady");
         ready.is_some_and(|found| found == ("False".to_owned(), "PolicyUnsupported".to_owned()))

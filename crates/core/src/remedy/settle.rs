@@ -42,6 +42,9 @@ impl Remedy {
                 let foreign = found.cluster.is_some() && found.cluster != here;
                 self.batch.clear();
                 self.revoke.clear();
+                // What was read while another process led is older than what that one wrote.
+                self.seen.clear();
+                self.volumes.changed();
                 self.journal = Journal::merged(found.records, found.shown);
                 let open: Vec<Record> = self
                     .journal
