@@ -140,8 +140,13 @@ async fn rest(world: &World, leaderless: bool, told: &str) {
     };
     for _ in 0..72 {
         pass(SOON).await;
+        if !world.health().as_ref().is_some_and(rests) {
+            continue;
+        }
+        // A successor waits fifteen seconds for the lease, and says only then what is still in force.
+        pass(4 * SOON).await;
         if world.health().as_ref().is_some_and(rests) {
-            return pass(2 * SOON).await;
+            return;
         }
     }
     panic!(
