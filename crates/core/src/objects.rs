@@ -308,6 +308,15 @@ impl Objects {
         self.store.count(kind)
     }
 
+    /// FederatedWorkspaces, and distinct placements, that there is room for.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> [usize; 2] {
+        [
+            self.store.room(FEDERATED_WORKSPACE),
+            self.placements.capacity(),
+        ]
+    }
+
     fn note_death(&mut self, kind: &Text, key: &ObjectKey, row: Option<&Row>, now: Time) {
         let entry = (kind.clone(), key.clone());
         if row.is_some_and(|row| row.deleting) {

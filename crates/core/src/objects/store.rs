@@ -186,4 +186,10 @@ impl Store {
     pub(super) fn count(&self, kind: &str) -> usize {
         self.table(kind).map_or(0, Table::len)
     }
+
+    /// Objects of a kind that there is room for.
+    #[cfg(test)]
+    pub(super) fn room(&self, kind: &str) -> usize {
+        self.table(kind).map_or(0, Table::room)
+    }
 }
