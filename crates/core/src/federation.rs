@@ -123,6 +123,8 @@ pub struct Federation {
     /// Namespaces that left their Workspace during its incident: the Workspace, and when.
     pub(crate) unbound: BTreeMap<Text, (Text, Time)>,
     pub(crate) witnesses: Witnesses,
+    /// Deletions found by the lists beside the watches.
+    pub(crate) lost_deletions: u64,
     /// Namespaces of control planes that remediation stopped.
     pub(crate) frozen: BTreeSet<Text>,
 }

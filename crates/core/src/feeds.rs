@@ -26,6 +26,8 @@ pub(crate) struct FeedHealth {
     pub(crate) malformed: BTreeSet<Text>,
     /// A full list is under way; what it found unreadable so far.
     listing: Option<BTreeSet<Text>>,
+    /// That list stands beside a watch which should have told the same.
+    audit: bool,
 }
 
 impl FeedHealth {
@@ -155,9 +157,23 @@ impl Federation {
         self.feeds.entry(feed.clone()).or_default().listing = Some(BTreeSet::new());
     }
 
+    /// The list that begins next is compared with a watch that is in order.
+    pub fn audit(&mut self, feed: &Feed) {
+        self.feeds.entry(feed.clone()).or_default().audit = true;
+    }
+
+    /// Deletions that the API server never told of, found by the lists beside the watches.
+    pub fn lost_deletions(&self) -> u64 {
+        self.lost_deletions
+    }
+
     /// The list is complete: what it left out is gone, as if each had been reported so.
     pub fn end(&mut self, feed: &Feed, now: Time) -> Vec<Effect> {
         let gone = self.missing(feed);
+        let health = self.feeds.entry(feed.clone()).or_default();
+        if std::mem::take(&mut health.audit) {
+            self.lost_deletions += gone.len() as u64;
+        }
         let mut effects: Vec<Effect> = gone
             .into_iter()
             .flat_map(|change| self.apply(change, now))

@@ -34,6 +34,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_system_workspace_without_its_shield_is_named",
         ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(

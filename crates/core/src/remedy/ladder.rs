@@ -106,6 +106,11 @@ impl Peril<'_> {
         steady.chain(&self.unsteady)
     }
 
+    /// Nothing is in it any more: all was shielded.
+    pub(crate) fn is_averted(&self) -> bool {
+        self.workspaces.is_empty() && self.unsteady.is_empty() && self.others == 0
+    }
+
     fn why(&self, federation: &Federation) -> String {
         let subject = federation.subject_of(self.danger.cluster);
         match self.danger.fate {
