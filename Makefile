@@ -46,6 +46,9 @@ rules-test: ## Check the alert rules and run their unit tests
 chart-test: ## Lint the chart, render it with every ci/ file, look what it refuses
 	@scripts/chart-test
 
+book: ## Build the documentation as a book in target/book
+	@scripts/book
+
 readme-commands: ## Run the commands that README.md and docs promise
 	@scripts/readme-commands
 
@@ -66,8 +69,8 @@ bench: testbed ## Measure memory, waiting and the cost of one event at 100 to 10
 
 ##@ Release it
 
-image: ## Assemble an OCI archive of the operator in dist/, without a container engine
-	@scripts/image
+image: ## Assemble an OCI archive of the operator in dist/, without a container engine (ARCH=arm64)
+	@scripts/image $(if $(ARCH),--arch $(ARCH))
 
 dist: ## Write install.yaml and the packed chart to dist/
 	@scripts/dist

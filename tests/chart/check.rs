@@ -23,6 +23,7 @@ use serde_json::json;
 
 use crate::installed::{Installed, SOON};
 
+const FENCE_SCALE: &str = "federation-health-fence-scale";
 const HOLDS: &str = "federationholds.federationhealth.io";
 
 /// Runs `helm test`, with the pod's program on this machine.
@@ -50,8 +51,12 @@ pub async fn helm_test_passes(installed: &Installed) {
     assert!(told.contains("Phase:          Succeeded"), "{told}");
     for line in [
         "OK      FederationHealth default: judged\n",
-        "OK      HoldReady: ",
+        "OK      HoldReady: Proven on ",
         "OK      federation-health-collection-durable\n",
+        "OK      federation-health-guard-status\n",
+        "OK      federation-health-guard-operator\n",
+        "OK      federation-health-fence-volumes\n",
+        "OK      federation-health-join-deny\n",
         "OK      rights federation-health-observer: ",
         "OK      rights federation-health-prober: ",
         "Absent  rights federation-health-freeze: not granted, and nothing that the spec asks for needs it\n",
@@ -78,6 +83,11 @@ pub async fn says_what_is_gone(installed: &Installed) {
         .patch(FEDERATION_FAST, &PatchParams::default(), &narrow)
         .await
         .unwrap();
+    let audited = Patch::Merge(json!({"spec": {"validationActions": ["Audit"]}}));
+    bindings
+        .patch(FENCE_SCALE, &PatchParams::default(), &audited)
+        .await
+        .unwrap();
     let shown = |expression| installed.prometheus.wait_for(expression, SOON);
     shown("federationhealth_policies_missing == 1")
         .await
@@ -92,6 +102,7 @@ pub async fn says_what_is_gone(installed: &Installed) {
         "Wrong   federation-health-federation-fast: not as shipped: ValidatingAdmissionPolicy federation-health-federation-fast (spec.matchConditions",
         "Missing rights federation-health-holder: may not patch validatingadmissionpolicybindings.admissionregistration.k8s.io federation-health-collection-durable",
         "Wrong   HoldReady: PolicyMissing",
+        "Wrong   federation-health-fence-scale: not as shipped: ValidatingAdmissionPolicyBinding federation-health-fence-scale (spec.validationActions",
     ] {
         assert!(text.contains(line), "no line \"{line}\" in:\n{text}");
     }

@@ -29,7 +29,7 @@ use serde_json::json;
 const SOON: Duration = Duration::from_secs(30);
 
 /// Switches the durable layer as the operator does.
-async fn switch(client: &Client, active: bool) {
+pub async fn switch(client: &Client, active: bool) {
     let selector = match active {
         true => json!(null),
         false => json!({"matchLabels": {"federationhealth.io/canary": "durable-collection"}}),
@@ -49,7 +49,8 @@ fn bindings(client: &Client) -> Api<ValidatingAdmissionPolicyBinding> {
     Api::all(client.clone())
 }
 
-async fn is_active(client: &Client) -> bool {
+/// The durable binding matches everything.
+pub async fn is_active(client: &Client) -> bool {
     let binding = bindings(client).get(COLLECTION_DURABLE).await.unwrap();
     let selector = binding
         .spec
@@ -73,7 +74,8 @@ async fn admitted_pod(client: &Client) {
     .unwrap();
 }
 
-async fn crd_names(client: &Client) -> Vec<String> {
+/// Names of all CRDs of the server, sorted.
+pub async fn crd_names(client: &Client) -> Vec<String> {
     let all: Api<CustomResourceDefinition> = Api::all(client.clone());
     let items = all.list(&ListParams::default()).await.unwrap().items;
     items.into_iter().filter_map(|c| c.metadata.name).collect()

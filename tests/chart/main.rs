@@ -18,4 +18,5 @@ mod render;
 mod rights;
 mod server;
 mod unheld;
+mod upgrade;
 mod values;

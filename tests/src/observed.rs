@@ -1,6 +1,6 @@
 //! A real Prometheus with the shipped alert rules.
 
-use std::{fmt::Write as _, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, process::Stdio, time::Duration};
 
 use federation_health_testbed::{
     ControlPlane,
@@ -106,7 +106,7 @@ impl Prometheus {
         seconds.ok_or_else(|| Error::refused(format!("time() is {answer:?}")))
     }
 
-    /// Every series that an alert reads, from scrape to scrape, as `input_series` of promtool's unit tests.
+    /// A unit test for promtool with every series that an alert reads, from scrape to scrape: the rules fire as they did here.
     pub async fn recording(&self, start: f64, end: f64) -> Result<String> {
         let expression = "{__name__=~\"federationhealth_.+\"} or apiserver_validating_admission_policy_check_total{policy=~\"federation-health-.+\"}";
         let output = Command::new(Binaries::get().await?.path("promtool")?)
@@ -122,7 +122,11 @@ impl Prometheus {
                 String::from_utf8_lossy(&output.stderr)
             )
         })?;
-        Ok(recorded::input_series(&series, start.round() as i64))
+        Ok(recorded::replay(
+            &series,
+            start.round() as i64,
+            &self.fired().await?,
+        ))
     }
 
     /// Waits until an expression has samples.
@@ -138,15 +142,15 @@ impl Prometheus {
 
     /// Waits until an alert fires; the instant of the evaluation at which it first did.
     pub async fn wait_fired(&self, name: &str, limit: Duration) -> Result<Timestamp> {
-        // A subquery looks at whole seconds: it may see what fires a second later.
-        let firing = format!("timestamp(ALERTS{{alertname=\"{name}\", alertstate=\"firing\"}})");
-        let first = format!("min(min_over_time({firing}[10m:1s]))");
-        let samples = self.wait_for(&first, limit).await?;
-        let seconds = samples[0]["value"][1]
-            .as_str()
-            .and_then(|s| s.parse::<f64>().ok());
-        let at = seconds.and_then(|s| Timestamp::from_millisecond((s * 1000.0) as i64).ok());
-        at.ok_or_else(|| Error::refused(format!("{name} fired at {samples:?}")))
+        let found = self.wait_for(&first_firing(name), limit).await?;
+        fired(&found)?
+            .remove(name)
+            .ok_or_else(|| Error::refused(format!("{name} fired at {found:?}")))
+    }
+
+    /// Every alert that fired in the last ten minutes, with the evaluation at which it first did.
+    pub async fn fired(&self) -> Result<BTreeMap<String, Timestamp>> {
+        fired(&self.query(&first_firing(".+")).await?)
     }
 
     /// Waits until an alert fires, or no longer does.
@@ -165,6 +169,23 @@ impl Prometheus {
         })
         .await
     }
+}
+
+/// The first firing of the alerts whose name matches. A subquery looks at whole seconds: it may see what fires a second later.
+fn first_firing(names: &str) -> String {
+    let firing = format!("timestamp(ALERTS{{alertname=~\"{names}\", alertstate=\"firing\"}})");
+    format!("min by (alertname) (min_over_time({firing}[10m:1s]))")
+}
+
+fn fired(samples: &[Value]) -> Result<BTreeMap<String, Timestamp>> {
+    let read = |sample: &Value| {
+        let name = sample["metric"]["alertname"].as_str()?;
+        let seconds: f64 = sample["value"][1].as_str()?.parse().ok()?;
+        let at = Timestamp::from_millisecond((seconds * 1000.0) as i64).ok()?;
+        Some((name.to_owned(), at))
+    };
+    let all: Option<_> = samples.iter().map(read).collect();
+    all.ok_or_else(|| Error::refused(format!("alerts fired at {samples:?}")))
 }
 
 /// Reads an operator's exposition with promtool's linter and counts its series.

@@ -1,6 +1,8 @@
 //! What this program needs of a server, a line for each need: for the operator's `check` and for the plugin's. It reads
 //! and asks, and writes nothing. What could not be looked at is Unknown, never good.
 
+mod policies;
+
 use std::time::Duration;
 
 use federation_health_api::{
@@ -13,15 +15,17 @@ use kube::Client;
 use serde::Deserialize;
 use serde_json::json;
 
+pub use policies::{Compared, join_guard, policies};
+
 use crate::{
     call::{Call, CallError, resources},
-    proof::{self, Installed, Shipped, Wanted},
+    proof,
     rbac::{Right, Role},
 };
 
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 /// A person or a Job waits; an API server that needs longer for one object is in trouble.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// Questions asked at once: below the share of requests that an API server leaves to one account among many.
 const AT_ONCE: usize = 8;
 /// Refused rights named in one line; their role grants the others as well.
@@ -30,8 +34,6 @@ const NAMED: usize = 3;
 const HOST: &str = "install KubeFed and KubeSphere, or ask elsewhere";
 const DEFINITIONS: &str =
     "kubectl apply --server-side -k config/crd, or crds.enabled=true of the chart";
-const POLICIES: &str =
-    "kubectl apply --server-side -k config/policies, or policies.enabled=true of the chart";
 
 /// Kinds: name, where they are served, what to do where they are not. None: a federation can do without.
 const KINDS: [(&str, &str, Option<&str>); 5] = [
@@ -183,48 +185,14 @@ pub async fn object(client: &Client, name: &str) -> (Vec<Line>, Option<Federatio
             "False" => Mark::Wrong,
             _ => Mark::Unknown,
         };
-        Line::new("HoldReady", mark, format!("{} {}", c.reason, c.message))
+        // The message of what is good says it all: a reason before it would say it twice.
+        let note = match mark {
+            Mark::Good => c.message.clone(),
+            _ => format!("{}: {}", c.reason, c.message),
+        };
+        Line::new("HoldReady", mark, note)
     }));
     (lines, Some(health))
-}
-
-/// The policies of the hold and their bindings. Those of `wanted` are needed; with `shipped` each must be as shipped.
-pub async fn policies(client: &Client, shipped: Option<&Shipped>, wanted: &Wanted) -> Vec<Line> {
-    let needed = wanted.parts();
-    let installed = match Installed::read(client, &proof::Part::ALL).await {
-        Ok(installed) => installed,
-        // Said by the server's line already; here it is none of them.
-        Err(Proof::Unsupported) => Installed::default(),
-        Err(other) => return vec![Line::new("policies", Mark::Unknown, why(other))],
-    };
-    let line = |part: proof::Part| {
-        let name = part.name();
-        let lacking = match (
-            installed.policies.contains_key(name),
-            installed.bindings.contains_key(name),
-        ) {
-            (false, _) => Some("policy"),
-            (_, false) => Some("binding"),
-            _ => None,
-        };
-        if let Some(lacking) = lacking {
-            return if needed.contains(&part) {
-                Line::new(name, Mark::Missing, format!("no {lacking}: {POLICIES}"))
-            } else {
-                let note = format!("no {lacking}, and spec.hold does not ask for it");
-                Line::new(name, Mark::Absent, note)
-            };
-        }
-        let altered = shipped
-            .map(|shipped| proof::faults(shipped, &installed, part, &wanted.plane).altered)
-            .unwrap_or_default();
-        if altered.is_empty() {
-            return Line::new(name, Mark::Good, "");
-        }
-        let note = format!("not as shipped: {}. {POLICIES}", altered.join(", "));
-        Line::new(name, Mark::Wrong, note)
-    };
-    proof::Part::ALL.into_iter().map(line).collect()
 }
 
 /// Why something could not be read.

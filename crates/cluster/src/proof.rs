@@ -9,6 +9,7 @@ mod canary;
 mod collector;
 mod dial;
 mod fingerprint;
+pub mod guards;
 mod inspect;
 mod installed;
 mod layers;
@@ -122,6 +123,11 @@ impl Part {
     }
 }
 
+/// Names of policies and bindings.
+pub(crate) fn names(parts: &[Part]) -> Vec<&'static str> {
+    parts.iter().map(|part| part.name()).collect()
+}
+
 /// The values by which an installation may differ from the files of this repository.
 #[derive(Clone, Debug)]
 pub struct Install {
@@ -169,7 +175,9 @@ impl Prover {
     /// What the last proof rests on: repeat it when this changes. None if it cannot be read, which is a reason to repeat
     /// as well.
     pub async fn fingerprint(&self, wanted: &Wanted) -> Option<u64> {
-        let installed = Installed::read(&self.client, &wanted.parts()).await.ok()?;
+        let installed = Installed::read(&self.client, &names(&wanted.parts()))
+            .await
+            .ok()?;
         let server = Server::read(&self.client).await?;
         Some(fingerprint(&installed, &server))
     }
@@ -180,7 +188,7 @@ impl Prover {
         if parts.is_empty() {
             return Err(Proof::Pending);
         }
-        let installed = Installed::read(&self.client, &parts).await?;
+        let installed = Installed::read(&self.client, &names(&parts)).await?;
         if let Some(wrong) = inspect(&self.shipped, &installed, wanted) {
             return Err(wrong);
         }

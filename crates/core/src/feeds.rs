@@ -215,11 +215,11 @@ impl Federation {
             Feed::Controllers => changes(registry.controllers.missing(), |(ns, name)| {
                 Change::Controller(ns, name, None)
             }),
-            Feed::Templates => changes(tenants.templates.missing(), |name| {
+            Feed::Templates => changes(tenants.missing_templates(), |name| {
                 Change::Template(name, None)
             }),
             Feed::Workspaces => {
-                let mut gone = changes(tenants.workspaces.missing(), |name| {
+                let mut gone = changes(tenants.missing_workspaces(), |name| {
                     Change::Workspace(name, None)
                 });
                 gone.extend(changes(tenants.canaries.missing(), |name| {
@@ -247,12 +247,12 @@ impl Federation {
     pub(crate) fn malformed(&mut self, feed: &Feed, name: &Text) {
         let registry = &mut self.registry;
         match feed {
-            Feed::Workspaces => self.tenants.workspaces.touch(name),
+            Feed::Workspaces => self.tenants.touch_workspace(name),
             Feed::Namespaces => {
                 self.tenants.namespaces.touch(name);
                 registry.homes.touch(name);
             }
-            Feed::Templates => self.tenants.templates.touch(name),
+            Feed::Templates => self.tenants.touch_template(name),
             Feed::Clusters => registry.clusters.touch(name),
             Feed::Registrations => registry.entries.touch_where(|key| key.name == *name),
             Feed::Types => registry.types.touch_where(|key| key.1 == *name),

@@ -6,7 +6,7 @@ use federation_health_api::FederationHealth;
 use federation_health_cluster::{
     call::CallError,
     check::{self, Line, Mark, passes},
-    proof::{Install, Shipped, ShippedError, Wanted},
+    proof::{Install, Wanted, guards},
     rbac::{self, Holder, KUBEFED_NAMESPACE, OPERATOR_NAMESPACE, ROLES, Reach, Role},
 };
 use federation_health_core::{
@@ -27,9 +27,6 @@ pub enum CheckError {
     /// The API server does not answer.
     #[error("ask the API server for its version")]
     Server(#[source] CallError),
-    /// A fault of the build.
-    #[error("compare the policies with what is shipped")]
-    Shipped(#[source] ShippedError),
 }
 
 /// Looks until nothing has to be done, or for as long as there is patience; the last look.
@@ -73,13 +70,20 @@ pub fn text(lines: &[Line]) -> String {
 /// # Errors
 /// The API server does not answer.
 pub async fn look(client: &Client, install: &Install) -> Result<Vec<Line>, CheckError> {
-    let shipped = Shipped::for_install(install).map_err(CheckError::Shipped)?;
     let mut lines = vec![check::server(client).await.map_err(CheckError::Server)?];
     lines.extend(check::kinds(client).await);
     let (about, object) = check::object(client, &install.object).await;
     lines.extend(about);
-    let policy = asked_for(&object.unwrap_or_default(), &mut lines);
-    lines.extend(check::policies(client, Some(&shipped), &Wanted::of(&policy)).await);
+    let object = object.unwrap_or_default();
+    let policy = asked_for(&object, &mut lines);
+    let account = guards::myself(client).await.map_err(CheckError::Server)?;
+    let compared = check::Compared {
+        wanted: &Wanted::of(&policy),
+        guards: &guarding(&object, &policy),
+        object: &install.object,
+        account: Some(&account),
+    };
+    lines.extend(check::policies(client, &compared).await);
     for role in ROLES.iter().filter(|r| r.holder == Holder::Operator) {
         let namespace = match role.reach {
             Reach::Cluster => "",
@@ -101,6 +105,23 @@ fn asked_for(object: &FederationHealth, lines: &mut Vec<Line>) -> Policy {
     settings.map(|s| s.policy).unwrap_or_default()
 }
 
+/// The policies beside the hold that the spec asks for.
+fn guarding(object: &FederationHealth, policy: &Policy) -> Vec<&'static str> {
+    let mut needed = Vec::new();
+    if holds(policy) {
+        needed.extend(guards::OBJECTS);
+    }
+    if policy.remedy.mode != Mode::Observe {
+        needed.extend(guards::FENCE);
+    }
+    needed.extend(check::join_guard(object));
+    needed
+}
+
+fn holds(policy: &Policy) -> bool {
+    policy.hold.collection != CollectionPolicy::Never || policy.hold.federation
+}
+
 /// Whether the spec asks for something that this role is there for.
 fn needed(role: &Role, policy: &Policy) -> bool {
     let allowed = |rung: &Rung| policy.remedy.allowed(*rung) != Allowed::Never;
@@ -108,9 +129,7 @@ fn needed(role: &Role, policy: &Policy) -> bool {
     let acts = |rungs: &[Rung]| policy.remedy.mode != Mode::Observe && rungs.iter().any(allowed);
     match role.file {
         "observer" => true,
-        "holder" | "prover" => {
-            policy.hold.collection != CollectionPolicy::Never || policy.hold.federation
-        }
+        "holder" | "prover" => holds(policy),
         "prober" => policy.probing,
         _ if *role == rbac::RETAIN => acts(&[Rung::RetainVolumes]),
         _ if *role == rbac::EXPERIMENT => acts(&[Rung::PlantCanary]),

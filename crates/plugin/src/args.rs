@@ -324,6 +324,9 @@ pub struct ApproveArgs {
 pub struct UndoArgs {
     /// `all`, or an action such as FreezeControllers; without it, what is in force is shown
     pub action: Option<String>,
+    /// Form of what is shown.
+    #[command(flatten)]
+    pub output: Output,
     /// Take the request back, so that remediation may act again
     #[arg(long, conflicts_with = "action")]
     pub end: bool,

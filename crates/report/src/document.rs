@@ -206,8 +206,14 @@ fn registrations(history: &mut History, overview: &Overview, first: Option<Times
     told.sort_by_key(|(_, r, _)| r.group.is_none());
     for (plane, r, created) in told.into_iter().take(REGISTRATIONS) {
         let name = format!("{plane}/{}", r.name);
+        // Of one control plane the names tell apart, and a lane has room for little.
+        let lane = if overview.planes.len() > 1 {
+            &name
+        } else {
+            &r.name
+        };
         let from = first.map_or(created, |f| created.max(f));
-        history.begins(Sort::Registration, &name, &r.endpoint, from);
+        history.begins(Sort::Registration, lane, &r.endpoint, from);
         if !old(created) {
             history.note(created, Sign::Created, format!("{name} is registered"));
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::document::Report;
@@ -24,10 +24,12 @@ const PAGE: &str = "
 body { margin: 0 auto; padding: 1.2rem; max-width: 62rem; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, 'DejaVu Sans', 'Noto Sans CJK SC', sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; border-bottom: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; }
+.said { margin: .4rem 0 .2rem; } ul { margin: .2rem 0 .8rem; } p code { overflow-wrap: anywhere; }
 .soft { color: var(--soft); } .since { color: var(--soft); white-space: nowrap; } .bad { color: var(--bad); } .good { color: var(--good); } .warn { color: var(--warn); }
 .card { border: 2px solid currentColor; border-radius: 6px; padding: .7rem 1rem; margin: 1rem 0; } .card p { margin: .3rem 0 0; color: var(--ink); }
 .card strong { font-size: 1.2rem; }
-.wide { overflow-x: auto; } .wide svg { max-width: none; display: block; }
+.wide { overflow-x: auto; background: linear-gradient(90deg, var(--paper) 30%, transparent) 0 0 / 3rem 100%, linear-gradient(-90deg, var(--paper) 30%, transparent) 100% 0 / 3rem 100%, linear-gradient(90deg, var(--line), transparent) 0 0 / 1rem 100%, linear-gradient(-90deg, var(--line), transparent) 100% 0 / 1rem 100%; background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
+.wide svg { max-width: none; display: block; }
 table { border-collapse: collapse; font-size: .9rem; } th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } .wide td { overflow-wrap: break-word; }
 th { white-space: nowrap; } code, pre { font: .85rem ui-monospace, 'DejaVu Sans Mono', monospace; }
 pre { border: 1px solid var(--line); border-radius: 4px; padding: .6rem; overflow-x: auto; } li { overflow-wrap: anywhere; }
@@ -45,6 +47,10 @@ pub fn content_security_policy() -> String {
 /// Text for the page.
 fn e(text: &str) -> String {
     crate::picture::escape(text)
+}
+
+fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// Our own sentences, in which backticks mark what is to be typed.
@@ -67,7 +73,7 @@ pub fn write(report: &Report) -> String {
         content_security_policy(),
         e(&report.title),
         e(&report.title),
-        report.at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        moment(report.at)
     );
     card(&mut out, report);
     facts(&mut out, report);
@@ -169,15 +175,19 @@ fn findings(out: &mut String, report: &Report) {
             e(&same[0].severity),
             codes::title(&same[0].code)
         );
-        for finding in same.iter().take(ALIKE) {
-            let _ = writeln!(
-                out,
-                "<p>{} <span class=\"since\">since {}</span></p>",
-                e(&finding.message),
-                finding.since.0
-            );
-            if !finding.evidence.is_empty() {
-                let items = finding.evidence.iter();
+        let told = &same[..same.len().min(ALIKE)];
+        for alike in told.chunk_by(|a, b| a.evidence == b.evidence) {
+            for finding in alike {
+                let _ = writeln!(
+                    out,
+                    "<p class=\"said\">{} <span class=\"since\">since {}</span></p>",
+                    e(&finding.message),
+                    moment(finding.since.0)
+                );
+            }
+            let evidence = &alike[0].evidence;
+            if !evidence.is_empty() {
+                let items = evidence.iter();
                 let items = items.fold(String::new(), |all, l| all + "<li>" + &e(l) + "</li>");
                 let _ = writeln!(out, "<ul>{items}</ul>");
             }
@@ -323,7 +333,7 @@ fn lost(out: &mut String, report: &Report) {
             lost.name.clone(),
             lost.uid.clone(),
             lost.workspace.clone(),
-            lost.time.0.to_string(),
+            moment(lost.time.0),
         ]
     });
     table(

@@ -161,9 +161,11 @@ fn findings(out: &mut String, report: &Report) {
             e(&same[0].severity),
             codes::title(&same[0].code)
         );
-        for finding in same {
-            let _ = writeln!(out, "- {}", e(&finding.message));
-            for line in &finding.evidence {
+        for alike in same.chunk_by(|a, b| a.evidence == b.evidence) {
+            for finding in alike {
+                let _ = writeln!(out, "- {}", e(&finding.message));
+            }
+            for line in &alike[0].evidence {
                 let _ = writeln!(out, "  - {}", e(line));
             }
         }

@@ -1,15 +1,57 @@
-//! Samples of a run as promtool's unit tests write series: one value a step, repetitions counted, `_` where there is none.
+//! A run as a unit test for promtool: its series with one value a step, repetitions counted, `_` where there is none, and
+//! when each alert fired.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 /// Seconds between two values.
 const STEP: i64 = 5;
 
+/// Below `config/prometheus`, where `make rules-test` finds it.
+const HEAD: &str = "\
+# A recorded run, replayed. Written by
+#   RECORD_SERIES=config/prometheus/recorded_test.yaml cargo test -p federation-health-tests --test real-chart without_a_hold
+# The instants are those at which the alerts fired in the Prometheus of that run, not what the replay gave.
+rule_files: [rules.yaml]
+evaluation_interval: 5s
+tests:
+";
+
+/// The whole test: of each alert that fired, when it did not fire yet and when it fired. Scrapes and evaluations of the run
+/// lie anywhere between two steps of the replay, so that it may fire a step earlier and two later.
+pub fn replay(series: &[Value], start: i64, fired: &BTreeMap<String, Timestamp>) -> String {
+    let mut text = String::from(HEAD);
+    let mut order: Vec<_> = fired.iter().map(|(name, at)| (at, name)).collect();
+    order.sort();
+    let _ = write!(
+        text,
+        "  - name: an incident without a hold fires as it did when it was recorded\n    interval: {STEP}s\n    input_series:\n{}    promql_expr_test:\n",
+        input_series(series, start)
+    );
+    for (at, name) in order {
+        let seconds = at.as_second() - start;
+        let firing = format!("group(ALERTS{{alertname=\"{name}\", alertstate=\"firing\"}})");
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "      # {name} fired {seconds} s after the recording began.\n      - {{expr: '{firing}', eval_time: {}s, exp_samples: []}}\n      - {{expr: '{firing}', eval_time: {}s, exp_samples: [{{labels: '{{}}', value: 1}}]}}\n",
+            step(seconds) - 2 * STEP,
+            step(seconds) + 2 * STEP,
+        );
+    }
+    text
+}
+
+/// The step that has begun.
+fn step(seconds: i64) -> i64 {
+    seconds.div_euclid(STEP) * STEP
+}
+
 /// The series of a range query that began at `start`, as YAML; those that are zero all the time fire nothing, and are left
 /// out.
-pub fn input_series(series: &[Value], start: i64) -> String {
+fn input_series(series: &[Value], start: i64) -> String {
     let mut lines: Vec<(String, String)> = series
         .iter()
         .filter_map(|one| {
@@ -83,5 +125,22 @@ mod tests {
             input_series(&series, 100),
             "      - series: 'up{instance=\"recorded\", rule=\"b\"}'\n        values: '0 1x1 _x2 1'\n"
         );
+    }
+
+    #[test]
+    fn an_alert_is_expected_within_two_steps_of_its_instant() {
+        let fired = BTreeMap::from([(
+            "Doubled".to_owned(),
+            Timestamp::from_millisecond(123_900).unwrap(),
+        )]);
+        let text = replay(&[], 100, &fired);
+        // At second 23 of the recording: not at 10, surely at 30.
+        let firing = "group(ALERTS{alertname=\"Doubled\", alertstate=\"firing\"})";
+        assert!(text.contains(&format!(
+            "expr: '{firing}', eval_time: 10s, exp_samples: []"
+        )));
+        assert!(text.contains(&format!(
+            "expr: '{firing}', eval_time: 30s, exp_samples: [{{"
+        )));
     }
 }

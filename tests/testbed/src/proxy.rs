@@ -1,10 +1,11 @@
-//! An HTTP proxy before an API server that delays or garbles the watches of some kinds and nothing else.
+//! An HTTP proxy before an API server that delays or garbles the watches of some kinds and nothing else, and writes down
+//! what is asked.
 //!
 //! Plain HTTP on loopback towards the client, TLS towards the server: so it reads paths without a
 //! certificate of its own. It speaks as one user, whatever token the client sends.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
@@ -16,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use kube::Client;
 use kube::client::Body;
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
@@ -38,11 +40,25 @@ pub struct Trouble {
     pub garbled: bool,
 }
 
+/// One request as it came in.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// HTTP method.
+    pub method: String,
+    /// Path without its query.
+    pub path: String,
+    /// Query, empty without one.
+    pub query: String,
+    /// Body; null if there is none or it is no JSON.
+    pub body: Value,
+}
+
 /// A listening proxy. Dropping it cuts every connection.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
     cut: Arc<Notify>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     task: JoinHandle<()>,
 }
 
@@ -50,6 +66,7 @@ struct Troubled {
     client: Client,
     kinds: Vec<String>,
     trouble: Trouble,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Proxy {
@@ -59,7 +76,9 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", port))
             .await
             .attempt(|| format!("listen on 127.0.0.1:{port} for a proxy"))?;
+        let asked = Arc::default();
         let troubled = Arc::new(Troubled {
+            asked: Arc::clone(&asked),
             client,
             kinds: kinds.iter().map(|kind| format!("/{kind}?")).collect(),
             trouble,
@@ -81,7 +100,18 @@ impl Proxy {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Ok(Self { port, cut, task })
+        Ok(Self {
+            port,
+            cut,
+            asked,
+            task,
+        })
+    }
+
+    /// Every request so far, in the order in which they came in.
+    pub fn asked(&self) -> Vec<Asked> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.clone()
     }
 
     /// `http://127.0.0.1:port`.
@@ -139,6 +169,15 @@ impl Troubled {
             .await
             .attempt(|| "read a request")?
             .to_bytes();
+        let uri = &head.uri;
+        let asked = Asked {
+            method: head.method.to_string(),
+            path: uri.path().to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        };
+        let log = self.asked.lock();
+        log.unwrap_or_else(PoisonError::into_inner).push(asked);
         // The client of ours says who it is and where the server is.
         head.headers.remove(header::AUTHORIZATION);
         head.headers.remove(header::HOST);

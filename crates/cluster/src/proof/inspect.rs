@@ -76,7 +76,7 @@ fn compare(part: Part, expected: &Value, served: &Value, plane: &str) -> Option<
             }
         }
     }
-    difference("spec", &expected, &served)
+    differs(&expected, &served)
 }
 
 fn take_switch(binding: &mut Value) -> Value {
@@ -114,6 +114,11 @@ fn names_plane(expression: &Value, plane: &str) -> bool {
     };
     let names: Option<Vec<String>> = list.split(',').map(name).collect();
     names.is_some_and(|names| names.iter().any(|name| name == plane))
+}
+
+/// The first field of two specs that differs.
+pub(super) fn differs(expected: &Value, served: &Value) -> Option<String> {
+    difference("spec", expected, served)
 }
 
 fn difference(path: &str, expected: &Value, served: &Value) -> Option<String> {

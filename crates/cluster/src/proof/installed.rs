@@ -6,7 +6,7 @@ use federation_health_core::assess::Proof;
 use kube::Client;
 use serde_json::Value;
 
-use super::{Part, canary::DEADLINE, fault};
+use super::{canary::DEADLINE, fault};
 use crate::call::{Call, resources};
 
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
@@ -24,11 +24,10 @@ pub struct Installed {
 
 impl Installed {
     /// Reads each object by name, so that the right to these names is enough.
-    pub(crate) async fn read(client: &Client, parts: &[Part]) -> Result<Self, Proof> {
+    pub(crate) async fn read(client: &Client, names: &[&str]) -> Result<Self, Proof> {
         supported(client).await?;
         let mut installed = Self::default();
-        for part in parts {
-            let name = part.name();
+        for &name in names {
             if let Some(policy) = object(client, POLICIES, name).await? {
                 installed.policies.insert(name.to_owned(), policy);
             }

@@ -40,17 +40,12 @@ impl Shipped {
     /// # Errors
     /// The built-in files do not parse or are incomplete.
     pub fn for_install(install: &Install) -> Result<Self, ShippedError> {
-        let mut documents: Vec<Value> = Vec::new();
-        for file in FILES {
-            let read = serde_saphyr::from_multiple::<Value>(file)
-                .map_err(|error| ShippedError::Yaml(Box::new(error)))?;
-            documents.extend(read);
-        }
+        let documents = documents(&FILES)?;
         let mut specs = BTreeMap::new();
         for part in Part::ALL {
-            let mut policy = spec(&documents, "ValidatingAdmissionPolicy", part)?;
-            move_namespace(&mut policy, &format!("'{}'", install.namespace));
-            let mut binding = spec(&documents, "ValidatingAdmissionPolicyBinding", part)?;
+            let mut policy = spec(&documents, "ValidatingAdmissionPolicy", part.name())?;
+            replace(&mut policy, NAMESPACE, &format!("'{}'", install.namespace));
+            let mut binding = spec(&documents, "ValidatingAdmissionPolicyBinding", part.name())?;
             if part.layer == Layer::Fast {
                 binding["paramRef"]["name"] = json!(install.object);
             }
@@ -60,20 +55,30 @@ impl Shipped {
     }
 }
 
-fn spec(documents: &[Value], kind: &str, part: Part) -> Result<Value, ShippedError> {
-    documents
-        .iter()
-        .find(|d| d["kind"] == kind && d["metadata"]["name"] == part.name())
-        .and_then(|d| d.get("spec"))
-        .cloned()
-        .ok_or_else(|| ShippedError::Lacking(format!("{kind} {}", part.name())))
+/// Every object of these files.
+pub(super) fn documents(files: &[&str]) -> Result<Vec<Value>, ShippedError> {
+    let read = files.iter().map(|file| {
+        serde_saphyr::from_multiple::<Value>(file)
+            .map_err(|error| ShippedError::Yaml(Box::new(error)))
+    });
+    Ok(read.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-fn move_namespace(value: &mut Value, literal: &str) {
+pub(super) fn spec(documents: &[Value], kind: &str, name: &str) -> Result<Value, ShippedError> {
+    documents
+        .iter()
+        .find(|d| d["kind"] == kind && d["metadata"]["name"] == name)
+        .and_then(|d| d.get("spec"))
+        .cloned()
+        .ok_or_else(|| ShippedError::Lacking(format!("{kind} {name}")))
+}
+
+/// Puts a value of this installation where the files have that of the default one.
+pub(super) fn replace(value: &mut Value, shipped: &str, here: &str) {
     match value {
-        Value::String(text) => *text = text.replace(NAMESPACE, literal),
-        Value::Array(items) => items.iter_mut().for_each(|v| move_namespace(v, literal)),
-        Value::Object(map) => map.values_mut().for_each(|v| move_namespace(v, literal)),
+        Value::String(text) => *text = text.replace(shipped, here),
+        Value::Array(items) => items.iter_mut().for_each(|v| replace(v, shipped, here)),
+        Value::Object(map) => map.values_mut().for_each(|v| replace(v, shipped, here)),
         _ => {}
     }
 }

@@ -1,3 +1,4 @@
+mod guards;
 mod inspect;
 mod server;
 

@@ -53,7 +53,7 @@ pub(super) const ABOUT: About = About {
 
 pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
     let name = Text::from(SYSTEM_WORKSPACE);
-    let Some(live) = federation.tenants.workspaces.get(&name) else {
+    let Some(live) = federation.tenants.workspace(&name) else {
         return Vec::new();
     };
     let federated = federation

@@ -1,7 +1,10 @@
 //! The story, from what the server's audit log and the object say.
 
+use std::fmt::Write as _;
+
 use federation_health_api::FederationHealth;
 use federation_health_core::remedy::journal::State;
+use federation_health_report::{document, picture};
 use federation_health_sim::AuditEntry;
 use k8s_openapi::jiff::Timestamp;
 
@@ -11,6 +14,7 @@ use crate::{
     args::{Global, Output, StatusArgs},
     client::Cluster,
     offline::audit,
+    overview,
     table::wrap,
 };
 
@@ -259,7 +263,7 @@ pub fn announced(scenario: Scenario) -> String {
     }
 }
 
-/// `status` on the simulated server.
+/// `status` and `timeline` on the simulated server.
 pub async fn look(
     stage: &Stage,
     object: &str,
@@ -277,5 +281,11 @@ pub async fn look(
         no_grouping: false,
     };
     let now = stage.sim.clock().now();
-    crate::verbs::status::seen(&cluster, &global, &args, (now, colours, width)).await
+    let mut text =
+        crate::verbs::status::seen(&cluster, &global, &args, (now, colours, width)).await?;
+    let overview = overview::read(&cluster, cluster.health(object).await?).await?;
+    if let Some(lanes) = picture::text::draw(&document::live_history(&overview, now), None, width) {
+        let _ = write!(text, "\nAnd kubectl federation-health timeline:\n\n{lanes}");
+    }
+    Ok(text)
 }

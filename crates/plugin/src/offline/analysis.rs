@@ -2,24 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use federation_health_api::{
-    FederationHealth,
-    v1alpha1::{FederationHealthStatus, FindingStatus, LostNamespace},
-};
-use federation_health_core::facts::FeedState;
+use federation_health_api::v1alpha1::{FederationHealthStatus, FindingStatus, LostNamespace};
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    audit, culprits,
+    audit, bundle, culprits,
     input::Material,
     replay::{self, Replayed},
 };
 use crate::{
     Error,
     history::{History, Mark, Sign, Sort},
-    judge::Judge,
     kinds::Kind,
 };
 
@@ -119,7 +114,7 @@ pub fn analyse(material: &Material) -> Result<Analysis, Error> {
     }
     let replayed = replay::play(&material.events, &mut history)?;
     if material.events.is_empty() && !material.objects.is_empty() {
-        bundle(material, &mut analysis)?;
+        bundle::judge(material, &mut analysis)?;
     } else {
         take(replayed, &mut analysis);
         count(material, &mut analysis);
@@ -269,76 +264,6 @@ fn requests(material: &Material, analysis: &mut Analysis, history: &mut History)
     let mut deeds: Vec<(String, usize)> = sums.into_iter().collect();
     deeds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     analysis.deeds = deeds;
-}
-
-/// A bundle is one look: judged as preflight judges a server.
-fn bundle(material: &Material, analysis: &mut Analysis) -> Result<(), Error> {
-    let own = material
-        .objects
-        .iter()
-        .find(|o| o["kind"] == "FederationHealth");
-    let own: FederationHealth = own
-        .and_then(|o| serde::Deserialize::deserialize(o).ok())
-        .unwrap_or_default();
-    let now = newest(material);
-    let mut judge = Judge::new(&own, replay::time(now))?;
-    let mut kinds = Kind::fixed();
-    kinds.extend(material.objects.iter().filter_map(Kind::of));
-    let mut done = BTreeSet::new();
-    for kind in kinds {
-        if !done.insert(kind.clone()) {
-            continue;
-        }
-        let mut objects = material
-            .objects
-            .iter()
-            .filter(|o| Kind::of(o).as_ref() == Some(&kind))
-            .peekable();
-        // A kind of which the bundle has no object may be absent, or may not have been gathered.
-        if objects.peek().is_none()
-            && !matches!(
-                kind,
-                Kind::Federated(_) | Kind::Cluster | Kind::Template | Kind::Definition
-            )
-        {
-            judge.state(&kind, FeedState::Pending, replay::time(now));
-            continue;
-        }
-        judge.begin(&kind);
-        for object in objects {
-            judge.object(&kind, object, false, replay::time(now));
-        }
-        judge.end(&kind, replay::time(now));
-    }
-    judge.tick(replay::time(now));
-    let status = judge.status(replay::time(now).plus_ms(2500));
-    let before = own.status.unwrap_or_default();
-    let found = status.findings.iter().chain(
-        before
-            .findings
-            .iter()
-            .filter(|f| f.code == "FH001" || f.code == "FH002"),
-    );
-    analysis.findings = found
-        .map(|f| Opened {
-            first: f.since.0.min(now),
-            last: now,
-            finding: f.clone(),
-        })
-        .collect();
-    analysis.lost_namespaces = before.lost_namespaces;
-    analysis.unread = judge.malformed;
-    analysis.status = status;
-    Ok(())
-}
-
-/// The newest time that any object of the bundle bears: a bundle has no clock of its own.
-fn newest(material: &Material) -> Timestamp {
-    let times = material.objects.iter().flat_map(|o| {
-        let meta = &o["metadata"];
-        [&meta["creationTimestamp"], &meta["deletionTimestamp"]].map(|t| text(t).parse().ok())
-    });
-    times.flatten().max().unwrap_or_default()
 }
 
 pub(super) fn registrations(material: &Material) -> impl Iterator<Item = &Value> {

@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod audit;
+mod bundle;
 mod culprits;
 pub mod input;
 mod replay;

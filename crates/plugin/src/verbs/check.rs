@@ -1,8 +1,9 @@
 //! `check`: what federation-health itself needs on this server: kinds, the operator, rights, policies.
 
+use federation_health_api::FederationHealth;
 use federation_health_cluster::{
-    check::{self, Asked, Line, Mark},
-    proof::Wanted,
+    check::{self, Asked, Compared, Line, Mark},
+    proof::{Wanted, guards},
 };
 use federation_health_core::{hold::CollectionPolicy, id::Text};
 use serde_json::{Value, json};
@@ -57,9 +58,17 @@ pub async fn run(global: &Global, args: &CheckArgs, shell: &mut Shell) -> Result
     let client = cluster.client();
     let mut lines = vec![check::server(client).await.map_err(Error::Server)?];
     lines.extend(check::kinds(client).await);
-    lines.extend(check::object(client, &global.object).await.0);
-    // Whether they are as shipped depends on the operator's namespace, which only the operator knows: HoldReady says it.
-    lines.extend(check::policies(client, None, &every_hold()).await);
+    let (about, object) = check::object(client, &global.object).await;
+    lines.extend(about);
+    let object = object.unwrap_or_default();
+    let compared = Compared {
+        wanted: &every_hold(&object),
+        guards: &every_guard(&object),
+        object: &global.object,
+        // Who the operator is, only the operator is told.
+        account: None,
+    };
+    lines.extend(check::policies(client, &compared).await);
     lines.extend(rights(&cluster).await);
     let text = match args.output.form {
         Form::Json => pretty(&document(&lines))?,
@@ -109,13 +118,20 @@ fn tone(mark: Mark) -> Tone {
 }
 
 /// Whoever asks by hand wants to know whether holds would work, whatever spec says today.
-fn every_hold() -> Wanted {
+fn every_hold(object: &FederationHealth) -> Wanted {
     Wanted {
         collection: CollectionPolicy::OnDiagnosis,
         federation: true,
-        plane: Text::default(),
+        plane: Text::from(object.spec.federation.namespace.as_str()),
         real: false,
     }
+}
+
+fn every_guard(object: &FederationHealth) -> Vec<&'static str> {
+    let always = guards::OBJECTS.into_iter().chain(guards::FENCE);
+    always
+        .chain(check::join_guard(object).iter().copied())
+        .collect()
 }
 
 async fn rights(cluster: &Cluster) -> Vec<Line> {

@@ -1,4 +1,6 @@
 //! `explain`: one sentence, what it rests on, what is at risk, what comes next, commands to copy.
+mod stop;
+
 use std::fmt::Write as _;
 
 use federation_health_api::v1alpha1::{ClusterGroup, FederationHealthStatus, FindingStatus};
@@ -20,8 +22,8 @@ pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Resu
         Ok(cluster) => cluster.health(&global.object).await,
         Err(error) => Err(error),
     };
-    let status = match (health, code) {
-        (Ok(health), _) => health.status.unwrap_or_default(),
+    let health = match (health, code) {
+        (Ok(health), _) => health,
         // What a code means can be said without a cluster.
         (Err(_), Some(code)) => {
             shell.say(&general(code, shell.width, shell.colours));
@@ -29,13 +31,14 @@ pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Resu
         }
         (Err(error), None) => return Err(error),
     };
-    let mut text = String::new();
+    let status = health.status.clone().unwrap_or_default();
     let mut open: Vec<&FindingStatus> = status
         .findings
         .iter()
         .filter(|f| concerns(f, subject, &status))
         .collect();
     open.sort_by_key(|f| codes::order(&f.code));
+    let mut text = stop::now(&health, &open, shell.width);
     for same in open.chunk_by(|a, b| a.code == b.code) {
         text.push_str(&particular(same, &status, shell));
     }
@@ -121,11 +124,13 @@ fn particular(same: &[&FindingStatus], status: &FederationHealthStatus, shell: &
     );
     let tone = super::status::tone(&first.severity);
     out.push_str(&heading(&head, shell.colours, tone));
-    for finding in same {
-        let since = age(finding.since.0, shell.now());
-        let said = format!("{} (for {since})", finding.message);
-        out.push_str(&wrap(&said, width, ""));
-        out.extend(finding.evidence.iter().map(|line| item(line, width)));
+    for alike in same.chunk_by(|a, b| a.evidence == b.evidence) {
+        for finding in alike {
+            let since = age(finding.since.0, shell.now());
+            let said = format!("{} (for {since})", finding.message);
+            out.push_str(&wrap(&said, width, ""));
+        }
+        out.extend(alike[0].evidence.iter().map(|line| item(line, width)));
     }
     let groups = status.cluster_groups.iter();
     for group in groups.filter(|g| same.iter().any(|f| belongs(g, f))) {
@@ -151,14 +156,6 @@ fn particular(same: &[&FindingStatus], status: &FederationHealthStatus, shell: &
         next.extend(codes::find(&first.code).map(|about| about.next));
     }
     commands(&mut out, &next);
-    let held = status
-        .hold
-        .as_ref()
-        .is_some_and(|h| h.collection || h.federation);
-    if first.severity == "Critical" && !held {
-        let hold = "kubectl federation-health hold --for 2h --reason 'what I look into'";
-        commands(&mut out, &[hold]);
-    }
     out.push('\n');
     out
 }

@@ -20,10 +20,11 @@ use serde_json::{Value, json};
 use super::{
     hold::done,
     plan::{command, quoted},
+    status::{pretty, yaml},
 };
 use crate::{
     Error, Outcome, Shell,
-    args::{Global, UndoArgs},
+    args::{Form, Global, UndoArgs},
     client::Cluster,
     kinds::KUBEFED,
     table::{Cell, age, align, wrap},
@@ -91,7 +92,15 @@ pub async fn run(global: &Global, args: &UndoArgs, shell: &mut Shell) -> Result<
         return Ok(Outcome::Healthy);
     }
     let Some(word) = &args.action else {
-        shell.say(&shown(actions, asked, shell));
+        let text = match args.output.form {
+            Form::Json => pretty(&document(actions, asked))?,
+            Form::Yaml => yaml(&document(actions, asked))?,
+            Form::Name => actions.iter().fold(String::new(), |text, a| {
+                text + &format!("{} {}/{}\n", a.action, a.kind, a.name)
+            }),
+            Form::Table | Form::Wide => shown(actions, asked, args.output.no_headers, shell),
+        };
+        shell.say(&text);
         return Ok(Outcome::Healthy);
     };
     let wish = Wish::parse(word)?;
@@ -164,16 +173,20 @@ fn annotation(word: Option<&str>) -> Value {
     json!({"metadata": {"annotations": {UNDO_ANNOTATION: word}}})
 }
 
+fn document(actions: &[ActionStatus], asked: Option<&str>) -> Value {
+    json!({"apiVersion": "federationhealth.io/v1alpha1", "kind": "Actions", "requested": asked, "actions": actions})
+}
+
 /// What was done, what is in force, and how it ends.
-fn shown(actions: &[ActionStatus], asked: Option<&str>, shell: &Shell) -> String {
+fn shown(actions: &[ActionStatus], asked: Option<&str>, no_headers: bool, shell: &Shell) -> String {
     if actions.is_empty() {
         return "Remediation has done nothing.\n".to_owned();
     }
-    let mut rows = vec![
-        ["ACTION", "TARGET", "STATE", "SINCE", "THE WAY BACK"]
-            .map(Cell::from)
-            .to_vec(),
-    ];
+    let mut rows = Vec::new();
+    if !no_headers {
+        let heads = ["ACTION", "TARGET", "STATE", "SINCE", "THE WAY BACK"];
+        rows.push(heads.map(Cell::from).to_vec());
+    }
     for action in actions {
         rows.push(vec![
             action.action.clone().into(),

@@ -58,25 +58,55 @@ pub(crate) fn blocks(text: &str) -> Vec<(&str, Vec<&str>)> {
     blocks
 }
 
-/// Targets of links, without anchors; those to other sites left out.
-fn links(text: &str) -> Vec<&str> {
+/// Targets of links and their anchors; those to other sites left out. An empty target is the page itself.
+fn links(text: &str) -> Vec<(&str, Option<&str>)> {
     let parts = text
         .split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next());
-    let local =
-        parts.filter(|link| !link.contains("://") && !link.starts_with('#') && !link.contains(' '));
+    let local = parts.filter(|link| !link.contains("://") && !link.contains(' '));
     local
-        .map(|link| link.split('#').next().unwrap_or(link))
+        .map(|link| match link.split_once('#') {
+            Some((target, anchor)) => (target, Some(anchor)),
+            None => (link, None),
+        })
         .collect()
+}
+
+/// The anchor that mdBook and GitHub make of a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter_map(|c| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c.to_ascii_lowercase()),
+        _ => None,
+    });
+    kept.collect()
 }
 
 #[test]
 fn every_link_leads_somewhere() {
+    let book = root().join("docs").canonicalize().unwrap();
     for (path, text) in documents() {
-        for link in links(&text) {
-            let target = path.parent().unwrap().join(link);
+        for (link, at) in links(&text) {
+            let target = match link {
+                "" => path.clone(),
+                link => path.parent().unwrap().join(link),
+            };
             assert!(target.exists(), "{} links to {link}", path.display());
+            // The book has its own pages alone.
+            let within = |path: &Path| path.canonicalize().unwrap().starts_with(&book);
+            assert!(
+                within(&target) || !within(&path),
+                "{} links to {link}, which is not in the book",
+                path.display()
+            );
+            let Some(at) = at else { continue };
+            let page = std::fs::read_to_string(target).unwrap();
+            let headings = page.lines().filter(|line| line.starts_with('#'));
+            let found = headings
+                .map(|line| anchor(line.trim_start_matches('#').trim()))
+                .any(|made| made == at);
+            assert!(found, "{} links to {link}#{at}", path.display());
         }
     }
 }
@@ -86,7 +116,7 @@ fn every_page_is_in_the_table_of_contents() {
     let summary = std::fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
     let listed: BTreeSet<PathBuf> = links(&summary)
         .iter()
-        .map(|l| root().join("docs").join(l))
+        .map(|(page, _)| root().join("docs").join(page))
         .collect();
     for (path, _) in documents() {
         if path.starts_with(root().join("docs")) && !path.ends_with("SUMMARY.md") {

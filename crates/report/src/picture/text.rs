@@ -66,7 +66,7 @@ pub fn draw(history: &History, only: Option<&str>, width: usize) -> Option<Strin
     out.push_str(&right);
     out.push_str("\n\n");
     out.push_str(
-        "━ there  ╳ deleted again and again  ▼ deleted  ▲ created  × lost  ░ known in sum only\n",
+        "━ there  ▲ created  ▼ deleted  ╳ several at once  ░ again and again  × namespaces lost\n",
     );
     Some(out)
 }

@@ -34,10 +34,11 @@ pub fn workspaces(overview: &Overview, grouping: bool, now: Timestamp) -> Vec<No
         .map(|(_, name, node)| (name, node))
         .collect();
     let mut list = grouped("Workspaces", plain, grouping);
-    let total = status.summary.as_ref().map_or(0, |s| s.workspaces);
-    let more = total - named.len() as i64;
+    let risk = status.blast_radius.as_ref().map_or(0, |r| r.workspaces);
+    let exist = status.summary.as_ref().map_or(0, |s| s.workspaces);
+    // In a storm, many of those at risk do not exist at the moment.
+    let more = exist.max(risk) - named.len() as i64;
     if more > 0 {
-        let risk = status.blast_radius.as_ref().map_or(0, |r| r.workspaces);
         let hidden = risk
             - status
                 .blast_radius
