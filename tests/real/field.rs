@@ -2,50 +2,33 @@
 
 use std::time::Duration;
 
-use federation_health_api::{FederationHealth, v1alpha1::FindingStatus};
 use federation_health_testbed::{
     ControlPlane, ControlPlaneOptions, Federation, FederationOptions, apply,
-    join::JoinOptions,
-    kinds::KUBEFED_NAMESPACE,
-    kubefed::{Kubefed, KubefedOptions, KubefedVersion},
+    join::{self, JoinOptions},
+    kinds::{self, KUBEFED_NAMESPACE},
+    kubefed::{FederatedType, Kubefed, KubefedOptions, KubefedVersion},
     kubesphere::Kubesphere,
+    wait,
     workspace::{self, Placement, WorkspaceSpec},
 };
 use federation_health_tests::{
-    guarded::{Guarded, Options, observing},
+    guarded::{Guarded, Options, holds, observing},
     scenarios::{
         bed::{Bed, LATE, SOON},
         kubefedctl,
     },
 };
+use kube::runtime::wait::conditions::is_created;
 use serde_json::json;
 
 /// KubeFed's finalizer and the collector need a few seconds to take what the kind takes along.
 const RAGE: Duration = Duration::from_secs(30);
+/// KubeFed looks again ten seconds after the label went; three times, and the rival's first health check.
+const UNDONE: Duration = Duration::from_mins(4);
 const VERSION: KubefedVersion = KubefedVersion::V0_10_0;
 
-fn found<'a>(health: &'a FederationHealth, code: &str) -> Option<&'a FindingStatus> {
-    let findings = &health.status.as_ref()?.findings;
-    findings.iter().find(|f| f.code == code)
-}
-
-fn told(finding: &FindingStatus) -> String {
-    format!(
-        "{} {} {}",
-        finding.subject,
-        finding.message,
-        finding.evidence.join(" ")
-    )
-}
-
-async fn wait_for(guard: &Guarded, code: &str, limit: Duration) -> String {
-    let what = format!("finding {code}");
-    let health = guard.wait(&what, limit, |h| found(h, code).is_some()).await;
-    told(found(&health.unwrap(), code).unwrap())
-}
-
-/// A second host with a KubeFed of its own, which manages the member too, by KubeFed's own program.
-async fn rival(member: &ControlPlane) -> (ControlPlane, Kubefed) {
+/// A second host with a KubeFed of its own.
+async fn rival(types: Vec<FederatedType>) -> (ControlPlane, Kubefed) {
     let rival = ControlPlane::start(ControlPlaneOptions::named("rival"))
         .await
         .unwrap();
@@ -54,35 +37,50 @@ async fn rival(member: &ControlPlane) -> (ControlPlane, Kubefed) {
         .unwrap();
     let options = KubefedOptions {
         version: VERSION,
-        types: Vec::new(),
+        types,
         ..KubefedOptions::default()
     };
     let kubefed = Kubefed::install(&rival, options).await.unwrap();
-    let output = kubefedctl::join(&rival, member, "prod", "rival")
+    kubefed.wait_ready().await.unwrap();
+    (rival, kubefed)
+}
+
+async fn member() -> ControlPlane {
+    let member = ControlPlane::start(ControlPlaneOptions::named("member"))
         .await
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    (rival, kubefed)
+    Kubesphere::install_definitions(&member.client())
+        .await
+        .unwrap();
+    member
+}
+
+/// A Workspace of the member alone.
+fn shop() -> WorkspaceSpec {
+    WorkspaceSpec {
+        name: "shop".to_owned(),
+        placement: Placement::clusters(["east"]),
+        namespaces: Vec::new(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn shared_and_doubled_members_and_a_deleted_kind_are_named() {
     let options = FederationOptions::with_kubefed(VERSION);
-    let (bed, member) = tokio::join!(
-        Bed::start(options, Options::default()),
-        ControlPlane::start(ControlPlaneOptions::named("member")),
-    );
-    let (bed, member) = (bed.unwrap(), member.unwrap());
-    Kubesphere::install_definitions(&member.client())
+    let (bed, member) = tokio::join!(Bed::start(options, Options::default()), member());
+    let bed = bed.unwrap();
+    // By KubeFed's own program.
+    let (rival, kubefed) = rival(Vec::new()).await;
+    let output = kubefedctl::join(&rival, &member, "prod", "rival")
         .await
         .unwrap();
-    let (rival, kubefed) = rival(&member).await;
+    assert!(output.status.success(), "{output:?}");
 
     bed.federation
         .join_member(&member, "east", JoinOptions::default())
         .await
         .unwrap();
-    let shared = wait_for(&bed.guard, "FH010", LATE).await;
+    let shared = bed.guard.wait_finding("FH010", LATE).await.unwrap();
     assert!(shared.contains("prod-rival"), "{shared}");
     kubefed.stop().await;
     rival.stop().await.unwrap();
@@ -97,7 +95,12 @@ async fn shared_and_doubled_members_and_a_deleted_kind_are_named() {
     let delete = ["delete", "customresourcedefinition", kind, "--wait=false"];
     let output = bed.federation.host().kubectl(&delete).await.unwrap();
     assert!(output.status.success(), "{output:?}");
-    wait_for(&bed.guard, "FH011", SOON).await;
+    bed.guard.wait_finding("FH011", SOON).await.unwrap();
+    // From the first Workspace that dies of it, in both layers: its namespaces, and those of the others.
+    record.wait_refusals("namespaces", 1).await.unwrap();
+    let both = |h: &_| holds(h) == (true, true);
+    bed.guard.wait("both holds", SOON, both).await.unwrap();
+    bed.wait_durable([true, true]).await.unwrap();
     tokio::time::sleep(RAGE).await;
     let (died, refused) = (
         record.deletions("workspaces").unwrap().len(),
@@ -110,12 +113,7 @@ async fn shared_and_doubled_members_and_a_deleted_kind_are_named() {
 
 /// Told before the first deletion by identity; afterwards by what KubeFed says, with the name that deletes.
 async fn doubled_member(bed: &Bed, member: &ControlPlane) {
-    let shop = WorkspaceSpec {
-        name: "shop".to_owned(),
-        placement: Placement::clusters(["east"]),
-        namespaces: Vec::new(),
-    };
-    workspace::create(&bed.federation.client(), &shop)
+    workspace::create(&bed.federation.client(), &shop())
         .await
         .unwrap();
     bed.federation
@@ -126,19 +124,54 @@ async fn doubled_member(bed: &Bed, member: &ControlPlane) {
         .join_member(member, "east-old", JoinOptions::default())
         .await
         .unwrap();
-    let doubled = wait_for(&bed.guard, "FH004", SOON).await;
+    let doubled = bed.guard.wait_finding("FH004", SOON).await.unwrap();
     for part in ["east", "east-old", "shop"] {
         assert!(doubled.contains(part), "{part}: {doubled}");
     }
     let deleted = member.audit().deletions("workspaces").unwrap();
     assert!(deleted.is_empty(), "named after a deletion: {deleted:?}");
-    let churning = wait_for(&bed.guard, "FH001", LATE).await;
+    let churning = bed.guard.wait_finding("FH001", LATE).await.unwrap();
     assert!(churning.contains("shop"), "{churning}");
     assert!(
         churning.contains("Deleted through east-old (sure"),
         "{churning}"
     );
     assert!(!member.audit().deletions("workspaces").unwrap().is_empty());
+}
+
+/// Both hosts call the member `east`, and KubeSphere calls every host `kubesphere`: all names and rights are the same. Each
+/// KubeFed takes the label off what its own host does not federate.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_host_under_one_name_is_known_by_what_it_undoes() {
+    let options = FederationOptions::with_kubefed(KubefedVersion::V0_8_1);
+    let (bed, member, rival) = tokio::join!(
+        Bed::start(options, Options::default()),
+        member(),
+        rival(vec![FederatedType::Workspaces]),
+    );
+    let (bed, (rival, kubefed)) = (bed.unwrap(), rival);
+    let host = &bed.federation;
+    host.join_member(&member, "east", JoinOptions::default())
+        .await
+        .unwrap();
+    workspace::create(&host.client(), &shop()).await.unwrap();
+    let created = kinds::all(&member.client(), &kinds::workspace());
+    wait::for_object(created, "shop", "Workspace shop", LATE, is_created())
+        .await
+        .unwrap();
+    join::join(&rival.client(), &member, "east", &JoinOptions::default())
+        .await
+        .unwrap();
+    let undone = bed.guard.wait_finding("FH010", UNDONE).await.unwrap();
+    assert!(
+        undone.contains("east") && undone.contains("Workspace shop lost its label"),
+        "{undone}"
+    );
+    assert!(member.audit().deletions("workspaces").unwrap().is_empty());
+    assert_eq!(holds(&bed.guard.health().await.unwrap()), (false, false));
+    kubefed.stop().await;
+    rival.stop().await.unwrap();
+    member.stop().await.unwrap();
 }
 
 /// A namespace that is force-finalized while nobody empties it leaves its objects in the store; the next namespace of that
@@ -182,7 +215,7 @@ async fn a_registration_that_outlived_its_namespace_is_named() {
     let again =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": KUBEFED_NAMESPACE}});
     apply::object(&bed.client(), &again).await.unwrap();
-    let resurrected = wait_for(&guard, "FH006", LATE).await;
+    let resurrected = guard.wait_finding("FH006", LATE).await.unwrap();
     assert!(resurrected.contains("host"), "{resurrected}");
     assert!(bed.audit().deletions("workspaces").unwrap().is_empty());
     bed.stop().await.unwrap();

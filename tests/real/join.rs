@@ -4,7 +4,7 @@ use std::{process::Output, time::Duration};
 
 use federation_health_api::names::SHARED_ENDPOINT_ANNOTATION;
 use federation_health_testbed::{
-    ControlPlane, FederationOptions,
+    ControlPlane, FederationOptions, apply,
     join::JoinOptions,
     kinds::{self, KUBEFED_NAMESPACE},
     kubefed::KubefedVersion,
@@ -160,6 +160,8 @@ async fn spellings(bed: &Bed, host: &Value) {
         format!("HTTPS://{bare}/"),
         format!("https://{ip}:0{port}//"),
         format!("https://{ip}.:{port}"),
+        format!("https://[::ffff:{ip}]:{port}"),
+        format!("https://[0:0:0:0:0:ffff:{ip}]:{port}"),
     ] {
         let mut spec = host.clone();
         spec["apiEndpoint"] = json!(endpoint);
@@ -167,6 +169,31 @@ async fn spellings(bed: &Bed, host: &Value) {
         assert!(!output.status.success(), "{endpoint} passed");
         names_the_other(&said(&output));
     }
+    let mut six = host.clone();
+    six["apiEndpoint"] = json!("https://[::1]:9");
+    apply::object(
+        &bed.federation.client(),
+        &json!({
+            "apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedCluster",
+            "metadata": {"name": "six", "namespace": KUBEFED_NAMESPACE}, "spec": six,
+        }),
+    )
+    .await
+    .unwrap();
+    for endpoint in ["[::1]:9", "[0:0:0:0:0:0:0:1]:09", "https://[0000::0001]:9/"] {
+        six["apiEndpoint"] = json!(endpoint);
+        wait::until("another spelling to be refused", SOON, || async {
+            let output = tried(bed, ALIAS, &six, json!({})).await;
+            let named = said(&output).contains("as KubeFedCluster six.");
+            Ok(match named {
+                true => Look::Done(()),
+                false => Look::Pending(format!("{endpoint}: {}", said(&output))),
+            })
+        })
+        .await
+        .unwrap();
+    }
+    bed.federation.unregister("six").await.unwrap();
     // Behind one gateway the path tells clusters apart.
     let mut spec = host.clone();
     spec["apiEndpoint"] = json!(format!("{address}/k8s/clusters/c-1"));

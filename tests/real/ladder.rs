@@ -13,7 +13,7 @@ use federation_health_tests::{
         bed::{Bed, How},
         braked,
         cured::{self, BRIEFLY},
-        midway, rights, shielded,
+        foreign, hindered, midway, replicas, rights, shielded, wire,
     },
 };
 
@@ -25,13 +25,16 @@ const KUBEFEDS_CHECK: Duration = Duration::from_secs(12);
 #[tokio::test(flavor = "multi_thread")]
 async fn the_incident_is_cured_by_itself_and_nothing_is_lost() {
     let options = FederationOptions::with_kubefed(KubefedVersion::V0_10_0);
-    let bed = Bed::start(options, Options::default()).await.unwrap();
+    let (bed, proxy) = wire::start(options).await.unwrap();
+    let record = bed.record().await.unwrap();
     print(
         "cured with KubeFed 0.10.0",
         cured::by_itself(&bed, How::Forwarded, BRIEFLY)
             .await
             .unwrap(),
     );
+    let writes = wire::fenced(&proxy, &record).unwrap();
+    println!("{writes} writes on the wire, each after live reads of lease and target");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,4 +65,23 @@ async fn installed_in_the_middle_of_the_incident_it_loses_nothing_more() {
     let options = midway::options(KubefedVersion::V0_8_1);
     let federation = Federation::start(options).await.unwrap();
     print("midway", midway::installed(federation).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_between_plan_and_act_stops_it() {
+    let bed = braked::start().await.unwrap();
+    print("hindered", hindered::all(&bed).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_leader_hangs_the_other_replica_holds_and_finishes() {
+    let options = FederationOptions::with_kubefed(KubefedVersion::V0_8_1);
+    let bed = Bed::start(options, Options::default()).await.unwrap();
+    print("replicas", replicas::leader_hangs(&bed).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plane_of_another_host_is_found_by_the_experiment_and_ours_runs_again() {
+    let (bed, elsewhere) = foreign::start().await.unwrap();
+    print("foreign", foreign::found(bed, elsewhere).await.unwrap());
 }

@@ -8,6 +8,7 @@
     reason = "in a test a panic is the report and a printed figure is wanted, in its helpers too"
 )]
 
+mod changes;
 mod conformance;
 mod documents;
 mod examples;
@@ -17,6 +18,7 @@ mod field;
 mod honest;
 mod join;
 mod ladder;
+mod named;
 mod plugin;
 mod proof;
 mod quiet;

@@ -16,6 +16,7 @@ use federation_health_tests::{
         registered::{self, under},
         shielded,
         stays::{self, Held},
+        unheld,
     },
     typed::Terminal,
 };
@@ -68,6 +69,7 @@ async fn without_a_hold_a_frozen_kubefed_deletes_nothing_and_comes_back_as_it_wa
     let bed = frozen::without_policies().await.unwrap();
     print("frozen", frozen::saved(&bed).await.unwrap());
     print("shielded", shielded::saved(&bed).await.unwrap());
+    print("every rung, no hold", unheld::cured(&bed).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,5 +106,9 @@ async fn a_second_control_plane_is_named_and_refused() {
     bed.federation.add_kubefed(second).await.unwrap();
     print("two planes", planes::named(&bed).await.unwrap());
     assert!(status(2).await.contains("FH009"));
+    print(
+        "the rival stopped",
+        planes::rival_frozen(&bed).await.unwrap(),
+    );
     std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use federation_health_api::FederationHealth;
 use federation_health_testbed::{
     apply,
-    federation::{Federation, FederationOptions},
+    federation::{Federation, FederationOptions, HOST},
     join::JoinOptions,
     kubefed::KubefedVersion,
     wait::{self, Look},
+    workspace::{self, Placement, WorkspaceSpec},
 };
 use federation_health_tests::guarded::{Guarded, Options, observing};
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, PersistentVolumeClaim};
@@ -18,9 +19,12 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-/// KubeFed's first deletion comes 10 to 21 s after a registration.
-const RAGE: Duration = Duration::from_secs(90);
-const SOON: Duration = Duration::from_secs(60);
+/// A thawed KubeFed waits for its former self's lease; its first deletion comes 10 to 21 s after that.
+const RAGE: Duration = Duration::from_mins(4);
+/// Whose two namespaces are Terminating when the operator comes, and whose four are not.
+const LOOPS: &str = "payments";
+const STANDS: &str = "orders";
+const SOON: Duration = Duration::from_mins(2);
 /// A release, a minute's watch after the thaw, and the policies last.
 const WHOLE: Duration = Duration::from_mins(4);
 
@@ -116,6 +120,11 @@ fn kept(health: &FederationHealth) -> usize {
         .count()
 }
 
+fn frozen(health: &FederationHealth) -> bool {
+    let mut actions = health.status.iter().flat_map(|s| &s.actions);
+    actions.any(|a| a.action == "FreezeControllers" && a.state == "Verified")
+}
+
 /// An operator that is there: everything is kept before KubeFed deletes anything, and given back.
 async fn in_time(bed: &Federation, client: &Client, options: Options, count: usize) {
     let guard = Guarded::install(bed.host(), options).await.unwrap();
@@ -135,11 +144,41 @@ async fn in_time(bed: &Federation, client: &Client, options: Options, count: usi
     assert!(bed.audit().deletions("namespaces").unwrap().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces_terminate() {
-    let bed = Federation::start(FederationOptions::with_kubefed(KubefedVersion::V0_8_1))
+/// Without an operator the host is registered a second time; one Workspace's placement names both, which keeps it out of the
+/// loop. The namespaces of the other one are Terminating then, and no others.
+async fn two_of_six(bed: &Federation, client: &Client, projects: &[String]) {
+    let both = Placement::clusters([HOST, "produce-trt"]);
+    workspace::set_placement(client, STANDS, &both)
         .await
         .unwrap();
+    bed.join_alias("produce-trt", JoinOptions::default())
+        .await
+        .unwrap();
+    wait::until("two namespaces Terminating", RAGE, || async {
+        let going = terminating(client, projects).await;
+        Ok(if going.len() == 2 {
+            Look::Done(())
+        } else {
+            Look::Pending(format!("{going:?}"))
+        })
+    })
+    .await
+    .unwrap();
+    let going = terminating(client, projects).await;
+    assert!(
+        going.iter().all(|name| name.starts_with(LOOPS)),
+        "{going:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces_terminate() {
+    let workspaces = [(LOOPS, 2), (STANDS, 4)].map(|(name, n)| WorkspaceSpec::on_host(name, n));
+    let options = FederationOptions {
+        workspaces: workspaces.to_vec(),
+        ..FederationOptions::with_kubefed(KubefedVersion::V0_8_1)
+    };
+    let bed = Federation::start(options).await.unwrap();
     let client = bed.client();
     let options = |operator| Options {
         spec: Some(keeping()),
@@ -157,21 +196,17 @@ async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces
     })
     .await;
     in_time(&bed, &client, options(true), count).await;
-    bed.join_alias("produce-trt", JoinOptions::default())
-        .await
-        .unwrap();
-    wait::until("two namespaces Terminating", RAGE, || async {
-        let going = terminating(&client, &projects).await;
-        Ok(if going.len() >= 2 {
-            Look::Done(())
-        } else {
-            Look::Pending(format!("{going:?}"))
-        })
-    })
-    .await
-    .unwrap();
+    two_of_six(&bed, &client, &projects).await;
 
     let guard = Guarded::install(bed.host(), options(true)).await.unwrap();
+    guard
+        .wait("two volumes kept, seen", SOON, |h| kept(h) == 2)
+        .await
+        .unwrap();
+    // The others come into danger too.
+    workspace::set_placement(&client, STANDS, &Placement::clusters([HOST]))
+        .await
+        .unwrap();
     guard
         .wait("every volume kept, seen", SOON, |h| kept(h) == count)
         .await
@@ -180,6 +215,10 @@ async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces
         v.iter().all(|(_, policy, _)| policy == "Retain")
     })
     .await;
+    guard
+        .wait("KubeFed frozen: nothing more begins to go", SOON, frozen)
+        .await
+        .unwrap();
     // The pods end, and with them the claims.
     let lost = terminating(&client, &projects).await;
     println!("{} of {count} namespaces were Terminating", lost.len());
@@ -201,9 +240,12 @@ async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces
     )
     .await;
     bed.unregister("produce-trt").await.unwrap();
+    // The collector may have come to a namespace only now.
+    let late = terminating(&client, &projects).await;
+    let is_kept = |name: &str| is_lost(name) || late.iter().any(|p| name == format!("data-{p}"));
     until("the former policies", WHOLE, &client, |v| {
         v.iter().all(|(name, policy, _)| {
-            let wanted = if is_lost(name) { "Retain" } else { "Delete" };
+            let wanted = if is_kept(name) { "Retain" } else { "Delete" };
             policy == wanted
         })
     })

@@ -8,7 +8,9 @@
 
 mod catalogue;
 mod clusters;
+mod crowd;
 mod disturbances;
+mod exactness;
 mod examples;
 mod findings;
 mod honest;

@@ -6,6 +6,7 @@ mod cures;
 mod disarm;
 mod experiment;
 mod rights;
+mod stories;
 mod volumes;
 
 use std::time::Duration;

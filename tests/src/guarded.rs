@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use federation_health_api::{FederationHealth, FederationHold};
+use federation_health_api::{FederationHealth, FederationHold, v1alpha1::FindingStatus};
 use federation_health_testbed::{
     apply,
     control_plane::ControlPlane,
@@ -167,6 +167,29 @@ impl Guarded {
         })
         .await
     }
+
+    /// Waits for the finding of this code; its subject, message and evidence in one line.
+    pub async fn wait_finding(&self, code: &str, limit: Duration) -> Result<String> {
+        let what = format!("finding {code}");
+        let open = |h: &FederationHealth| finding(h, code).is_some();
+        let health = self.wait(&what, limit, open).await?;
+        let told = finding(&health, code)
+            .map(|f| format!("{} {} {}", f.subject, f.message, f.evidence.join(" ")));
+        Ok(told.unwrap_or_default())
+    }
+
+    /// Waits until the finding of this code is open no more.
+    pub async fn wait_without(&self, code: &str, limit: Duration) -> Result<()> {
+        let what = format!("the end of finding {code}");
+        let ended = |h: &FederationHealth| finding(h, code).is_none();
+        self.wait(&what, limit, ended).await.map(drop)
+    }
+}
+
+/// The open finding of this code.
+pub fn finding<'a>(health: &'a FederationHealth, code: &str) -> Option<&'a FindingStatus> {
+    let findings = &health.status.as_ref()?.findings;
+    findings.iter().find(|f| f.code == code)
 }
 
 /// Status and reason of a condition.

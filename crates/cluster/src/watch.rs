@@ -52,6 +52,8 @@ const LIST_SPACING: Duration = Duration::from_secs(1);
 
 /// Receives one collection. Calls come one after the other from one task and must return quickly.
 pub trait Sink<T> {
+    /// The list that begins next is compared with a watch that is in order: what it finds gone, the watch was never told.
+    fn audit(&mut self) {}
     /// A full list begins. A list that breaks off is begun again: a `begin` without an `end` before it starts over.
     fn begin(&mut self);
     /// An object was listed, added or modified.

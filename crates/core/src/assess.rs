@@ -203,6 +203,7 @@ impl Federation {
             .chain(flapping)
             .chain(hanging)
             .chain(self.fights.changes_at(now))
+            .chain(self.witnesses.rests_at())
             .filter(|at| *at > now)
             .min()
     }

@@ -90,7 +90,7 @@ impl Federation {
         if kind != FEDERATED_WORKSPACE {
             return true;
         }
-        let live = self.tenants.workspaces.get(&key.name);
+        let live = self.tenants.workspace(&key.name);
         match danger.fate {
             Fate::Lost { .. } => live.is_some_and(|w| !w.ignored && w.managed == Managed::Yes),
             _ => live.is_none_or(|w| !w.ignored && w.managed != Managed::No),
@@ -195,7 +195,7 @@ impl Federation {
                 if &**kind != FEDERATED_WORKSPACE {
                     risk.objects.insert((kind.clone(), key.clone()));
                 } else if risk.workspaces.insert(key.name.clone()) && here {
-                    risk.namespaces += self.tenants.members(&key.name).len();
+                    risk.namespaces += self.tenants.members(&key.name).count();
                 }
             }
             if line.count > 0 {
@@ -204,7 +204,7 @@ impl Federation {
         }
         for (name, _) in self.hold.unexplained() {
             if !self.hold.verifying(name, now) && risk.workspaces.insert(name.clone()) {
-                risk.namespaces += self.tenants.members(name).len();
+                risk.namespaces += self.tenants.members(name).count();
             }
         }
         self.risk = risk;

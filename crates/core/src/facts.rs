@@ -213,6 +213,10 @@ pub enum Deed {
     Creates,
     /// It deletes it.
     Deletes,
+    /// It finds it there without its label, and takes it up again.
+    Adopts,
+    /// It rewrites it; also after it took it up.
+    Updates,
 }
 
 /// One of KubeFed's events about a federated Workspace.

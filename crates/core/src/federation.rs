@@ -16,9 +16,7 @@ use crate::{
     id::{Text, Uid},
     ledger::{Ledger, Restored},
     losses::{Excuse, Loss},
-    objects::{
-        FEDERATED_NAMESPACE, FEDERATED_WORKSPACE, Objects, Row, SYSTEM_WORKSPACE, cluster_key,
-    },
+    objects::{FEDERATED_NAMESPACE, FEDERATED_WORKSPACE, Objects, SYSTEM_WORKSPACE, cluster_key},
     registry::{Danger, Registry},
     remedy::{Remedy, RemedyPolicy},
     table::Put,
@@ -125,6 +123,8 @@ pub struct Federation {
     /// Namespaces that left their Workspace during its incident: the Workspace, and when.
     pub(crate) unbound: BTreeMap<Text, (Text, Time)>,
     pub(crate) witnesses: Witnesses,
+    /// Deletions found by the lists beside the watches.
+    pub(crate) lost_deletions: u64,
     /// Namespaces of control planes that remediation stopped.
     pub(crate) frozen: BTreeSet<Text>,
 }
@@ -256,28 +256,12 @@ impl Federation {
     }
 
     fn template(&mut self, name: &Text, desired: Option<Desired>, now: Time) {
-        let before = match desired {
-            Some(d) => {
-                let name = self.shared_name(name);
-                let placement = self.objects.intern(d.placement);
-                let row = Row {
-                    uid: d.uid,
-                    generation: d.generation,
-                    deleting: d.deleting,
-                    placement,
-                };
-                match self.tenants.templates.put(name, row) {
-                    Put::Changed(old) => Some(old),
-                    Put::New | Put::Same => None,
-                }
-            }
-            None => self.tenants.templates.remove(name),
-        };
-        if let Some(old) = before {
+        let name = &self.shared_name(name);
+        let row = desired.map(|desired| self.objects.row(desired));
+        if let Some(old) = self.tenants.put_template(name, row) {
             let lives = self
                 .tenants
-                .templates
-                .get(name)
+                .template(name)
                 .is_some_and(|row| row.uid == old.uid);
             if !lives {
                 self.template_went(name, old.uid, now);
@@ -337,7 +321,7 @@ impl Federation {
     fn file_wish(&mut self, name: &Text) {
         let name = &self.shared_name(name);
         let federated = self.objects.workspace(name).map(|row| row.deleting);
-        let template = self.tenants.templates.get(name).map(|row| row.deleting);
+        let template = self.tenants.template(name).map(|row| row.deleting);
         let leftover =
             federated == Some(false) && template.is_none() && &**name != SYSTEM_WORKSPACE;
         let bereft = federated == Some(true) && template == Some(false);

@@ -26,6 +26,8 @@ pub(crate) struct FeedHealth {
     pub(crate) malformed: BTreeSet<Text>,
     /// A full list is under way; what it found unreadable so far.
     listing: Option<BTreeSet<Text>>,
+    /// That list stands beside a watch which should have told the same.
+    audit: bool,
 }
 
 impl FeedHealth {
@@ -155,9 +157,23 @@ impl Federation {
         self.feeds.entry(feed.clone()).or_default().listing = Some(BTreeSet::new());
     }
 
+    /// The list that begins next is compared with a watch that is in order.
+    pub fn audit(&mut self, feed: &Feed) {
+        self.feeds.entry(feed.clone()).or_default().audit = true;
+    }
+
+    /// Deletions that the API server never told of, found by the lists beside the watches.
+    pub fn lost_deletions(&self) -> u64 {
+        self.lost_deletions
+    }
+
     /// The list is complete: what it left out is gone, as if each had been reported so.
     pub fn end(&mut self, feed: &Feed, now: Time) -> Vec<Effect> {
         let gone = self.missing(feed);
+        let health = self.feeds.entry(feed.clone()).or_default();
+        if std::mem::take(&mut health.audit) {
+            self.lost_deletions += gone.len() as u64;
+        }
         let mut effects: Vec<Effect> = gone
             .into_iter()
             .flat_map(|change| self.apply(change, now))
@@ -199,11 +215,11 @@ impl Federation {
             Feed::Controllers => changes(registry.controllers.missing(), |(ns, name)| {
                 Change::Controller(ns, name, None)
             }),
-            Feed::Templates => changes(tenants.templates.missing(), |name| {
+            Feed::Templates => changes(tenants.missing_templates(), |name| {
                 Change::Template(name, None)
             }),
             Feed::Workspaces => {
-                let mut gone = changes(tenants.workspaces.missing(), |name| {
+                let mut gone = changes(tenants.missing_workspaces(), |name| {
                     Change::Workspace(name, None)
                 });
                 gone.extend(changes(tenants.canaries.missing(), |name| {
@@ -231,12 +247,12 @@ impl Federation {
     pub(crate) fn malformed(&mut self, feed: &Feed, name: &Text) {
         let registry = &mut self.registry;
         match feed {
-            Feed::Workspaces => self.tenants.workspaces.touch(name),
+            Feed::Workspaces => self.tenants.touch_workspace(name),
             Feed::Namespaces => {
                 self.tenants.namespaces.touch(name);
                 registry.homes.touch(name);
             }
-            Feed::Templates => self.tenants.templates.touch(name),
+            Feed::Templates => self.tenants.touch_template(name),
             Feed::Clusters => registry.clusters.touch(name),
             Feed::Registrations => registry.entries.touch_where(|key| key.name == *name),
             Feed::Types => registry.types.touch_where(|key| key.1 == *name),

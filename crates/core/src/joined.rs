@@ -1,6 +1,6 @@
 //! The join guard's list: what is registered already, and by whom.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, net::Ipv6Addr};
 
 use crate::{
     federation::Federation,
@@ -67,6 +67,19 @@ impl Filling {
     }
 }
 
+/// An IPv6 address as the policies compare it: CEL can spell it out, and cannot write it in its short form.
+fn spelled_out(endpoint: &str) -> Cow<'_, str> {
+    let bracketed = endpoint.strip_prefix('[').and_then(|e| e.split_once(']'));
+    let address = bracketed.and_then(|(a, rest)| Some((a.parse::<Ipv6Addr>().ok()?, rest)));
+    match address {
+        None => Cow::Borrowed(endpoint),
+        Some((address, rest)) => {
+            let groups = address.segments().map(|group| format!("{group:x}"));
+            Cow::Owned(format!("[{}]{rest}", groups.join(":")))
+        }
+    }
+}
+
 impl Federation {
     /// The list for the join guard. Costs one pass over the registrations.
     pub fn joined(&self) -> Joined {
@@ -90,7 +103,7 @@ impl Federation {
         for (key, entry) in &entries {
             if let Some(endpoint) = &entry.facts.endpoint {
                 let endpoint = endpoint.strip_prefix("https://").unwrap_or(endpoint);
-                filling.put(&mut list.endpoints, endpoint, owner(key));
+                filling.put(&mut list.endpoints, &spelled_out(endpoint), owner(key));
             }
         }
         // Endpoints come first: they refuse, a CA only warns.

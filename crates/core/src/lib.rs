@@ -23,6 +23,7 @@ pub mod holding;
 pub mod id;
 pub mod identity;
 pub mod joined;
+mod keys;
 pub mod lease;
 pub mod ledger;
 mod losses;

@@ -158,7 +158,7 @@ impl Federation {
     /// of an incident sees an owner that lives. The danger to the Workspace tells what happened before.
     fn judge_loss(&mut self, loss: Loss, now: Time) {
         let workspace = &loss.facts.workspace;
-        let live = self.tenants.workspaces.get(workspace);
+        let live = self.tenants.workspace(workspace);
         let orphaned = loss
             .facts
             .owner
@@ -172,10 +172,10 @@ impl Federation {
 
     /// Somebody wishes this Workspace to stand, and nobody that it goes.
     pub(crate) fn wished(&self, workspace: &Text) -> bool {
-        let live = self.tenants.workspaces.get(workspace);
+        let live = self.tenants.workspace(workspace);
         let excused = self.excuses.contains_key(workspace) || live.is_some_and(|live| live.ignored);
         let wished = match (
-            self.tenants.templates.get(workspace),
+            self.tenants.template(workspace),
             self.objects.workspace(workspace),
         ) {
             (Some(template), Some(federated)) => {
@@ -191,9 +191,8 @@ impl Federation {
     pub(crate) fn rearm(&mut self, name: &Text, now: Time) {
         if self
             .tenants
-            .namespaces
-            .get(name)
-            .is_some_and(|n| self.tenants.armed(n))
+            .namespace(name)
+            .is_some_and(|n| self.tenants.armed(&n))
         {
             self.armed.entry(name.clone()).or_insert(now);
         } else if self.armed.remove(name).is_some() && self.armed.is_empty() {

@@ -59,7 +59,8 @@ impl Shared {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) uid: Uid,
-    pub(crate) generation: i64,
+    /// The lower half: it is compared for equality alone.
+    pub(crate) generation: u32,
     pub(crate) deleting: bool,
     pub(crate) placement: Shared,
 }
@@ -116,6 +117,16 @@ impl Default for Objects {
 }
 
 impl Objects {
+    /// What is kept of a template or federated object.
+    pub(crate) fn row(&mut self, desired: Desired) -> Row {
+        Row {
+            uid: desired.uid,
+            generation: desired.generation as u32,
+            deleting: desired.deleting,
+            placement: self.intern(desired.placement),
+        }
+    }
+
     /// Shares the placement with every object that has an equal one.
     pub(crate) fn intern(&mut self, placement: Placement) -> Shared {
         if let Some(known) = self.placements.get(&placement) {
@@ -145,7 +156,8 @@ impl Objects {
     /// The name of a FederatedWorkspace as it is kept already.
     pub(crate) fn known_name(&self, name: &Text) -> Option<Text> {
         let table = self.kinds.get(FEDERATED_WORKSPACE)?;
-        table.kept(&cluster_key(name)).map(|key| key.name)
+        let (key, _) = table.at(table.slot(&cluster_key(name))?)?;
+        Some(key.name.clone())
     }
 
     pub(crate) fn get(&self, kind: &str, key: &ObjectKey) -> Option<&Row> {
@@ -166,12 +178,7 @@ impl Objects {
         registry: &Registry,
         now: Time,
     ) -> bool {
-        let row = desired.map(|d| Row {
-            uid: d.uid,
-            generation: d.generation,
-            deleting: d.deleting,
-            placement: self.intern(d.placement),
-        });
+        let row = desired.map(|desired| self.row(desired));
         let table = self.table(kind);
         let (before, after) = match row {
             Some(row) => match table.put(key.clone(), row.clone()) {

@@ -147,6 +147,12 @@ impl Federation {
         ask
     }
 
+    /// Remediation may have something to write, be it the end of what it began before it was switched off.
+    pub fn remedy_may_write(&self) -> bool {
+        let remedy = &self.remedy;
+        remedy.policy.mode != Mode::Observe || remedy.has_to_end(self)
+    }
+
     /// Remediation: plan, journal, brakes.
     pub fn remedy(&self) -> &Remedy {
         &self.remedy
@@ -174,10 +180,13 @@ impl Remedy {
     }
 
     fn next(&mut self, federation: &Federation, around: Around, now: Time) -> Ask {
-        if self.policy.mode == Mode::Observe {
+        let observes = self.policy.mode == Mode::Observe;
+        if observes {
             self.plan = None;
             self.brake = Some(Brake::Observing);
-            return Ask::Rest(None);
+            if !self.has_to_end(federation) {
+                return Ask::Rest(None);
+            }
         }
         self.fleet.observe(&federation.registry, now);
         self.note_quiet(federation, now);
@@ -195,10 +204,15 @@ impl Remedy {
         {
             return ask;
         }
-        if let Some(ask) = self.consider(federation, around, now) {
+        if !observes && let Some(ask) = self.consider(federation, around, now) {
             return ask;
         }
         Ask::Rest(self.changes_at(federation, now))
+    }
+
+    /// What is left of an experiment goes although nothing is to be done any more, and is written down.
+    fn has_to_end(&self, federation: &Federation) -> bool {
+        self.canary_left(federation) || self.journal.dirty()
     }
 
     /// Finishes what was begun: the journal first, then writes under way, then what is not known to have happened.
@@ -212,7 +226,7 @@ impl Remedy {
                 };
                 let undoing = record.state == State::Undoing;
                 let brake = if undoing {
-                    self.at_all(around, now)
+                    self.back(record.rung, around, now)
                 } else {
                     self.forward(federation, around, now)
                 };

@@ -1,8 +1,10 @@
-//! A table of projections that knows which rows the current full list has named.
+//! Rows of projections that know which of them the current full list has named.
 
-use std::{collections::HashMap, hash::Hash};
+use std::hash::Hash;
 
-/// What a write to a [`Table`] changed.
+use crate::keys::{Keys, Slot};
+
+/// What a write to a [`Table`] or [`Column`] changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Put<V> {
     /// The key was not known.
@@ -13,59 +15,65 @@ pub(crate) enum Put<V> {
     Changed(V),
 }
 
-/// Rows by key. A relist marks rows by an epoch instead of a second key set, so that it needs no memory of its own.
+/// Rows of one kind by slot. A relist marks rows by an epoch instead of a second key set, so that it needs no memory of its
+/// own.
 #[derive(Debug)]
-pub(crate) struct Table<K, V> {
-    rows: HashMap<K, (V, u8)>,
+pub(crate) struct Column<V> {
+    rows: Vec<Option<V>>,
+    /// The epoch in which each row was named last; beside the rows, which would be padded for it.
+    seen: Vec<u8>,
     epoch: u8,
+    len: usize,
 }
 
-impl<K, V> Default for Table<K, V> {
+impl<V> Default for Column<V> {
     fn default() -> Self {
         Self {
-            rows: HashMap::new(),
+            rows: Vec::new(),
+            seen: Vec::new(),
             epoch: 0,
+            len: 0,
         }
     }
 }
 
-impl<K: Hash + Eq + Ord + Clone, V: PartialEq> Table<K, V> {
-    pub(crate) fn put(&mut self, key: K, value: V) -> Put<V> {
-        match self.rows.get_mut(&key) {
+impl<V: PartialEq> Column<V> {
+    pub(crate) fn put(&mut self, slot: Slot, value: V) -> Put<V> {
+        let index = slot.index();
+        if index >= self.rows.len() {
+            self.rows.resize_with(index + 1, || None);
+            self.seen.resize(index + 1, 0);
+        }
+        self.seen[index] = self.epoch;
+        let row = &mut self.rows[index];
+        if row.as_ref() == Some(&value) {
+            return Put::Same;
+        }
+        match row.replace(value) {
+            Some(old) => Put::Changed(old),
             None => {
-                self.rows.insert(key, (value, self.epoch));
+                self.len += 1;
                 Put::New
-            }
-            Some(row) => {
-                row.1 = self.epoch;
-                if row.0 == value {
-                    Put::Same
-                } else {
-                    Put::Changed(std::mem::replace(&mut row.0, value))
-                }
             }
         }
     }
 
-    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        self.rows.remove(key).map(|(value, _)| value)
+    pub(crate) fn take(&mut self, slot: Slot) -> Option<V> {
+        let old = self.rows.get_mut(slot.index())?.take();
+        self.len -= usize::from(old.is_some());
+        old
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.rows.get(key).map(|(value, _)| value)
+    pub(crate) fn get(&self, slot: Slot) -> Option<&V> {
+        self.rows.get(slot.index())?.as_ref()
     }
 
-    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.rows.get_mut(key).map(|(value, _)| value)
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut V> {
+        self.rows.get_mut(slot.index())?.as_mut()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Rows in no particular order: sort what becomes visible.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.rows.iter().map(|(key, (value, _))| (key, value))
+        self.len
     }
 
     /// A full list begins.
@@ -74,36 +82,101 @@ impl<K: Hash + Eq + Ord + Clone, V: PartialEq> Table<K, V> {
     }
 
     /// The object exists, but cannot be read: what is known of it stays.
+    pub(crate) fn touch(&mut self, slot: Slot) {
+        if let Some(seen) = self.seen.get_mut(slot.index()) {
+            *seen = self.epoch;
+        }
+    }
+
+    /// Rows that the list which began last has not named.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = Slot> {
+        let rows = self.rows.iter().zip(&self.seen).enumerate();
+        rows.filter(|(_, (row, seen))| row.is_some() && **seen != self.epoch)
+            .map(|(index, _)| Slot::of(index))
+    }
+}
+
+/// Rows of one kind by a key that no other kind has.
+#[derive(Debug)]
+pub(crate) struct Table<K, V> {
+    keys: Keys<K>,
+    rows: Column<V>,
+}
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Self {
+            keys: Keys::default(),
+            rows: Column::default(),
+        }
+    }
+}
+
+impl<K: Hash + Eq + Ord + Clone, V: PartialEq> Table<K, V> {
+    pub(crate) fn put(&mut self, key: K, value: V) -> Put<V> {
+        let slot = self.keys.enter(key);
+        self.rows.put(slot, value)
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+        let slot = self.keys.find(key)?;
+        self.keys.leave(slot);
+        self.rows.take(slot)
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.rows.get(self.keys.find(key)?)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.rows.get_mut(self.keys.find(key)?)
+    }
+
+    pub(crate) fn slot(&self, key: &K) -> Option<Slot> {
+        self.keys.find(key)
+    }
+
+    pub(crate) fn at_mut(&mut self, slot: Slot) -> Option<&mut V> {
+        self.rows.get_mut(slot)
+    }
+
+    pub(crate) fn at(&self, slot: Slot) -> Option<(&K, &V)> {
+        Some((self.keys.key(slot)?, self.rows.get(slot)?))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Rows in no particular order: sort what becomes visible.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        let rows = self.keys.iter();
+        rows.filter_map(|(slot, key)| Some((key, self.rows.get(slot)?)))
+    }
+
+    /// A full list begins.
+    pub(crate) fn begin(&mut self) {
+        self.rows.begin();
+    }
+
+    /// The object exists, but cannot be read: what is known of it stays.
     pub(crate) fn touch(&mut self, key: &K) {
-        if let Some(row) = self.rows.get_mut(key) {
-            row.1 = self.epoch;
+        if let Some(slot) = self.keys.find(key) {
+            self.rows.touch(slot);
         }
     }
 
     /// The same for every key that is meant.
     pub(crate) fn touch_where(&mut self, meant: impl Fn(&K) -> bool) {
-        for (key, row) in &mut self.rows {
-            if meant(key) {
-                row.1 = self.epoch;
-            }
+        let Self { keys, rows } = self;
+        for (slot, _) in keys.iter().filter(|(_, key)| meant(key)) {
+            rows.touch(slot);
         }
-    }
-
-    /// The key as it is kept, for sharing its allocation.
-    pub(crate) fn kept(&self, key: &K) -> Option<K> {
-        self.rows.get_key_value(key).map(|(kept, _)| kept.clone())
     }
 
     /// Keys that the list which began last has not named, in order.
     pub(crate) fn missing(&self) -> Vec<K> {
-        let mut gone: Vec<K> = self
-            .rows
-            .iter()
-            .filter(|(_, (_, seen))| *seen != self.epoch)
-            .map(|(key, _)| key.clone())
-            .collect();
-        gone.sort();
-        gone
+        self.keys.named(self.rows.missing())
     }
 }
 
@@ -122,5 +195,36 @@ mod tests {
         table.touch(&"b");
         assert_eq!(table.missing(), vec!["c"]);
         assert_eq!(table.put("a", 4), Put::Changed(1));
+    }
+
+    #[test]
+    fn names_that_come_and_go_take_no_more_slots_than_lived_at_once() {
+        let mut table = Table::default();
+        for n in 0..100_000 {
+            table.put(n, n);
+            if n >= 10 {
+                assert_eq!(table.remove(&(n - 10)), Some(n - 10));
+            }
+        }
+        assert_eq!(table.len(), 10);
+        assert_eq!(table.rows.rows.len(), 11);
+    }
+
+    #[test]
+    fn a_slot_leads_to_its_row_and_to_nothing_after_it() {
+        let mut table = Table::default();
+        for n in 0..1000 {
+            table.put(n, -n);
+        }
+        let slot = table.slot(&700).unwrap();
+        assert_eq!(table.at(slot), Some((&700, &-700)));
+        table.remove(&700);
+        assert_eq!((table.at(slot), table.slot(&700)), (None, None));
+        assert!((0..1000).all(|n| table.get(&n).copied() == (n != 700).then_some(-n)));
+    }
+
+    #[test]
+    fn an_optional_slot_has_four_bytes() {
+        assert_eq!(size_of::<Option<Slot>>(), 4);
     }
 }

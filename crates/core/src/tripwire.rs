@@ -43,7 +43,7 @@ impl Federation {
         facts: Option<Workspace>,
         now: Time,
     ) -> Vec<Effect> {
-        let before = self.tenants.workspaces.get(name).copied();
+        let before = self.tenants.workspace(name).copied();
         let Some(life) = self.tenants.put_workspace(name, facts) else {
             return Vec::new();
         };
@@ -102,7 +102,8 @@ impl Federation {
             self.diagnosis_stale = true;
         }
         if before.map(|w| w.uid) != facts.map(|w| w.uid) {
-            for member in self.tenants.members(name).to_vec() {
+            let members: Vec<Text> = self.tenants.members(name).cloned().collect();
+            for member in members {
                 self.rearm(&member, now);
             }
         }
@@ -134,7 +135,7 @@ impl Federation {
 
     /// The caches know a reason for this deletion. What they do not know, live reads decide after the hold.
     fn explained(&self, name: &Text, managed: bool) -> bool {
-        let template = self.tenants.templates.get(name);
+        let template = self.tenants.template(name);
         let by_template = template.is_some_and(|row| !self.row_wishes(row));
         let by_federated = match self.objects.workspace(name) {
             Some(row) => !(self.row_wishes(row) || self.goes_with_its_kind(template.is_some())),
@@ -218,7 +219,7 @@ impl Federation {
     /// A template went, or another of its name came. A Workspace that it left alive may have been deleted with it, although
     /// we see that later: watches of two kinds that were away come back in any order.
     pub(crate) fn template_went(&mut self, name: &Text, uid: Uid, now: Time) {
-        let survivor = self.tenants.workspaces.get(name);
+        let survivor = self.tenants.workspace(name);
         let told = self.former.get(name).is_some_and(|known| known.uid == uid);
         let room = self.former.len() < crate::losses::MAX_EXCUSES;
         if room && !told && survivor.is_some_and(|workspace| !workspace.deleting) {
@@ -230,7 +231,7 @@ impl Federation {
     fn wisher(&self, name: &Text) -> Option<Uid> {
         let former = self.former.get(name).filter(|former| !former.spent);
         let former = former.map(|former| former.uid);
-        former.or_else(|| Some(self.tenants.templates.get(name)?.uid))
+        former.or_else(|| Some(self.tenants.template(name)?.uid))
     }
 
     fn excuse(&mut self, workspace: &Text, now: Time) {
@@ -242,10 +243,7 @@ impl Federation {
     /// Identity of the desired objects, to tell a fight from a person's own recreation; [`NOBODY`] if there are none.
     pub(crate) fn wish(&self, name: &Text) -> u64 {
         use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-        let rows = [
-            self.objects.workspace(name),
-            self.tenants.templates.get(name),
-        ];
+        let rows = [self.objects.workspace(name), self.tenants.template(name)];
         if rows.iter().all(Option::is_none) {
             return NOBODY;
         }

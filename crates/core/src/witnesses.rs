@@ -20,8 +20,11 @@ const REMOVALS: usize = 3;
 const WINDOW_MS: i64 = 300_000;
 /// Objects remembered. One is remembered only while KubeFed removes it or shortly after; more at once have one cause.
 const MAX_WITNESSED: usize = 4096;
-/// Clusters remembered of one object's events: a loop has two parties.
+/// Deeds in clusters remembered of one object's events: a loop has two parties.
 const MAX_TOLD: usize = 8;
+/// What somebody undoes is told for so long after KubeFed last said so, in milliseconds: after its first burst its client
+/// lets one event of an object through in five minutes, and one of three tells of it.
+const UNDONE_MS: i64 = 1_800_000;
 
 #[derive(Debug)]
 struct Witnessed {
@@ -33,6 +36,8 @@ struct Witnessed {
     began: Vec<Time>,
     /// What events told, by deed and cluster.
     told: BTreeMap<(Deed, Text), Heard>,
+    /// Clusters in which it loses its label again and again, and when KubeFed last took it up there.
+    undone: BTreeMap<Text, Time>,
 }
 
 /// What the events of one deed in one cluster told.
@@ -76,6 +81,7 @@ impl Witnessed {
             waiting: Box::default(),
             began: Vec::new(),
             told: BTreeMap::new(),
+            undone: BTreeMap::new(),
         }
     }
 
@@ -84,6 +90,7 @@ impl Witnessed {
         if self.wish != wish {
             self.wish = wish;
             self.began.clear();
+            self.undone.clear();
             self.told
                 .values_mut()
                 .for_each(|heard| heard.lately.clear());
@@ -98,7 +105,21 @@ impl Witnessed {
 
     fn last_sign(&self) -> Option<Time> {
         let told = self.told.values().filter_map(|heard| heard.lately.last());
-        self.began.last().into_iter().chain(told).max().copied()
+        let signs = self.began.last().into_iter().chain(told);
+        signs.chain(self.undone.values()).max().copied()
+    }
+
+    /// KubeFed took it up. Rewritten as well: one that somebody labelled `kubefed.io/managed: "false"` is tried again and
+    /// again too, and never written.
+    fn taken_up(&mut self, cluster: &Text, now: Time) {
+        let lately = |deed| {
+            let heard = self.told.get(&(deed, cluster.clone()));
+            heard.map_or(0, |heard| heard.lately.len())
+        };
+        let again = lately(Deed::Adopts) >= REMOVALS && lately(Deed::Updates) >= REMOVALS - 1;
+        if again || self.undone.contains_key(cluster) {
+            self.undone.insert(cluster.clone(), now);
+        }
     }
 
     /// Deletions and creations in turn: a deletion that fails is told again and again as well, but nothing is created.
@@ -142,8 +163,14 @@ impl Witnesses {
 
     /// KubeFed tells of a deed; true if that makes a loop.
     fn tell(&mut self, told: &Told, wish: u64, registry: &Registry, now: Time) -> bool {
-        // Every creation is told of, and most are no loop's: an object is remembered from its first deletion on.
-        if told.deed == Deed::Creates && !self.0.contains_key(&told.workspace) {
+        // Every creation is told of, and most are no loop's: an object is remembered from its first deletion on, or when it
+        // is taken up for the second time.
+        let begins = match told.deed {
+            Deed::Deletes => true,
+            Deed::Adopts => told.count > 1,
+            Deed::Creates | Deed::Updates => false,
+        };
+        if !begins && !self.0.contains_key(&told.workspace) {
             return false;
         }
         let known = self.known(&told.workspace, wish);
@@ -154,7 +181,35 @@ impl Witnesses {
             return false;
         }
         let heard = known.told.entry(key).or_default();
-        heard.hear(told.count, told.fresh, now) && known.loops(registry)
+        let fresh = heard.hear(told.count, told.fresh, now);
+        if fresh && matches!(told.deed, Deed::Adopts | Deed::Updates) {
+            known.taken_up(&told.cluster, now);
+            return false;
+        }
+        fresh && known.loops(registry)
+    }
+
+    /// Workspaces that lose their label in a cluster again and again, with how often KubeFed took each up, by cluster.
+    pub(crate) fn undone(&self, now: Time) -> BTreeMap<&Text, Vec<(&Text, u64)>> {
+        let mut found: BTreeMap<&Text, Vec<_>> = BTreeMap::new();
+        for (workspace, known) in &self.0 {
+            let open = known
+                .undone
+                .iter()
+                .filter(|(_, last)| now.since_ms(**last) < UNDONE_MS);
+            for (cluster, _) in open {
+                let heard = known.told.get(&(Deed::Adopts, cluster.clone()));
+                let times = heard.map_or(0, |heard| heard.sum);
+                found.entry(cluster).or_default().push((workspace, times));
+            }
+        }
+        found
+    }
+
+    /// When one of them will have been left alone for long enough.
+    pub(crate) fn rests_at(&self) -> impl Iterator<Item = Time> {
+        let all = self.0.values().flat_map(|known| known.undone.values());
+        all.map(|last| last.plus_ms(UNDONE_MS))
     }
 
     fn known(&mut self, workspace: &Text, wish: u64) -> &mut Witnessed {

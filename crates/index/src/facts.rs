@@ -224,15 +224,22 @@ pub fn waiting(object: &foreign::FederatedObject) -> Box<[Text]> {
         .collect()
 }
 
+/// How KubeFed's creation that failed ends when the object is there: one that lacks its label is not in KubeFed's cache.
+const ADOPTED: &str =
+    ": An update will be attempted instead of a creation due to an existing resource";
+
 /// What one of KubeFed's events tells of a Workspace: `Deleting Workspace "orders" in cluster "produce-trt"`. None for every
 /// other event.
 pub fn told(event: &foreign::EventView, fresh: bool) -> Option<Told> {
-    let deed = match event.reason.as_str() {
-        "CreateInCluster" => Deed::Creates,
-        "DeleteInCluster" => Deed::Deletes,
+    let message = event.message.as_str();
+    let (deed, message) = match event.reason.as_str() {
+        "CreateInCluster" => (Deed::Creates, message),
+        "DeleteInCluster" => (Deed::Deletes, message),
+        "UpdateInCluster" => (Deed::Updates, message),
+        "CreateInClusterFailed" => (Deed::Adopts, message.strip_suffix(ADOPTED)?),
         _ => return None,
     };
-    let (_, rest) = event.message.split_once(" Workspace \"")?;
+    let (_, rest) = message.split_once(" Workspace \"")?;
     let (workspace, rest) = rest.split_once("\" in cluster \"")?;
     let cluster = rest.strip_suffix('"')?;
     // Names as the API has them: what else stands there is nobody's name.

@@ -134,6 +134,11 @@ impl Engine {
         self.step(|federation| federation.apply(change, now));
     }
 
+    /// The full list of this feed that begins next is compared with its watch.
+    pub fn audit(&self, feed: &Feed) {
+        self.federation().audit(feed);
+    }
+
     /// A full list of this feed begins.
     pub fn begin(&self, feed: &Feed) {
         self.federation().begin(feed);

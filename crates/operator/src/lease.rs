@@ -6,7 +6,6 @@ use federation_health_cluster::{call::CallError, lease::Leases};
 use federation_health_core::{
     id::Text,
     lease::{Election, Move},
-    remedy::Mode,
     time::Time,
 };
 use tokio::sync::watch;
@@ -38,7 +37,7 @@ impl Keeper {
     pub async fn run(self) {
         let mut election = Election::new(Text::from(self.instance.as_str()));
         loop {
-            if self.engine.federation().remedy().mode() == Mode::Observe {
+            if !self.engine.federation().remedy_may_write() {
                 tokio::select! {
                     () = self.engine.asked.notified() => {}
                     () = tokio::time::sleep(LOOK) => {}

@@ -30,6 +30,7 @@ pub struct Metrics {
     write_failures: IntCounterVec,
     status_writes: IntCounter,
     feed_synced: IntGaugeVec,
+    lost_deletions: IntCounter,
     parts: Parts,
     remedy: Remedy,
 }
@@ -169,6 +170,11 @@ impl Metrics {
                 "1 while the watch of the kind is in order.",
                 &["feed"],
             )?,
+            lost_deletions: counter(
+                r,
+                "lost_deletions_total",
+                "Deletions that the API server never told of, found by a list beside the watch.",
+            )?,
             parts: Parts::new(r)?,
             remedy: Remedy::new(r)?,
             registry,
@@ -222,6 +228,7 @@ impl Metrics {
         let (lost, recreations) = ledger.since_start();
         raise_to(&self.recreations, recreations);
         raise_to(&self.lost, lost);
+        raise_to(&self.lost_deletions, federation.lost_deletions());
         self.churning.set(assessment.churning as i64);
         self.at_risk.set(assessment.radius.namespaces as i64);
         self.findings.set(assessment.findings_total as i64);

@@ -104,6 +104,10 @@ impl<T, R: Reader<T>> FeedSink<T, R> {
 }
 
 impl<T, R: Reader<T>> Sink<T> for FeedSink<T, R> {
+    fn audit(&mut self) {
+        self.engine.audit(&self.feed);
+    }
+
     fn begin(&mut self) {
         self.engine.begin(&self.feed);
     }

@@ -38,6 +38,15 @@ pub enum Effect {
     BreakAnswer,
 }
 
+/// What an API server's watches tell wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Garble {
+    /// Every event twice.
+    Twice,
+    /// No deletion: lost for good, no resume brings it back (kubernetes/kubernetes#123072).
+    NoDeletions,
+}
+
 type Rule = dyn Fn(&RequestFacts) -> Option<Effect> + Send + Sync;
 
 /// One rule; the first that answers decides.

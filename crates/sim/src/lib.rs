@@ -64,7 +64,7 @@ pub use admission::{Denial, Hook, Review};
 pub use agent::{Agent, Resource, resources};
 pub use audit::AuditEntry;
 pub use clock::Clock;
-pub use faults::{Effect, RequestFacts};
+pub use faults::{Effect, Garble, RequestFacts};
 pub use listen::Listening;
 pub use models::kubefed::KubeFedOptions;
 pub use network::Network;

@@ -12,7 +12,7 @@ use crate::{
     agent::{Agent, Resource, resources::NAMESPACES},
     audit::AuditEntry,
     call::Caller,
-    faults::{Effect, Fault, RequestFacts},
+    faults::{Effect, Fault, Garble, RequestFacts},
     guard, hold, install, json,
     listen::{self, Listening},
     models::{
@@ -270,6 +270,15 @@ impl Sim {
         } else {
             state.lags.insert(plural.to_owned(), lag);
         }
+    }
+
+    /// Makes watches of a kind, by its plural name, tell something wrong; None ends it.
+    pub fn garble_watches(&self, plural: &str, how: Option<Garble>) {
+        let mut state = self.server.lock();
+        match how {
+            None => state.garbled.remove(plural),
+            Some(how) => state.garbled.insert(plural.to_owned(), how),
+        };
     }
 
     /// Forgets all history: watches and list pages that begin before now get 410.

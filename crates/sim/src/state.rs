@@ -16,7 +16,7 @@ use crate::{
     call::Target,
     clock::Clock,
     events,
-    faults::Fault,
+    faults::{Fault, Garble},
     json,
     kinds::{self, Kind},
     refusal::Refusal,
@@ -101,6 +101,8 @@ pub(crate) struct State {
     pub(crate) faults: Vec<Fault>,
     feeds: Vec<Feed>,
     /// How late watches of a kind, by its plural name, show what happens.
+    /// Watches, by their plural name, that tell something wrong.
+    pub(crate) garbled: BTreeMap<String, Garble>,
     pub(crate) lags: BTreeMap<String, Duration>,
     /// Until then policies with a parameter of a custom kind let everything through.
     pub(crate) parameters_known_at: Timestamp,
@@ -121,6 +123,7 @@ impl State {
             hooks: Vec::new(),
             faults: Vec::new(),
             feeds: Vec::new(),
+            garbled: BTreeMap::new(),
             lags: BTreeMap::new(),
             parameters_known_at: Timestamp::MIN,
             denials: BTreeMap::new(),

@@ -9,6 +9,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     call::Call,
+    faults::Garble,
     kinds::Kind,
     read,
     refusal::Refusal,
@@ -194,10 +195,19 @@ impl Watch {
         let first = collection
             .history
             .partition_point(|c| c.version <= self.position);
+        let garbled = state.garbled.get(&self.served.kind.plural);
         let mut lines = Vec::new();
         for change in collection.history.range(first..).take(CHUNK) {
             self.position = change.version;
-            if let Some((name, object)) = self.seen(change) {
+            let Some((name, object)) = self.seen(change) else {
+                continue;
+            };
+            let times = match garbled {
+                Some(Garble::NoDeletions) if name == "DELETED" => 0,
+                Some(Garble::Twice) => 2,
+                _ => 1,
+            };
+            for _ in 0..times {
                 self.line(name, &object, now, &mut lines);
             }
         }

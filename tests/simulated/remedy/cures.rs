@@ -76,6 +76,52 @@ async fn without_a_hold_nothing_that_cannot_be_taken_back_is_done() {
     assert_eq!(registered(&world).len(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn without_a_hold_a_person_approves_the_removal_once_everything_is_shielded() {
+    let blocked = |reason: &'static str| {
+        move |h: &FederationHealth| {
+            let plan = h.status.as_ref().and_then(|s| s.plan.as_ref());
+            let mut steps = plan.into_iter().flat_map(|plan| &plan.steps);
+            steps.any(|s| {
+                s.action == "RemoveStaleCluster" && s.blocked_by.as_deref() == Some(reason)
+            })
+        }
+    };
+    let unshielded = calm("Apply", json!({"removeStaleCluster": "Approval"})).await;
+    unshielded.double().unwrap();
+    let told = unshielded.wait("not held", SOON, blocked("NotHeld")).await;
+    drop(told.unwrap());
+
+    let actions = json!({"shieldWorkspaces": "Automatic", "removeStaleCluster": "Approval"});
+    let world = calm("Apply", actions).await;
+    let before = uids(&world);
+    world.double().unwrap();
+    let asked = blocked("NotApproved");
+    let health = world.wait("an approval to be asked for", SOON, asked).await;
+    let health = health.unwrap();
+    let until = world.sim.clock().now() + Duration::from_mins(10);
+    let approval = format!("{}@{until}", health.status.unwrap().plan.unwrap().id);
+    let patch = json!({"metadata": {"annotations": {"federationhealth.io/approve": approval}}});
+    let admin = world.sim.admin();
+    admin
+        .merge(&resources::FEDERATION_HEALTHS, "", "default", patch)
+        .unwrap();
+    world
+        .wait("the removal", SOON, |h| {
+            state_of(h, "RemoveStaleCluster") == ["Verified"]
+        })
+        .await
+        .unwrap();
+    world
+        .wait("the end of the shields", RAGE, |h| {
+            is(h, "Healthy", "True") && condition(h, "Remediating").is_none()
+        })
+        .await
+        .unwrap();
+    assert_eq!(registered(&world), ["host"]);
+    nothing_was_lost(&world, &before);
+}
+
 /// A Workspace is placed on the leftover alone, while remediation is paused and the hold stands; then the pause ends. Gives
 /// the UIDs under the hold.
 pub(super) async fn leftover_placed(world: &World) -> Vec<String> {

@@ -135,6 +135,58 @@ async fn the_successor_of_a_killed_process_takes_the_canary_away() {
     told(&world).await;
 }
 
+/// A person thinks better of it while the canary stands; `crash`: and the process dies before it can do anything about it.
+async fn switched_off(change: Value, crash: bool) {
+    let mut world = calm("Apply", allowed()).await;
+    world.double().unwrap();
+    planted(&world).await;
+    if crash {
+        world.operator = None;
+    }
+    let admin = world.sim.admin();
+    let healths = &resources::FEDERATION_HEALTHS;
+    let patch = json!({"spec": {"remediation": change}});
+    admin.merge(healths, "", "default", patch).unwrap();
+    if crash {
+        pass(SOON).await;
+        world.restart_operator().unwrap();
+    }
+    let frozen = replicas(&world);
+    // A dead process' lease ends within this, and a follower looks at its lease every five seconds.
+    let limit = Duration::from_secs(if crash { 40 } else { 10 });
+    world
+        .wait("the end of the canary", limit, |h| {
+            !canary(&world) && state_of(h, "PlantCanary") == ["Undone"]
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{change}, crash: {crash}: {error}"));
+    pass(RAGE).await;
+    assert!(!canary(&world), "{change}: made again");
+    let of_canary = |e: &&AuditEntry| e.resource == "workspaces" && e.name == CANARY;
+    let acts = acts(&world);
+    let writes: Vec<&str> = acts.iter().filter(of_canary).map(|e| e.verb).collect();
+    assert_eq!(writes, ["create", "delete"], "{change}, crash: {crash}");
+    assert_eq!(
+        replicas(&world),
+        frozen,
+        "{change}: what is no experiment is not touched"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_canary_goes_although_nothing_else_is_to_be_done_any_more() {
+    for change in [
+        json!({"mode": "Observe"}),
+        json!({"mode": "DryRun", "actions": {"plantCanary": "Never"}}),
+        json!({"actions": {"plantCanary": "Never"}}),
+        json!({"pauseRequests": [{"name": "night-shift", "reason": "nothing any more"}]}),
+    ] {
+        for crash in [false, true] {
+            switched_off(change.clone(), crash).await;
+        }
+    }
+}
+
 /// A person asks for the experiment.
 pub(super) fn ask(world: &World) {
     let until = (world.sim.clock().now() + Duration::from_mins(30)).to_string();

@@ -11,10 +11,11 @@
 use std::process::ExitCode;
 
 use federation_health_testbed::Result;
-use federation_health_tests::scenarios::{honest, patch, quiet, repeat, tripwire};
+use federation_health_tests::scenarios::{changes, honest, patch, quiet, repeat, tripwire};
 
 /// Scenarios besides the incident's variants, and how often each is repeated if nothing else is said.
-const SCENARIOS: [(&str, usize); 4] = [
+const SCENARIOS: [(&str, usize); 5] = [
+    ("changes", 3),
     ("patch", 200),
     ("tripwire", 50),
     ("honest", 25),
@@ -65,6 +66,7 @@ async fn main() -> ExitCode {
 
 async fn play(name: &str, runs: usize) -> Result<()> {
     match name {
+        "changes" => changes::soak(runs).await,
         "tripwire" => tripwire::soak(runs).await,
         "honest" => honest::soak(runs).await,
         "patch" => patch::soak(runs).await,

@@ -1,13 +1,14 @@
 //! What the operator did to other people's objects, as the audit log has it, and what it says of it in status.
 
 use federation_health_api::FederationHealth;
+use federation_health_core::remedy::experiment::CANARY;
 use federation_health_testbed::{
     audit::AuditEvent,
     error::{Error, Result},
 };
 use serde_json::{Value, json};
 
-use super::bed::Record;
+use super::{bed::Record, figures::milliseconds};
 use crate::guarded::{NAMESPACE, USER, holding};
 
 /// Both holds on diagnosis and every rung all by itself. The limits are those of a test that has many incidents in an hour.
@@ -51,14 +52,16 @@ pub fn states<'a>(health: &'a FederationHealth, after: i64, rung: &str) -> Vec<(
 }
 
 /// Requests of the operator that were to change what is not its own and were no dry runs, oldest first. Fails if one of them
-/// did not carry uid and resourceVersion, or did not come after live reads of the lease and of its target.
+/// did not carry uid and resourceVersion, which a creation cannot, or did not come after live reads of the lease and of its
+/// target.
 pub fn fenced(record: &Record<'_>) -> Result<Vec<AuditEvent>> {
     let mut ours = record.matching(|e| e.user == USER)?;
     ours.sort_by_key(|e| e.received);
     let mut acts: Vec<AuditEvent> = Vec::new();
     for (at, act) in ours.iter().enumerate().filter(|(_, e)| is_foreign(e)) {
         let wrong = |what: &str| Error::refused(format!("a write without {what}: {act:?}"));
-        if !carries_preconditions(act) {
+        let creates = act.verb == "create";
+        if !creates && !carries_preconditions(act) {
             return Err(wrong("uid and resourceVersion"));
         }
         let since = acts.last().map(|last| last.reached);
@@ -74,12 +77,48 @@ pub fn fenced(record: &Record<'_>) -> Result<Vec<AuditEvent>> {
         if !read("leases", "federation-health") {
             return Err(wrong("a live read of the lease before it"));
         }
-        if !read(&act.object.resource, &act.object.name) {
+        // The log does not name what is created; nothing but the canary may be.
+        let name = if creates { CANARY } else { &act.object.name };
+        if !read(&act.object.resource, name) {
             return Err(wrong("a live read of its target before it"));
         }
         acts.push(act.clone());
     }
     Ok(acts)
+}
+
+/// The newest change of the FederationHealth by a person: its spec or an annotation.
+pub fn word(record: &Record<'_>) -> Result<AuditEvent> {
+    let words = record.matching(|e| {
+        e.user != USER
+            && e.object.resource == "federationhealths"
+            && e.object.subresource.is_empty()
+            && e.took_effect()
+    })?;
+    words
+        .into_iter()
+        .max_by_key(|e| e.received)
+        .ok_or_else(|| Error::refused("nobody changed the FederationHealth"))
+}
+
+/// Milliseconds from the arrival of a request to the answer to the status write that refuses remediation for this reason.
+pub fn told_after(record: &Record<'_>, cause: &AuditEvent, reason: &str) -> Result<f64> {
+    let says = |status: &Value| {
+        let conditions = status["conditions"].as_array().into_iter().flatten();
+        let mut refusals = conditions.filter(|c| c["type"] == "RemediationAllowed");
+        refusals.any(|c| c["status"] == "False" && c["reason"] == reason)
+    };
+    let told = record.matching(|e| {
+        e.user == USER
+            && e.object.resource == "federationhealths"
+            && e.took_effect()
+            && e.received >= cause.received
+            && e.request.as_ref().is_some_and(|body| says(&body["status"]))
+    })?;
+    let first = told.iter().map(|e| e.reached).min();
+    first
+        .map(|at| milliseconds(cause.received, at))
+        .ok_or_else(|| Error::refused(format!("no status write says {reason}")))
 }
 
 /// Resource and name of each request, for comparisons.

@@ -64,10 +64,7 @@ impl Bed {
     /// Installs and starts the shipped operator on a federation, whatever goes on there.
     pub async fn install(federation: Federation, guard: guarded::Options) -> Result<Self> {
         let witness = Witness::start(&federation.client()).await?;
-        let server = &federation.host().access().server;
-        let port = server.rsplit(':').next().and_then(|port| port.parse().ok());
-        let port = port.ok_or_else(|| Error::refused(format!("no port in {server}")))?;
-        let forward = Forward::start(port).await?;
+        let forward = Forward::before(federation.host()).await?;
         let guard = Guarded::install(federation.host(), guard).await?;
         Ok(Self {
             federation,

@@ -261,13 +261,13 @@ pub async fn scaled_back(bed: &Bed) -> Result<()> {
 }
 
 /// Registers the host a second time.
-async fn register(bed: &Bed, alias: &str) -> Result<()> {
+pub(super) async fn register(bed: &Bed, alias: &str) -> Result<()> {
     let joined = bed.federation.join_alias(alias, JoinOptions::default());
     joined.await.map(drop)
 }
 
 /// Every rung on, and somebody asks for a pause.
-async fn paused(bed: &Bed) -> Result<()> {
+pub(super) async fn paused(bed: &Bed) -> Result<()> {
     let mut spec = automatic();
     spec["remediation"]["pauseRequests"] =
         json!([{"name": "night-shift", "reason": "a test edits first"}]);
@@ -276,14 +276,14 @@ async fn paused(bed: &Bed) -> Result<()> {
 }
 
 /// Both holds, in both layers.
-async fn held(bed: &Bed) -> Result<()> {
+pub(super) async fn held(bed: &Bed) -> Result<()> {
     let both = |h: &FederationHealth| holds(h) == (true, true);
     bed.guard.wait("both holds", SOON, both).await?;
     bed.wait_durable([true, true]).await
 }
 
 /// The reason why nothing is done is in status.
-async fn said(bed: &Bed, reason: &str) -> Result<()> {
+pub(super) async fn said(bed: &Bed, reason: &str) -> Result<()> {
     let what = format!("RemediationAllowed to say {reason}");
     let says = |h: &FederationHealth| {
         condition(h, "RemediationAllowed").is_some_and(|(s, r)| s == "False" && r == reason)
@@ -292,7 +292,7 @@ async fn said(bed: &Bed, reason: &str) -> Result<()> {
 }
 
 /// It is said, stays so, and nothing of anybody's was changed.
-async fn refused(bed: &Bed, record: &Record<'_>, reason: &str) -> Result<()> {
+pub(super) async fn refused(bed: &Bed, record: &Record<'_>, reason: &str) -> Result<()> {
     said(bed, reason).await?;
     tokio::time::sleep(NEVER).await;
     said(bed, reason).await?;
@@ -303,7 +303,7 @@ async fn refused(bed: &Bed, record: &Record<'_>, reason: &str) -> Result<()> {
     }
 }
 
-async fn unharmed(bed: &Bed, record: &Record<'_>) -> Result<()> {
+pub(super) async fn unharmed(bed: &Bed, record: &Record<'_>) -> Result<()> {
     record.no_workspace_deleted()?;
     record.no_namespace_lost().await?;
     same_uids(&record.before, &bed.federation.snapshot().await?)
@@ -311,23 +311,25 @@ async fn unharmed(bed: &Bed, record: &Record<'_>) -> Result<()> {
 
 /// A person who has looked clears the latch: the annotation, and off again.
 async fn undone(bed: &Bed) -> Result<()> {
+    annotated(bed, names::UNDO_ANNOTATION, &json!("all")).await?;
+    let closed = |h: &FederationHealth| {
+        let mut actions = h.status.iter().flat_map(|s| &s.actions);
+        actions.all(|a| a.state != "Contested")
+    };
+    bed.guard
+        .wait("the latch to be closed", SOON, closed)
+        .await?;
+    annotated(bed, names::UNDO_ANNOTATION, &Value::Null).await
+}
+
+/// A person's word on the FederationHealth; null takes it back.
+pub(super) async fn annotated(bed: &Bed, annotation: &str, value: &Value) -> Result<()> {
     let api: Api<FederationHealth> = Api::all(bed.federation.client());
-    for (value, what) in [(json!("all"), "UndoRequested"), (Value::Null, "")] {
-        let patch = json!({"metadata": {"annotations": {names::UNDO_ANNOTATION: value}}});
-        api.patch("default", &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .attempt(|| "annotate the FederationHealth")?;
-        if !what.is_empty() {
-            let closed = |h: &FederationHealth| {
-                let actions = h.status.iter().flat_map(|s| &s.actions);
-                actions.into_iter().all(|a| a.state != "Contested")
-            };
-            bed.guard
-                .wait("the latch to be closed", SOON, closed)
-                .await?;
-        }
-    }
-    Ok(())
+    let patch = json!({"metadata": {"annotations": {annotation: value}}});
+    api.patch("default", &PatchParams::default(), &Patch::Merge(patch))
+        .await
+        .attempt(|| format!("annotate the FederationHealth with {annotation}"))
+        .map(drop)
 }
 
 /// Deletes KubeSphere's Cluster of that name; KubeSphere unregisters it then.
@@ -349,7 +351,7 @@ async fn delete_cluster(bed: &Bed, alias: &str) -> Result<()> {
 }
 
 /// KubeSphere has copied the placement to the FederatedWorkspace.
-async fn copied(bed: &Bed, workspace: &str, clusters: &Value) -> Result<()> {
+pub(super) async fn copied(bed: &Bed, workspace: &str, clusters: &Value) -> Result<()> {
     let kind: ApiResource = kinds::federated_workspace();
     let api = kinds::all(&bed.federation.client(), &kind);
     let what = format!("the placement of {workspace} to be {clusters}");

@@ -88,7 +88,7 @@ pub async fn cured(bed: &Bed) -> Result<()> {
 }
 
 /// The one deletion of the leftover's registration.
-fn removal(acts: &[AuditEvent]) -> Result<&AuditEvent> {
+pub(super) fn removal(acts: &[AuditEvent]) -> Result<&AuditEvent> {
     let removals: Vec<&AuditEvent> = acts
         .iter()
         .filter(|e| e.object.resource == "kubefedclusters")
@@ -154,7 +154,7 @@ fn is_propagated(status: &Value) -> bool {
 }
 
 /// What is needed to register it again lies in the journal's ConfigMap, and no secret with it.
-async fn manifest_kept(bed: &Bed) -> Result<()> {
+pub(super) async fn manifest_kept(bed: &Bed) -> Result<()> {
     let client = bed.federation.client();
     let api: Api<ConfigMap> = Api::namespaced(client, NAMESPACE);
     let journal = api
@@ -184,7 +184,7 @@ async fn manifest_kept(bed: &Bed) -> Result<()> {
 }
 
 /// Fails on any write of the operator in that time, its lease aside.
-async fn silent(bed: &Bed, time: Duration) -> Result<()> {
+pub(super) async fn silent(bed: &Bed, time: Duration) -> Result<()> {
     let record: Record<'_> = bed.record().await?;
     tokio::time::sleep(time).await;
     let writes = record.matching(|e| acts::is_write(e) && e.object.resource != "leases")?;

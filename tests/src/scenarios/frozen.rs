@@ -103,7 +103,8 @@ pub async fn saved(bed: &Bed) -> Result<Figures> {
     ])
 }
 
-fn freezing() -> Value {
+/// A freeze and nothing else.
+pub(super) fn freezing() -> Value {
     let mut spec = observing();
     spec["hold"] = json!({"releaseAfterSeconds": 1});
     spec["remediation"] = json!({"mode": "Apply", "actions": {"freezeControllers": "Automatic"}});
@@ -118,7 +119,12 @@ fn is(health: &FederationHealth, state: &str) -> bool {
 
 /// Replicas that KubeFed's Deployment wants.
 pub(super) async fn replicas(bed: &Bed) -> Result<Option<i32>> {
-    let api: Api<Deployment> = Api::namespaced(bed.federation.client(), kinds::KUBEFED_NAMESPACE);
+    replicas_in(bed, kinds::KUBEFED_NAMESPACE).await
+}
+
+/// The same of the plane in a namespace.
+pub(super) async fn replicas_in(bed: &Bed, namespace: &str) -> Result<Option<i32>> {
+    let api: Api<Deployment> = Api::namespaced(bed.federation.client(), namespace);
     let found = api
         .get(MANAGER)
         .await

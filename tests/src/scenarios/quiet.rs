@@ -1,11 +1,9 @@
 //! A federation in which nothing happens: no write of ours, no condition that changes, whatever restarts.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
+use super::{bed::LATE, recorder::Recorder};
+use crate::guarded::{Guarded, Options, USER};
 use federation_health_api::FederationHealth;
 use federation_health_testbed::{
     Federation, FederationOptions,
@@ -14,14 +12,7 @@ use federation_health_testbed::{
     forward::Forward,
     wait::{self, Look},
 };
-use kube::{Api, Client};
-use tokio::task::JoinHandle;
 
-use super::bed::LATE;
-use crate::guarded::{Guarded, Options, USER};
-
-/// Between two looks at the conditions: a flicker that is written takes longer than one write.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Nothing is settled before the first counts have been written.
 const SETTLE: Duration = Duration::from_secs(12);
 
@@ -71,10 +62,7 @@ impl Quiet {
     /// Something did not start.
     pub async fn start() -> Result<Self> {
         let bed = Federation::start(FederationOptions::default()).await?;
-        let server = &bed.host().access().server;
-        let port = server.rsplit(':').next().and_then(|port| port.parse().ok());
-        let port = port.ok_or_else(|| Error::refused(format!("no port in {server}")))?;
-        let forward = Forward::start(port).await?;
+        let forward = Forward::before(bed.host()).await?;
         let options = Options {
             server: Some(forward.url()),
             ..Options::default()
@@ -109,7 +97,7 @@ impl Quiet {
     /// The disturbance itself failed.
     pub async fn disturb(&self, how: Disturbance) -> Result<Vec<String>> {
         let before = conditions(&self.guard.health().await?);
-        let seen = Recorder::start(self.bed.client());
+        let seen = Recorder::start(self.bed.client(), conditions);
         match how {
             Disturbance::WatchCut => self.forward.cut(),
             Disturbance::OperatorRestart => self.restart().await?,
@@ -149,40 +137,6 @@ fn conditions(health: &FederationHealth) -> BTreeSet<String> {
             )
         })
         .collect()
-}
-
-struct Recorder {
-    seen: Arc<Mutex<BTreeSet<String>>>,
-    task: JoinHandle<()>,
-}
-
-impl Recorder {
-    fn start(client: Client) -> Self {
-        let seen = Arc::new(Mutex::new(BTreeSet::new()));
-        let record = Arc::clone(&seen);
-        let api: Api<FederationHealth> = Api::all(client);
-        let task = tokio::spawn(async move {
-            loop {
-                // A server that restarts has nothing to say.
-                if let Ok(health) = api.get("default").await {
-                    record
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .extend(conditions(&health));
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        });
-        Self { seen, task }
-    }
-
-    fn end(self) -> BTreeSet<String> {
-        self.task.abort();
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
 }
 
 /// Listens for so many minutes, then disturbs.

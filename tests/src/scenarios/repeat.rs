@@ -19,14 +19,15 @@ use super::{
     contents::{self, Contents},
     cured,
     disturbance::Disturbance,
-    frozen, held, midway, never, planes, registered, shielded,
+    foreign, frozen, held, hindered, midway, never, planes, registered, replicas, shielded,
     stays::{self, Held},
     table::{Figures, Table},
+    unheld,
 };
 use crate::guarded::Options;
 
 /// Every variant, and how often it is repeated if nothing else is said.
-pub const VARIANTS: [(&str, usize); 14] = [
+pub const VARIANTS: [(&str, usize); 19] = [
     ("registered", 20),
     ("held", 20),
     ("frozen", 5),
@@ -41,6 +42,11 @@ pub const VARIANTS: [(&str, usize); 14] = [
     ("never", 5),
     ("added", 5),
     ("planes", 5),
+    ("rival", 5),
+    ("foreign", 5),
+    ("hindered", 5),
+    ("unheld", 5),
+    ("replicas", 5),
 ];
 const VERSIONS: [KubefedVersion; 2] = [KubefedVersion::V0_8_1, KubefedVersion::V0_10_0];
 
@@ -63,13 +69,11 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
         }
         "cured" => cured_runs(runs).await,
         "braked" => {
-            let run = async |_| {
-                let bed = braked::start().await?;
-                let figures = braked::all(&bed).await?;
-                bed.federation.stop().await?;
-                Ok(figures)
-            };
-            afresh("what must not be done", runs, run).await
+            let run = async |bed: Bed| ended(braked::all(&bed).await?, bed).await;
+            afresh("what must not be done", runs, async |_| {
+                run(braked::start().await?).await
+            })
+            .await
         }
         "midway" => {
             let run = async |number: usize| {
@@ -100,6 +104,39 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
         "planes" => {
             let run = async |bed: &mut Bed, _| planes::named(bed).await;
             repeat("two control planes", runs, two_planes, run).await
+        }
+        "rival" => {
+            let run = async |bed: &mut Bed, _| planes::rival_frozen(bed).await;
+            repeat("the rival plane stopped", runs, two_planes, run).await
+        }
+        "foreign" => {
+            let run = async |_| {
+                let (bed, elsewhere) = foreign::start().await?;
+                foreign::found(bed, elsewhere).await
+            };
+            afresh("a plane of another host", runs, run).await
+        }
+        "hindered" => {
+            let run = async |bed: Bed| ended(hindered::all(&bed).await?, bed).await;
+            afresh("between plan and act", runs, async |_| {
+                run(braked::start().await?).await
+            })
+            .await
+        }
+        "unheld" => {
+            let run = async |bed: Bed| ended(unheld::cured(&bed).await?, bed).await;
+            let start = frozen::without_policies;
+            afresh("Kubernetes 1.24, every rung", runs, async |_| {
+                run(start().await?).await
+            })
+            .await
+        }
+        "replicas" => {
+            let run = async |bed: Bed| ended(replicas::leader_hangs(&bed).await?, bed).await;
+            afresh("the leader hangs", runs, async |_| {
+                run(start().await?).await
+            })
+            .await
         }
         other => Err(Error::refused(format!("no variant is called {other}"))),
     }
@@ -156,6 +193,12 @@ fn report(what: &str, runs: usize, failures: usize, table: &Table) -> Result<()>
         0 => Ok(()),
         _ => Err(Error::refused(format!("{failures} of {runs} runs failed"))),
     }
+}
+
+/// The figures of a run whose federation ends with it.
+async fn ended(figures: Figures, bed: Bed) -> Result<Figures> {
+    bed.federation.stop().await?;
+    Ok(figures)
 }
 
 async fn start() -> Result<Bed> {

@@ -56,6 +56,8 @@ pub struct ControlPlaneOptions {
     pub kubernetes: KubernetesVersion,
     /// Whose certificates it uses; None makes an authority of its own, as almost everybody does.
     pub authority: Option<Authority>,
+    /// A store to begin with, copied: see [`ControlPlane::start_copy`].
+    pub store: Option<std::path::PathBuf>,
     /// Whether etcd waits for the disk. Off by default; on, writes cost what production pays.
     pub fsync: bool,
     /// Whether kube-controller-manager runs: garbage collector, namespace controller, Deployments.
@@ -74,6 +76,7 @@ impl Default for ControlPlaneOptions {
             name: "host".to_owned(),
             kubernetes: KubernetesVersion::default(),
             authority: None,
+            store: None,
             fsync: false,
             controller_manager: true,
             api_server_args: Vec::new(),
@@ -167,6 +170,9 @@ impl ControlPlane {
         let audit_policy = audit::policy(&options.audited_readers);
         dir.write("audit-policy.yaml", audit_policy.to_string())?;
         let servers = servers::Specs::prepare(binaries, &dir, &pki, ports, &options)?;
+        if let Some(store) = &options.store {
+            servers::copy(store, &dir.join(servers::STORE))?;
+        }
         let plane = Self {
             name: options.name,
             client: access.client().await?,
@@ -186,6 +192,20 @@ impl ControlPlane {
             started_in: begun.elapsed(),
             ..plane
         })
+    }
+
+    /// Starts another control plane, with an authority of its own, on a copy of this one's store: what a backup that is
+    /// restored beside its original makes. This one's API server is away meanwhile.
+    pub async fn start_copy(&self, name: &str) -> Result<Self> {
+        // Nobody writes then, so what etcd has on the disk is whole.
+        self.stop_api_server().await?;
+        let options = ControlPlaneOptions {
+            store: Some(self.dir.join(servers::STORE)),
+            ..ControlPlaneOptions::named(name)
+        };
+        let copy = Self::start(options).await?;
+        self.start_api_server().await?;
+        Ok(copy)
     }
 
     /// Its name.
@@ -320,6 +340,14 @@ impl ControlPlane {
         self.stop_api_server().await?;
         self.start_api_server().await?;
         Ok(begun.elapsed())
+    }
+
+    /// Gives the API server another certificate of this authority, which must be its own, and restarts it.
+    pub async fn renew_certificate(&self, authority: &Authority) -> Result<()> {
+        let server = Pki::signed_by(authority)?.server;
+        self.dir.write("server.crt", server.certificate)?;
+        self.dir.write("server.key", server.key)?;
+        self.restart_api_server().await.map(drop)
     }
 
     /// Starts kube-controller-manager and waits until its controllers work. Its `/healthz` is true

@@ -199,6 +199,17 @@ impl Federation {
         Ok(ready)
     }
 
+    /// Ends the first KubeFed and starts another release in its place, on the same objects.
+    pub async fn upgrade_kubefed(&mut self, options: KubefedOptions) -> Result<Duration> {
+        if !self.planes.is_empty() {
+            self.planes.remove(0).stop().await;
+        }
+        let plane = Kubefed::install(&self.host, options).await?;
+        let ready = plane.wait_ready().await?;
+        self.planes.insert(0, plane);
+        Ok(ready)
+    }
+
     /// Stops KubeSphere's controllers, as a KubeSphere that is down: nobody binds namespaces.
     pub fn stop_kubesphere(&mut self) {
         self.kubesphere = None;
@@ -232,20 +243,20 @@ impl Federation {
 
     /// Waits until KubeFed says that a registration is Ready.
     pub async fn wait_registration_ready(&self, alias: &str) -> Result<()> {
+        self.wait_readiness(alias, true).await
+    }
+
+    /// Waits until KubeFed says that a registration is Ready, or no longer says so.
+    pub async fn wait_readiness(&self, alias: &str, ready: bool) -> Result<()> {
         let api = kinds::within(
             &self.client(),
             &kinds::kubefed_cluster(),
             kinds::KUBEFED_NAMESPACE,
         );
-        let what = format!("KubeFedCluster {alias} to be Ready");
-        wait::for_object(
-            api,
-            alias,
-            &what,
-            READY_LIMIT,
-            |found: Option<&DynamicObject>| found.is_some_and(is_ready),
-        )
-        .await?;
+        let what = format!("KubeFedCluster {alias} to be Ready: {ready}");
+        let wanted =
+            |found: Option<&DynamicObject>| found.is_some_and(|found| is_ready(found) == ready);
+        wait::for_object(api, alias, &what, READY_LIMIT, wanted).await?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! A TCP forward on loopback: another address of the same server, and a slow or dead line.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,7 +11,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::error::{Attempt, Result};
+use crate::control_plane::ControlPlane;
+use crate::error::{Attempt, Error, Result};
 use crate::ports::free_port;
 
 /// One read of a connection. A watch event of a large object is larger and simply takes several.
@@ -26,6 +27,7 @@ pub struct Forward {
     port: u16,
     delay_micros: Arc<AtomicU64>,
     cut: Arc<Notify>,
+    open: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -40,10 +42,15 @@ impl Forward {
         let delay = Arc::clone(&delay_micros);
         let cut = Arc::new(Notify::new());
         let cutter = Arc::clone(&cut);
+        let open = Arc::new(AtomicBool::new(true));
+        let taken = Arc::clone(&open);
         let task = tokio::spawn(async move {
             // Owned by the task, so that aborting the task ends the connections.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
+                if !taken.load(Ordering::Relaxed) {
+                    continue;
+                }
                 let carried = carry(client, target, Arc::clone(&delay));
                 let cutter = Arc::clone(&cutter);
                 connections.spawn(async move {
@@ -59,8 +66,17 @@ impl Forward {
             port,
             delay_micros,
             cut,
+            open,
             task,
         })
+    }
+
+    /// A forward to a control plane's API server.
+    pub async fn before(plane: &ControlPlane) -> Result<Self> {
+        let server = &plane.access().server;
+        let port = server.rsplit(':').next().and_then(|port| port.parse().ok());
+        let port = port.ok_or_else(|| Error::refused(format!("no port in {server}")))?;
+        Self::start(port).await
     }
 
     /// The port to connect to.
@@ -76,6 +92,14 @@ impl Forward {
     /// Cuts every connection that stands; new ones are taken as before.
     pub fn cut(&self) {
         self.cut.notify_waiters();
+    }
+
+    /// Takes connections, or drops every one that stands or comes, as a line that is down.
+    pub fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::Relaxed);
+        if !open {
+            self.cut();
+        }
     }
 
     /// Delays every byte from the server to the client by this much, from now on and on open

@@ -11,13 +11,13 @@ use std::time::Duration;
 use kube::Client;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::controller::{Action, Config as ControllerConfig};
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{Lookup, Store};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::apply;
 use crate::control_plane::ControlPlane;
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::kinds;
 
 mod clusters;
@@ -95,6 +95,21 @@ struct Context {
 }
 
 impl Context {
+    /// Waits until a cache is filled. As in the original, no controller works before every cache is: a Workspace that was
+    /// not listed yet would be taken for one that is gone, and its namespaces unbound.
+    async fn filled<K>(store: &Store<K>) -> Result<()>
+    where
+        K: Lookup + Clone + 'static,
+        K::DynamicType: Eq + std::hash::Hash + Clone,
+    {
+        // kube wakes one waiter of a store only, and its own controller is another: so it is asked again.
+        loop {
+            if let Ok(filled) = tokio::time::timeout(RETRY_AFTER, store.wait_until_ready()).await {
+                return filled.attempt(|| "wait for a cache to be filled");
+            }
+        }
+    }
+
     /// The Workspace as the cache has it.
     fn workspace(&self, name: &str) -> Option<Arc<DynamicObject>> {
         let kind: ApiResource = kinds::workspace();

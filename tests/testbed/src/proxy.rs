@@ -1,10 +1,10 @@
-//! An HTTP proxy before an API server that delays the watches of some kinds and nothing else.
+//! An HTTP proxy before an API server that delays the watches of some kinds and nothing else, and writes down what is asked.
 //!
 //! Plain HTTP on loopback towards the client, TLS towards the server: so it reads paths without a
 //! certificate of its own. It speaks as one user, whatever token the client sends.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use kube::Client;
 use kube::client::Body;
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -29,10 +30,24 @@ const PIECES_UNDER_WAY: usize = 1024;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
+/// One request as it came in.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// HTTP method.
+    pub method: String,
+    /// Path without its query.
+    pub path: String,
+    /// Query, empty without one.
+    pub query: String,
+    /// Body; null if there is none or it is no JSON.
+    pub body: Value,
+}
+
 /// A listening proxy. Dropping it cuts every connection.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
+    asked: Arc<Mutex<Vec<Asked>>>,
     task: JoinHandle<()>,
 }
 
@@ -40,6 +55,7 @@ struct Slow {
     client: Client,
     kinds: Vec<String>,
     delay: Duration,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Proxy {
@@ -50,7 +66,9 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", port))
             .await
             .attempt(|| format!("listen on 127.0.0.1:{port} for a proxy"))?;
+        let asked = Arc::default();
         let slow = Arc::new(Slow {
+            asked: Arc::clone(&asked),
             client,
             kinds: kinds.iter().map(|kind| format!("/{kind}?")).collect(),
             delay,
@@ -63,7 +81,13 @@ impl Proxy {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Ok(Self { port, task })
+        Ok(Self { port, asked, task })
+    }
+
+    /// Every request so far, in the order in which they came in.
+    pub fn asked(&self) -> Vec<Asked> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.clone()
     }
 
     /// `http://127.0.0.1:port`.
@@ -112,6 +136,15 @@ impl Slow {
             .await
             .attempt(|| "read a request")?
             .to_bytes();
+        let uri = &head.uri;
+        let asked = Asked {
+            method: head.method.to_string(),
+            path: uri.path().to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        };
+        let log = self.asked.lock();
+        log.unwrap_or_else(PoisonError::into_inner).push(asked);
         // The client of ours says who it is and where the server is.
         head.headers.remove(header::AUTHORIZATION);
         head.headers.remove(header::HOST);

@@ -68,8 +68,18 @@ impl RunnerState {
     }
 }
 
-enum Command {
-    Kill(usize, oneshot::Sender<Result<()>>),
+/// What is done to one process.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Kill,
+    Freeze,
+    Thaw,
+}
+
+struct Command {
+    slot: usize,
+    deed: Deed,
+    answer: oneshot::Sender<Result<()>>,
 }
 
 /// Runs one Deployment until it is dropped, which ends the processes.
@@ -139,10 +149,24 @@ impl DeploymentRunner {
 
     /// Kills the process of a slot as a crash would. It starts again after a second.
     pub async fn kill(&self, slot: usize) -> Result<()> {
+        self.command(slot, Deed::Kill).await
+    }
+
+    /// Stops the process of a slot from running without ending it, as a node that hangs would.
+    pub async fn freeze(&self, slot: usize) -> Result<()> {
+        self.command(slot, Deed::Freeze).await
+    }
+
+    /// Lets a frozen process go on.
+    pub async fn thaw(&self, slot: usize) -> Result<()> {
+        self.command(slot, Deed::Thaw).await
+    }
+
+    async fn command(&self, slot: usize, deed: Deed) -> Result<()> {
         let (answer, answered) = oneshot::channel();
         let gone = || Error::refused(format!("the runner of {} has ended", self.name));
         self.commands
-            .send(Command::Kill(slot, answer))
+            .send(Command { slot, deed, answer })
             .await
             .map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
@@ -265,14 +289,16 @@ impl Supervisor {
     }
 
     async fn obey(&mut self, command: Command) {
-        let Command::Kill(index, answer) = command;
+        let Command { slot, deed, answer } = command;
         let process = self
             .slots
-            .get_mut(index)
+            .get_mut(slot)
             .and_then(|slot| slot.process.as_mut());
-        let result = match process {
-            Some(process) => process.kill().await.map(|_| ()),
-            None => Err(Error::refused(format!("no process runs in slot {index}"))),
+        let result = match (process, deed) {
+            (Some(process), Deed::Kill) => process.kill().await.map(drop),
+            (Some(process), Deed::Freeze) => process.freeze(),
+            (Some(process), Deed::Thaw) => process.thaw(),
+            (None, _) => Err(Error::refused(format!("no process runs in slot {slot}"))),
         };
         // Whoever asked may have stopped waiting.
         let _ = answer.send(result);

@@ -90,6 +90,7 @@ impl<T: DeserializeOwned + Send + 'static> Audit<T> {
         }
         let objects = std::mem::take(&mut listed.objects);
         self.state = State::Resting(Instant::now() + PERIOD);
+        sink.audit();
         sink.begin();
         for (name, object) in objects {
             give(sink, &name, object);

@@ -26,6 +26,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "kubespheres_warnings_about_a_member_are_advice",
         ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[Scenario(
         Place::Simulated,

@@ -29,6 +29,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_clone_is_a_finding_and_not_the_same_cluster",
         ),
+        Scenario(
+            Place::Real,
+            "a_copy_of_a_members_store_is_a_clone_and_no_second_name",
+        ),
     ],
     spared: &[
         Scenario(Place::Core, "one_lease_read_at_two_moments_is_one_cluster"),

@@ -31,12 +31,20 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_leftover_that_placements_name_is_a_conflict",
         ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(Place::Core, "a_proven_leftover_is_told_with_its_proof"),
         Scenario(
             Place::Simulated,
             "adding_renaming_and_removing_a_member_raises_nothing",
+        ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
         ),
     ],
 };

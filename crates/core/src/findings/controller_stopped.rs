@@ -35,6 +35,10 @@ pub(super) const ABOUT: About = About {
             "a_stopped_kubefed_whose_clusters_read_ready_is_told_after_two_minutes",
         ),
         Scenario(Place::Simulated, "a_stopped_kubefed_is_named"),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(
@@ -42,6 +46,10 @@ pub(super) const ABOUT: About = About {
             "a_plane_that_we_froze_ourselves_is_expected_to_stand_still",
         ),
         Scenario(Place::Simulated, "a_kubefed_upgrade_raises_nothing"),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
+        ),
     ],
 };
 

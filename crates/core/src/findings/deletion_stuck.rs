@@ -34,6 +34,7 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_dead_member_that_blocks_deletions_is_named",
         ),
+        Scenario(Place::Real, "what_hangs_for_ten_minutes_is_named"),
     ],
     spared: &[
         Scenario(
@@ -43,6 +44,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Simulated,
             "a_third_of_the_members_offline_for_hours_raises_no_alarm_but_reachability",
+        ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
         ),
     ],
 };

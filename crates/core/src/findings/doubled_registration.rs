@@ -63,6 +63,10 @@ pub(super) const ABOUT: About = About {
             Place::Real,
             "a_quiet_federation_is_left_alone_and_no_restart_makes_a_condition_flicker",
         ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
+        ),
     ],
 };
 

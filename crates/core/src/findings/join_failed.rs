@@ -30,6 +30,7 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "kubespheres_warnings_about_a_member_are_advice",
         ),
+        Scenario(Place::Real, "what_hangs_for_ten_minutes_is_named"),
     ],
     spared: &[Scenario(
         Place::Simulated,

@@ -32,6 +32,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "rights_that_stay_after_a_removal_are_listed",
         ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(

@@ -38,6 +38,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_federated_workspace_that_an_uninstallation_left_is_named",
         ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(
@@ -49,6 +53,10 @@ pub(super) const ABOUT: About = About {
             "a_template_that_is_deleted_takes_its_workspace_along_and_nothing_is_held",
         ),
         Scenario(Place::Simulated, "a_restored_backup_raises_nothing"),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
+        ),
     ],
 };
 

@@ -236,7 +236,7 @@ pub(crate) fn registration(federation: &Federation, key: &RegistrationKey) -> Op
 
 /// The template of a Workspace as the object of a finding.
 pub(crate) fn template(federation: &Federation, workspace: &Text) -> Option<Target> {
-    let row = federation.tenants.templates.get(workspace)?;
+    let row = federation.tenants.template(workspace)?;
     Some(Target::Template(workspace.clone(), row.uid))
 }
 

@@ -52,6 +52,10 @@ pub(super) const ABOUT: About = About {
             Place::Real,
             "a_quiet_federation_is_left_alone_and_no_restart_makes_a_condition_flicker",
         ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
+        ),
     ],
 };
 
@@ -79,7 +83,7 @@ pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
     let targets = armed
         .iter()
         .filter_map(|name| {
-            let namespace = federation.tenants.namespaces.get(*name)?;
+            let namespace = federation.tenants.namespace(*name)?;
             Some(Target::Namespace((*name).clone(), namespace.uid))
         })
         .take(MAX_TARGETS)

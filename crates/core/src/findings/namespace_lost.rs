@@ -47,6 +47,10 @@ pub(super) const ABOUT: About = About {
             "a_single_namespace_deleted_by_hand_goes_and_nothing_is_held",
         ),
         Scenario(Place::Real, "honest_deletions_finish"),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
+        ),
     ],
 };
 

@@ -35,6 +35,7 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_control_planes_namespace_that_hangs_is_named",
         ),
+        Scenario(Place::Real, "what_hangs_for_ten_minutes_is_named"),
     ],
     spared: &[Scenario(
         Place::Core,

@@ -24,10 +24,16 @@ pub(super) const ABOUT: About = About {
     next: "kubectl label namespace NAMESPACE kubesphere.io/workspace=WORKSPACE",
     false_alarm: "A person who takes a project out of its Workspace in the same minutes. Outside an incident it is not \
                   told at all.",
-    raised: &[Scenario(
-        Place::Core,
-        "a_namespace_that_leaves_during_an_incident_is_listed_with_its_former_workspace",
-    )],
+    raised: &[
+        Scenario(
+            Place::Core,
+            "a_namespace_that_leaves_during_an_incident_is_listed_with_its_former_workspace",
+        ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
+    ],
     spared: &[
         Scenario(Place::Core, "a_namespace_that_leaves_its_workspace_lives"),
         Scenario(

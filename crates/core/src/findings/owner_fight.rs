@@ -28,6 +28,10 @@ pub(super) const ABOUT: About = About {
             "an_owner_that_comes_and_goes_is_a_fight_until_it_rests",
         ),
         Scenario(Place::Simulated, "a_fight_over_a_namespaces_owner_is_named"),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(
@@ -35,6 +39,10 @@ pub(super) const ABOUT: About = About {
             "a_namespace_that_follows_its_recreated_workspace_is_no_fight",
         ),
         Scenario(Place::Simulated, "a_restored_backup_raises_nothing"),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
+        ),
     ],
 };
 

@@ -28,6 +28,10 @@ pub(super) const ABOUT: About = About {
             "readiness_that_comes_and_goes_is_told_until_it_rests",
         ),
         Scenario(Place::Simulated, "a_flapping_member_is_named"),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(
@@ -37,6 +41,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Simulated,
             "a_third_of_the_members_offline_for_hours_raises_no_alarm_but_reachability",
+        ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
         ),
     ],
 };

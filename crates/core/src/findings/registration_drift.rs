@@ -34,6 +34,10 @@ pub(super) const ABOUT: About = About {
             Place::Core,
             "another_cluster_behind_unchanged_data_is_drift_as_well",
         ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(Place::Core, "rotated_credentials_are_no_drift"),
@@ -44,6 +48,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Simulated,
             "rotated_credentials_and_certificates_raise_nothing_that_stays",
+        ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
         ),
     ],
 };

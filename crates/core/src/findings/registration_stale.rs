@@ -32,6 +32,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_second_registration_is_named_with_all_that_it_endangers_and_held_before_the_first_deletion",
         ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(
@@ -42,6 +46,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Simulated,
             "a_third_of_the_members_offline_for_hours_raises_no_alarm_but_reachability",
+        ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
         ),
     ],
 };

@@ -28,10 +28,16 @@ pub(super) const ABOUT: About = About {
     false_alarm: "A placement that was meant to leave this cluster and still lists a removed one; the object then has been \
                   deleted already and nothing is managed here. Exempt: `kubefed.io/managed: \"false\"`, and placements \
                   that name registered clusters only (an honest edit).",
-    raised: &[Scenario(
-        Place::Core,
-        "a_renamed_registration_that_leaves_the_workspace_nowhere_is_held_before_kubefed_works",
-    )],
+    raised: &[
+        Scenario(
+            Place::Core,
+            "a_renamed_registration_that_leaves_the_workspace_nowhere_is_held_before_kubefed_works",
+        ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
+    ],
     spared: &[
         Scenario(
             Place::Core,
@@ -46,6 +52,10 @@ pub(super) const ABOUT: About = About {
             "a_placement_that_drops_this_cluster_deletes_as_its_owner_wished",
         ),
         Scenario(Place::Real, "honest_deletions_finish"),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
+        ),
     ],
 };
 

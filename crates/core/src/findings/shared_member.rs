@@ -4,6 +4,7 @@ use super::{About, Finding, Place, SETTLE_MS, Scenario, Severity, some_names};
 use crate::{
     access,
     federation::Federation,
+    id::Text,
     remedy::experiment::FOREIGN,
     time::Time,
     words::{ConditionType, Reason},
@@ -19,14 +20,19 @@ pub(super) const ABOUT: About = About {
               deletes or rewrites what the other made.",
     evidence: "ClusterRoles `kubefed-controller-manager:CLUSTER-HOST` on the member, read by the probe, whose host part \
                is not this federation's. KubeSphere's hosts all call themselves `kubesphere` and cannot be told apart by \
-               it; two of them under one cluster name share one ServiceAccount. Or the experiment of remediation: with \
+               it; two of them under one cluster name share one ServiceAccount. There KubeFed's own events tell: an \
+               object that it takes up again and again (`CreateInClusterFailed`: an update will be attempted instead of a \
+               creation; then `UpdateInCluster`) loses its label there, as each KubeFed takes the label off what its own \
+               host does not federate. Or the experiment of remediation: with \
                every control plane of this server stopped, the label was taken off a Workspace that no tenant has. That is \
                certain.",
     risk: "What both hosts federate into the member under equal names, Workspaces and their namespaces first.",
     action: "Find the other host. Unjoin the member from one of the two, and remove the rights that stay (FH020).",
     next: "kubectl --context MEMBER get clusterroles -o name",
-    false_alarm: "Rights that an earlier host left behind, which no KubeFed uses: the finding is a suspicion, its \
-                  condition Unknown, and nothing is held for it.",
+    false_alarm: "Rights that an earlier host left behind, which no KubeFed uses; or a person or program that takes the \
+                  label `kubefed.io/managed` off. The finding is a suspicion, its condition Unknown, and nothing is held \
+                  for it. Not seen: two of KubeSphere's hosts that know the member by one name and federate the same \
+                  objects into it alike. Nothing differs then, until one of them lets go of an object.",
     raised: &[
         Scenario(
             Place::Core,
@@ -41,6 +47,14 @@ pub(super) const ABOUT: About = About {
             Place::Real,
             "shared_and_doubled_members_and_a_deleted_kind_are_named",
         ),
+        Scenario(
+            Place::Core,
+            "a_label_that_is_taken_off_again_and_again_is_another_hosts_work",
+        ),
+        Scenario(
+            Place::Real,
+            "a_second_host_under_one_name_is_known_by_what_it_undoes",
+        ),
     ],
     spared: &[
         Scenario(
@@ -48,15 +62,49 @@ pub(super) const ABOUT: About = About {
             "rights_of_a_name_that_was_removed_are_leftovers",
         ),
         Scenario(
+            Place::Core,
+            "a_member_that_refuses_or_keeps_an_object_is_not_shared",
+        ),
+        Scenario(
             Place::Simulated,
             "adding_renaming_and_removing_a_member_raises_nothing",
+        ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
         ),
     ],
 };
 
 pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
     let experiment = federation.remedy.foreign_plane(now).then(at_work);
-    rights(federation).into_iter().chain(experiment).collect()
+    let found = rights(federation).into_iter().chain(experiment);
+    found.chain(undone(federation, now)).collect()
+}
+
+/// Somebody takes the label off what KubeFed federates.
+fn undone(federation: &Federation, now: Time) -> Vec<Finding> {
+    let open = |name: &&Text| federation.ledger.open_incident(name, now);
+    let by_cluster = federation.witnesses.undone(now).into_iter();
+    let fought = by_cluster.filter_map(|(cluster, mut workspaces)| {
+        // In a loop of our own names the label comes and goes with the object.
+        workspaces.retain(|(name, _)| !open(name));
+        let (first, _) = *workspaces.first()?;
+        let subject = format!("KubeFedCluster {cluster}");
+        let message = format!(
+            "What KubeFed federates into {cluster} is undone there again and again, as KubeFed of another host does."
+        );
+        let lines = workspaces.iter().take(super::MAX_LINES).map(|(name, times)| {
+            format!("Workspace {name} lost its label and was taken up again at least {times} times (KubeFed's events).")
+        });
+        Some(Finding {
+            evidence: lines.collect(),
+            suspicion: true,
+            next: format!("kubectl get events -n default --field-selector involvedObject.kind=FederatedWorkspace,involvedObject.name={first}"),
+            ..ABOUT.finding(Severity::High, subject, message)
+        })
+    });
+    fought.collect()
 }
 
 /// Where it runs cannot be seen from here: who looks must, in every other host.

@@ -30,6 +30,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "through_another_address_offline_only_suspects_and_holds_nothing_for_it",
         ),
+        Scenario(
+            Place::Real,
+            "a_second_registration_is_named_held_and_released_only_when_that_loses_nothing",
+        ),
     ],
     spared: &[
         Scenario(
@@ -39,6 +43,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Simulated,
             "adding_renaming_and_removing_a_member_raises_nothing",
+        ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
         ),
     ],
 };

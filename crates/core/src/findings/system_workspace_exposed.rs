@@ -34,6 +34,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_system_workspace_without_its_shield_is_named",
         ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(
@@ -49,7 +53,7 @@ pub(super) const ABOUT: About = About {
 
 pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
     let name = Text::from(SYSTEM_WORKSPACE);
-    let Some(live) = federation.tenants.workspaces.get(&name) else {
+    let Some(live) = federation.tenants.workspace(&name) else {
         return Vec::new();
     };
     let federated = federation

@@ -36,6 +36,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_second_cluster_object_for_the_host_is_named",
         ),
+        Scenario(
+            Place::Real,
+            "lesser_faults_are_named_and_end_with_their_causes",
+        ),
     ],
     spared: &[
         Scenario(
@@ -45,6 +49,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Simulated,
             "adding_renaming_and_removing_a_member_raises_nothing",
+        ),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
         ),
     ],
 };

@@ -78,6 +78,10 @@ pub(super) const ABOUT: About = About {
             "a_template_that_is_deleted_takes_its_workspace_along_and_nothing_is_held",
         ),
         Scenario(Place::Real, "honest_deletions_finish"),
+        Scenario(
+            Place::Real,
+            "what_people_do_on_an_honest_day_raises_no_alarm",
+        ),
     ],
 };
 

@@ -192,8 +192,8 @@ pub const TABLE: [(&str, &str, &str); 25] = [
     ),
     (
         "NotHeld",
-        "what cannot be taken back is done only under a durable hold that is proven",
-        "opt in to the hold",
+        "what cannot be taken back is done only under a durable hold that is proven, or with an approval under a freeze or when all is shielded",
+        "opt in to the hold, or set the action to `Approval`",
     ),
     (
         "NoneStale",
@@ -319,7 +319,7 @@ impl Brake {
                 "Afterwards {loops} objects would loop and {lost} Workspaces would be lost."
             ),
             Self::NotHeld => {
-                "What cannot be taken back needs a durable hold that is proven.".to_owned()
+                "What cannot be taken back needs a durable hold that is proven, or an approval under a freeze or when all is shielded.".to_owned()
             }
             Self::NoneStale(subject) => format!(
                 "Of {subject} not exactly one name is proven to be a leftover: a person decides which one stays."

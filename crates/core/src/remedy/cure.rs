@@ -5,6 +5,7 @@ use super::{
     Around, Remedy,
     brake::Brake,
     journal::State,
+    ladder::{Peril, perils},
     plan::Wish,
     policy::Allowed,
     rung::{Kind, MAX_TARGETS, Rung, Target, Value},
@@ -77,8 +78,7 @@ impl Remedy {
     fn fixes(&self, federation: &Federation, stale: &Stale, around: Around) -> Vec<Wish> {
         let mut named: Vec<_> = federation
             .tenants
-            .templates
-            .iter()
+            .templates()
             .filter(|(_, row)| !row.deleting)
             .filter_map(|(name, row)| match row.placement.placement() {
                 Placement::Names(names) if names.contains(&stale.key.name) => {
@@ -113,7 +113,8 @@ impl Remedy {
             };
             Wish {
                 rung: Rung::FixPlacement,
-                against: unsafe_afterwards.or_else(|| self.needs_hold(Rung::FixPlacement, around)),
+                against: unsafe_afterwards
+                    .or_else(|| self.needs_hold(Rung::FixPlacement, federation, around)),
                 target,
                 to,
                 why: format!(
@@ -165,7 +166,7 @@ impl Remedy {
         let against = self
             .known_against(Rung::RemoveStaleCluster, &target)
             .or_else(|| would_lose(federation, &stale.key))
-            .or_else(|| self.needs_hold(Rung::RemoveStaleCluster, around));
+            .or_else(|| self.needs_hold(Rung::RemoveStaleCluster, federation, around));
         Wish {
             rung: Rung::RemoveStaleCluster,
             against,
@@ -180,13 +181,14 @@ impl Remedy {
     }
 
     /// By itself the operator mends a cause only under a durable hold that is proven: then nothing is urgent and nothing can
-    /// fall. A person who approves has looked, and may do it under a freeze.
-    fn needs_hold(&self, rung: Rung, around: Around) -> Option<Brake> {
-        let frozen = self
-            .journal
-            .standing()
-            .any(|r| r.rung == Rung::FreezeControllers);
-        let safe = around.held || (frozen && self.policy.allowed(rung) == Allowed::Approval);
+    /// fall. A person who approves has looked, and may do it under a freeze, or when every object in danger is shielded.
+    fn needs_hold(&self, rung: Rung, federation: &Federation, around: Around) -> Option<Brake> {
+        let approvable = self.policy.allowed(rung) == Allowed::Approval;
+        let mut standing = self.journal.standing();
+        let safe = around.held
+            || approvable
+                && (standing.any(|r| r.rung == Rung::FreezeControllers)
+                    || perils(federation).iter().all(Peril::is_averted));
         (!safe).then_some(Brake::NotHeld)
     }
 }

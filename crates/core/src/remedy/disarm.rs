@@ -19,7 +19,7 @@ impl Remedy {
             now.since_ms(**since) >= ARMED_GRACE_MS && federation.known(&Feed::Workspaces)
         });
         let wish = |name: &Text| {
-            let namespace = federation.tenants.namespaces.get(name)?;
+            let namespace = federation.tenants.namespace(name)?;
             let (workspace, owner) = (&namespace.workspace, namespace.owner?);
             if !federation.wished(workspace) {
                 return None;
@@ -55,7 +55,7 @@ pub(super) fn sight(federation: &Federation, target: &Target) -> Sight {
     if !federation.known(&Feed::Namespaces) {
         return Sight::Unknown;
     }
-    match federation.tenants.namespaces.get(&target.name) {
+    match federation.tenants.namespace(&target.name) {
         Some(found) if found.uid != target.uid || found.deleting => Sight::Gone,
         Some(_) if federation.armed.contains_key(&target.name) => {
             Sight::Has(Value::new("an owner that does not exist"), false)

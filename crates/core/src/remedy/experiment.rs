@@ -9,6 +9,7 @@ use super::{
     follow::LAG_MS,
     journal::{Record, State},
     plan::Wish,
+    policy::Allowed,
     rung::{Kind, Rung, Target, Value},
 };
 use crate::{
@@ -156,6 +157,28 @@ impl Remedy {
             .find(|r| r.rung == Rung::PlantCanary && r.state == State::Done);
         let tells = planted.map(|r| r.since.plus_ms(WATCH_MS));
         tells.or_else(|| self.settled_at(federation))
+    }
+
+    /// Canaries of an experiment that the owner switched off meanwhile, alone or with all else: they go at once.
+    pub(super) fn unwanted_canaries(&self) -> Vec<Record> {
+        let off = self.policy.allowed(Rung::PlantCanary) == Allowed::Never;
+        if !off && self.unwanted().is_none() {
+            return Vec::new();
+        }
+        let planted = self.journal.standing();
+        planted
+            .filter(|r| r.rung == Rung::PlantCanary)
+            .cloned()
+            .collect()
+    }
+
+    /// A canary of ours may be there: by the journal, or by the caches while that is unread.
+    pub(super) fn canary_left(&self, federation: &Federation) -> bool {
+        if !self.loaded {
+            return federation.tenants.canaries.len() > 0;
+        }
+        let mut records = self.journal.records().iter();
+        records.any(|r| r.rung == Rung::PlantCanary && (r.stands() || r.unsettled()))
     }
 
     /// Acts whose time is over whatever the danger: a canary that has told, and a stop of our own planes that turned out not

@@ -46,7 +46,7 @@ fn workspace(federation: &Federation, rung: Rung, target: &Target) -> Sight {
     if !federation.known(&Feed::Workspaces) {
         return Sight::Unknown;
     }
-    let found = federation.tenants.workspaces.get(&target.name);
+    let found = federation.tenants.workspace(&target.name);
     let Some(live) = found.filter(|w| w.uid == target.uid && !w.deleting) else {
         return Sight::Gone;
     };
@@ -79,7 +79,7 @@ fn template(federation: &Federation, target: &Target) -> Sight {
     if !federation.known(&Feed::Templates) {
         return Sight::Unknown;
     }
-    let found = federation.tenants.templates.get(&target.name);
+    let found = federation.tenants.template(&target.name);
     match found
         .filter(|row| row.uid == target.uid)
         .map(|row| row.placement.placement())

@@ -20,17 +20,33 @@ pub const MAX_APPROVAL_MS: i64 = 24 * HOUR_MS;
 impl Remedy {
     /// What stands against every act, the way back included.
     pub(super) fn at_all(&self, around: Around, now: Time) -> Option<Brake> {
-        if let Some(why) = &self.trouble {
-            return Some(Brake::JournalUnavailable(why.clone()));
+        self.unwanted().or_else(|| self.unable(around, now))
+    }
+
+    /// What stands against the way back of this rung. Nobody's word keeps an experiment's object in the cluster.
+    pub(super) fn back(&self, rung: Rung, around: Around, now: Time) -> Option<Brake> {
+        match rung {
+            Rung::PlantCanary => self.unable(around, now),
+            _ => self.at_all(around, now),
         }
+    }
+
+    /// The owner wants nothing to be done, or does not say what.
+    pub(super) fn unwanted(&self) -> Option<Brake> {
         if self.policy.mode == Mode::Observe {
             return Some(Brake::Observing);
         }
         if !self.policy.valid {
             return Some(Brake::InvalidSpec);
         }
-        if !self.policy.pauses.is_empty() {
-            return Some(Brake::Paused(self.policy.pauses.clone()));
+        let pauses = &self.policy.pauses;
+        (!pauses.is_empty()).then(|| Brake::Paused(pauses.clone()))
+    }
+
+    /// Nothing can be done, whatever the owner wants.
+    pub(super) fn unable(&self, around: Around, now: Time) -> Option<Brake> {
+        if let Some(why) = &self.trouble {
+            return Some(Brake::JournalUnavailable(why.clone()));
         }
         if !around.leads {
             return Some(Brake::NotLeading(self.no_lease.clone()));

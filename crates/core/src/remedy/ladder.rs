@@ -63,7 +63,7 @@ pub(crate) fn perils(federation: &Federation) -> Vec<Peril<'_>> {
                 peril.others += 1;
                 continue;
             }
-            match federation.tenants.workspaces.get(&key.name) {
+            match federation.tenants.workspace(&key.name) {
                 Some(Workspace {
                     uid,
                     deleting: false,
@@ -104,6 +104,11 @@ impl Peril<'_> {
     pub(crate) fn names(&self) -> impl Iterator<Item = &Text> {
         let steady = self.workspaces.iter().map(|(name, _)| name);
         steady.chain(&self.unsteady)
+    }
+
+    /// Nothing is in it any more: all was shielded.
+    pub(crate) fn is_averted(&self) -> bool {
+        self.workspaces.is_empty() && self.unsteady.is_empty() && self.others == 0
     }
 
     fn why(&self, federation: &Federation) -> String {
@@ -190,8 +195,7 @@ impl Remedy {
         let armed = |w: &Wish| {
             federation
                 .tenants
-                .workspaces
-                .get(&w.target.name)
+                .workspace(&w.target.name)
                 .is_some_and(|w| w.orphan)
         };
         wishes.retain(|wish| !armed(wish));

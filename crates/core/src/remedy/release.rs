@@ -31,10 +31,13 @@ impl Remedy {
         if self.policy.undo.is_some() {
             self.close_latches(now);
         }
-        if !self.batch.is_empty() || self.at_all(around, now).is_some() || self.unsettled() {
+        if !self.batch.is_empty() || self.unable(around, now).is_some() || self.unsettled() {
             return;
         }
-        let chosen = self.due_back(federation, now);
+        let mut chosen = self.unwanted_canaries();
+        if chosen.is_empty() && self.unwanted().is_none() {
+            chosen = self.due_back(federation, now);
+        }
         let Some(first) = chosen.first() else { return };
         let rung = first.rung;
         for record in chosen.iter().filter(|r| r.rung == rung) {

@@ -170,7 +170,7 @@ impl Remedy {
 
     /// The volume may get its former policy back: its claim's namespace stays, as far as is known.
     pub(super) fn may_be_let_go(federation: &Federation, record: &Record) -> bool {
-        let namespace = federation.tenants.namespaces.get(&record.target.namespace);
+        let namespace = federation.tenants.namespace(&record.target.namespace);
         !is_volume(record) || namespace.is_none_or(|namespace| !namespace.deleting)
     }
 }
@@ -208,7 +208,7 @@ fn at_stake(federation: &Federation, around: Around, now: Time) -> BTreeMap<Text
     let tenants = &federation.tenants;
     let mut stakes = BTreeMap::new();
     for lost in federation.ledger.lost() {
-        let live = tenants.namespaces.get(&lost.name);
+        let live = tenants.namespace(&lost.name);
         if live.is_some_and(|n| n.uid == lost.uid && n.deleting) {
             let workspace = lost.workspace.clone();
             let going = true;
@@ -222,10 +222,7 @@ fn at_stake(federation: &Federation, around: Around, now: Time) -> BTreeMap<Text
     let unexplained = unexplained.filter(|name| !federation.hold.verifying(name, now));
     for workspace in endangered.chain(unexplained) {
         for namespace in tenants.members(workspace) {
-            let going = tenants
-                .namespaces
-                .get(namespace)
-                .is_some_and(|n| n.deleting);
+            let going = tenants.namespace(namespace).is_some_and(|n| n.deleting);
             if going || !around.held {
                 let workspace = workspace.clone();
                 stakes.insert(namespace.clone(), Stake { workspace, going });

@@ -46,6 +46,29 @@ fn two_hosts_among_kubespheres_clusters_are_twins() {
 }
 
 #[test]
+fn without_probes_the_uid_that_kubesphere_reports_joins_names_and_parts_them() {
+    let mut bed = Bed::quiet();
+    for (n, name, endpoint) in [
+        (3, "east", "https://east:6443"),
+        (4, "east-old", "https://door"),
+    ] {
+        bed.register(PLANE, name, registration(n, endpoint));
+    }
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+    for name in ["east", "east-old"] {
+        cluster(&mut bed, name, 0xea, false);
+    }
+    assert!(bed.codes().contains(&"FH004"), "{:?}", bed.codes());
+    cluster(&mut bed, "east-old", 0xeb, false);
+    bed.register(PLANE, "east-old", registration(4, "https://east:6443"));
+    let codes = bed.codes();
+    assert!(
+        !codes.contains(&"FH004") && !codes.contains(&"FH024"),
+        "{codes:?}"
+    );
+}
+
+#[test]
 fn clusters_that_report_different_uids_are_no_twins() {
     let mut bed = Bed::quiet();
     cluster(&mut bed, "host", HERE, true);

@@ -55,6 +55,16 @@ fn an_endpoint_belongs_to_the_oldest_of_its_registrations_whichever_plane_has_it
 }
 
 #[test]
+fn an_ipv6_address_is_listed_spelled_out_as_the_policies_compare_it() {
+    let mut bed = Bed::new(Feeds::Synced, guarding());
+    bed.register(PLANE, "six", born(1, "https://[2001:db8::a0:1]:6443/x", 10));
+    bed.register(PLANE, "gate", born(2, "https://gate:443", 20));
+    let listed = list(&bed).endpoints;
+    let keys: Vec<&str> = listed.keys().map(|key| &**key).collect();
+    assert_eq!(keys, ["[2001:db8:0:0:0:0:a0:1]:6443/x", "gate:443"]);
+}
+
+#[test]
 fn there_is_no_list_while_it_is_off_and_none_before_all_registrations_were_read() {
     let mut off = Bed::new(Feeds::Synced, both());
     assert_eq!(off.federation.joined(), Joined::Off);

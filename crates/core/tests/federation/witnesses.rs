@@ -114,6 +114,52 @@ fn event(bed: &mut Bed, deed: Deed, cluster: &str, count: u64) {
 }
 
 #[test]
+fn a_label_that_is_taken_off_again_and_again_is_another_hosts_work() {
+    let mut bed = member();
+    for count in 1..=3 {
+        assert_eq!(bed.codes(), [] as [&str; 0], "{count}");
+        event(&mut bed, Deed::Creates, "east", count);
+        event(&mut bed, Deed::Adopts, "east", count);
+        event(&mut bed, Deed::Updates, "east", count);
+    }
+    let judged = bed.assess();
+    let (finding, _) = &judged.findings[0];
+    assert_eq!((finding.code, finding.suspicion), ("FH010", true));
+    assert!(finding.evidence[0].contains("shop"), "{finding:?}");
+    assert!(finding.subject.contains("east"), "{finding:?}");
+    // KubeFed's client swallows most events after a burst.
+    bed.pass(1_700_000);
+    event(&mut bed, Deed::Adopts, "east", 4);
+    bed.pass(1_700_000);
+    assert_eq!(bed.codes(), ["FH010"]);
+    bed.pass(101_000);
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_member_that_refuses_or_keeps_an_object_is_not_shared() {
+    // Labelled "false" there: found, and never written.
+    let mut bed = member();
+    for count in 1..=20 {
+        event(&mut bed, Deed::Creates, "east", count);
+        event(&mut bed, Deed::Adopts, "east", count);
+    }
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+    // Taken up once under each of many wishes.
+    let mut bed = member();
+    for generation in 2..20_u64 {
+        let edited = federation_health_core::facts::Desired {
+            generation: i64::try_from(generation).unwrap(),
+            ..desired(60, &["east"])
+        };
+        bed.federated("shop", Some(edited));
+        event(&mut bed, Deed::Adopts, "east", generation);
+        event(&mut bed, Deed::Updates, "east", generation);
+    }
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+}
+
+#[test]
 fn a_loop_in_a_member_is_told_by_kubefeds_events_alone() {
     let mut bed = member();
     for count in 1..=3 {

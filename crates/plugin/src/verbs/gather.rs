@@ -13,8 +13,8 @@ use crate::{
     kinds::{Kind, enabled},
 };
 
-/// KubeFed's events that name a cluster; other events may quote anything.
-const TELLING: [&str; 2] = ["CreateInCluster", "DeleteInCluster"];
+/// KubeFed's events that name a cluster and quote nobody; other events may quote anything.
+const TELLING: [&str; 3] = ["CreateInCluster", "DeleteInCluster", "UpdateInCluster"];
 /// Metadata that is kept.
 const METADATA: [&str; 10] = [
     "name",

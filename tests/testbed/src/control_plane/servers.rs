@@ -64,6 +64,25 @@ fn controllers(version: KubernetesVersion) -> String {
     names.collect::<Vec<_>>().join(",")
 }
 
+/// Where etcd has its data, in the run's directory.
+pub(super) const STORE: &str = "etcd";
+
+/// Copies a directory with all that is in it.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
+    let attempt = || format!("copy {}", from.display());
+    std::fs::create_dir_all(to).attempt(attempt)?;
+    for entry in std::fs::read_dir(from).attempt(attempt)? {
+        let entry = entry.attempt(attempt)?;
+        let target = to.join(entry.file_name());
+        if entry.file_type().attempt(attempt)?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target).attempt(attempt)?;
+        }
+    }
+    Ok(())
+}
+
 /// Ports of one control plane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ports {
@@ -125,7 +144,7 @@ fn etcd(program: &Path, dir: &RunDir, ports: Ports, options: &ControlPlaneOption
     let clients = format!("http://127.0.0.1:{}", ports.etcd_clients);
     let peers = format!("http://127.0.0.1:{}", ports.etcd_peers);
     let spec = ProcessSpec::new("etcd", program, dir.join("etcd.log")).args([
-        format!("--data-dir={}", dir.join("etcd").display()),
+        format!("--data-dir={}", dir.join(STORE).display()),
         format!("--listen-client-urls={clients}"),
         format!("--advertise-client-urls={clients}"),
         format!("--listen-peer-urls={peers}"),

@@ -29,9 +29,7 @@ pub(super) async fn run(controller: Controller<Namespace>, context: Arc<Context>
 }
 
 async fn reconcile(namespace: Arc<Namespace>, context: Arc<Context>) -> Result<Action, Error> {
-    // As in the original, no controller works before every cache is filled: a Workspace that was not listed yet would be
-    // taken for one that is gone, and its namespaces unbound.
-    (context.workspaces.wait_until_ready().await).attempt(|| "wait for the list of Workspaces")?;
+    Context::filled(&context.workspaces).await?;
     let mut changed = namespace.as_ref().clone();
     if namespace.metadata.deletion_timestamp.is_some() {
         if remove(&mut changed.metadata.finalizers, FINALIZER) {

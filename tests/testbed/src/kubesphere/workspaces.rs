@@ -53,7 +53,7 @@ async fn reconcile(workspace: Arc<DynamicObject>, context: Arc<Context>) -> Resu
 }
 
 async fn bind_namespaces(workspace: &DynamicObject, context: &Context) -> Result<()> {
-    (context.namespaces.wait_until_ready().await).attempt(|| "wait for the list of namespaces")?;
+    Context::filled(&context.namespaces).await?;
     let name = workspace.name_any();
     for namespace in context.namespaces.state() {
         let labels = namespace.labels();
