@@ -63,7 +63,7 @@ struct End {
 
 /// A second replica.
 fn replica(sim: &Sim) -> Operator {
-    Operator::start_with(sim, |around| around.instance = "pod-2".to_owned()).unwrap()
+    Operator::start_with(sim, |around| "pod-2".clone_into(&mut around.instance)).unwrap()
 }
 
 /// Plays a story; the fate strikes at the leader's write of that number.
