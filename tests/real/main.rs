@@ -11,6 +11,7 @@
 mod changes;
 mod conformance;
 mod documents;
+mod exact;
 mod examples;
 mod faults;
 mod fence;

@@ -33,7 +33,7 @@ enum Fault {
 }
 
 struct Counted {
-    counted: i64,
+    sum: i64,
     /// Creations of each name in the audit log, oldest first, without its first.
     recreated: Vec<(String, Time)>,
     /// When the watches lost their place.
@@ -114,7 +114,7 @@ async fn rage(seed: u64, more: usize, faults: &[Fault]) -> Counted {
     assert_eq!(world.sim.audit_dropped(), 0);
     assert_eq!(known.len(), WORKSPACES.len() + more);
     Counted {
-        counted: summary.recreations,
+        sum: summary.recreations,
         recreated,
         expired,
     }
@@ -126,7 +126,7 @@ async fn cut_doubled_and_lost_events_change_no_count() {
     let mut all = 0;
     for seed in SEED..SEED + SEEDS {
         let run = rage(seed, MORE, &faults).await;
-        assert_eq!(run.counted, run.recreated.len() as i64, "seed {seed}");
+        assert_eq!(run.sum, run.recreated.len() as i64, "seed {seed}");
         all += run.recreated.len();
     }
     println!("{all} recreations under {SEEDS} seeds, each counted once");
@@ -178,11 +178,11 @@ async fn a_watch_that_lost_its_place_hides_recreations_and_invents_none() {
             run.recreated.len() as i64 - run.hidden(),
         );
         assert!(
-            (least..=most).contains(&run.counted),
+            (least..=most).contains(&run.sum),
             "seed {seed}: counted {}, {least} to {most} can be seen",
-            run.counted
+            run.sum
         );
-        hidden += most - run.counted;
+        hidden += most - run.sum;
     }
     println!("{hidden} recreations fell into times without a watch");
     assert!(

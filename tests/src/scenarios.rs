@@ -12,6 +12,7 @@ pub mod collector;
 pub mod contents;
 pub mod cured;
 pub mod disturbance;
+pub mod exact;
 pub mod faults;
 pub mod figures;
 pub mod foreign;

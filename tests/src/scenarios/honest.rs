@@ -8,7 +8,7 @@ use federation_health_testbed::{
     audit::AuditEvent,
     error::{Attempt as _, Error, Result},
     kinds,
-    proxy::Proxy,
+    proxy::{Proxy, Trouble},
     wait::{self, Look},
     workspace::{self, Placement, Snapshot, WorkspaceSpec},
 };
@@ -78,7 +78,11 @@ impl Honest {
             };
             Guarded::install(bed.host(), nothing).await?;
             let client = guarded::operator_client(bed.host()).await?;
-            let slow = Proxy::start(client, &late, DELAY).await?;
+            let trouble = Trouble {
+                delay: DELAY,
+                ..Trouble::default()
+            };
+            let slow = Proxy::start(client, &late, trouble).await?;
             options.server = Some(slow.url());
             proxy = Some(slow);
         }

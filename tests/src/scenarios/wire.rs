@@ -3,7 +3,7 @@
 use federation_health_testbed::{
     Federation, FederationOptions,
     error::{Error, Result},
-    proxy::{Asked, Proxy},
+    proxy::{Asked, Proxy, Trouble},
 };
 
 use super::{
@@ -26,7 +26,7 @@ pub async fn start(mut federation: FederationOptions) -> Result<(Bed, Proxy)> {
     };
     Guarded::install(federation.host(), nothing).await?;
     let client = guarded::operator_client(federation.host()).await?;
-    let proxy = Proxy::start(client, &[], std::time::Duration::ZERO).await?;
+    let proxy = Proxy::start(client, &[], Trouble::default()).await?;
     let options = Options {
         server: Some(proxy.url()),
         ..Options::default()

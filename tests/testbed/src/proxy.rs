@@ -1,4 +1,5 @@
-//! An HTTP proxy before an API server that delays the watches of some kinds and nothing else, and writes down what is asked.
+//! An HTTP proxy before an API server that delays or garbles the watches of some kinds and nothing else, and writes down
+//! what is asked.
 //!
 //! Plain HTTP on loopback towards the client, TLS towards the server: so it reads paths without a
 //! certificate of its own. It speaks as one user, whatever token the client sends.
@@ -18,7 +19,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -29,6 +30,15 @@ use crate::ports::free_port;
 const PIECES_UNDER_WAY: usize = 1024;
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// What happens to the watches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Trouble {
+    /// How much later each piece comes.
+    pub delay: Duration,
+    /// Deletions are lost for good, and everything else is told twice.
+    pub garbled: bool,
+}
 
 /// One request as it came in.
 #[derive(Clone, Debug)]
@@ -47,41 +57,55 @@ pub struct Asked {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
+    cut: Arc<Notify>,
     asked: Arc<Mutex<Vec<Asked>>>,
     task: JoinHandle<()>,
 }
 
-struct Slow {
+struct Troubled {
     client: Client,
     kinds: Vec<String>,
-    delay: Duration,
+    trouble: Trouble,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Proxy {
-    /// Listens on a free port of 127.0.0.1, asks through `client`, and delays what the watches of
-    /// these kinds (plurals) say.
-    pub async fn start(client: Client, kinds: &[&str], delay: Duration) -> Result<Self> {
+    /// Listens on a free port of 127.0.0.1, asks through `client`, and troubles the watches of these kinds (plurals).
+    pub async fn start(client: Client, kinds: &[&str], trouble: Trouble) -> Result<Self> {
         let port = free_port()?;
         let listener = TcpListener::bind(("127.0.0.1", port))
             .await
             .attempt(|| format!("listen on 127.0.0.1:{port} for a proxy"))?;
         let asked = Arc::default();
-        let slow = Arc::new(Slow {
+        let troubled = Arc::new(Troubled {
             asked: Arc::clone(&asked),
             client,
             kinds: kinds.iter().map(|kind| format!("/{kind}?")).collect(),
-            delay,
+            trouble,
         });
+        let cut = Arc::new(Notify::new());
+        let cutter = Arc::clone(&cut);
         let task = tokio::spawn(async move {
             // Owned by the task, so that aborting the task ends the connections.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&slow)));
+                let served = serve(stream, Arc::clone(&troubled));
+                let cutter = Arc::clone(&cutter);
+                connections.spawn(async move {
+                    tokio::select! {
+                        () = cutter.notified() => {}
+                        () = served => {}
+                    }
+                });
                 while connections.try_join_next().is_some() {}
             }
         });
-        Ok(Self { port, asked, task })
+        Ok(Self {
+            port,
+            cut,
+            asked,
+            task,
+        })
     }
 
     /// Every request so far, in the order in which they came in.
@@ -94,6 +118,11 @@ impl Proxy {
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
+
+    /// Cuts every connection that stands; new ones are taken as before.
+    pub fn cut(&self) {
+        self.cut.notify_waiters();
+    }
 }
 
 impl Drop for Proxy {
@@ -102,12 +131,12 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(stream: TcpStream, slow: Arc<Slow>) {
+async fn serve(stream: TcpStream, troubled: Arc<Troubled>) {
     // Small writes would wait for acknowledgements otherwise.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let slow = Arc::clone(&slow);
-        async move { Ok::<_, Infallible>(slow.answer(request).await) }
+        let troubled = Arc::clone(&troubled);
+        async move { Ok::<_, Infallible>(troubled.answer(request).await) }
     });
     // A connection that breaks is the client's to notice.
     let _ = http1::Builder::new()
@@ -115,14 +144,18 @@ async fn serve(stream: TcpStream, slow: Arc<Slow>) {
         .await;
 }
 
-impl Slow {
+impl Troubled {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let uri = request.uri().to_string();
         let watched =
             uri.contains("watch=true") && self.kinds.iter().any(|kind| uri.contains(kind));
-        let delay = if watched { self.delay } else { Duration::ZERO };
+        let trouble = if watched {
+            self.trouble
+        } else {
+            Trouble::default()
+        };
         if let Ok(answer) = self.ask(request).await {
-            return answer.map(|body| slowed(body, delay));
+            return answer.map(|body| passed_on(body, trouble));
         }
         let mut answer = Response::new(Empty::new().boxed_unsync());
         *answer.status_mut() = StatusCode::BAD_GATEWAY;
@@ -156,13 +189,19 @@ impl Slow {
     }
 }
 
-/// The same body, each piece as much later.
-fn slowed(mut body: Body, delay: Duration) -> UnsyncBoxBody<Bytes, Infallible> {
+/// The body with its trouble, if it has any.
+fn passed_on(mut body: Body, trouble: Trouble) -> UnsyncBoxBody<Bytes, Infallible> {
     let (queue, pieces) = mpsc::channel::<(Instant, Frame<Bytes>)>(PIECES_UNDER_WAY);
     tokio::spawn(async move {
+        let mut unfinished = Vec::new();
         // A broken answer ends here; the client sees an early end.
-        while let Some(Ok(frame)) = body.frame().await {
-            if queue.send((Instant::now() + delay, frame)).await.is_err() {
+        while let Some(Ok(mut frame)) = body.frame().await {
+            if let Some(data) = frame.data_ref().filter(|_| trouble.garbled) {
+                unfinished.extend_from_slice(data);
+                frame = Frame::data(garbled(&mut unfinished));
+            }
+            let due = Instant::now() + trouble.delay;
+            if queue.send((due, frame)).await.is_err() {
                 return;
             }
         }
@@ -173,4 +212,37 @@ fn slowed(mut body: Body, delay: Duration) -> UnsyncBoxBody<Bytes, Infallible> {
         Some((Ok(frame), pieces))
     });
     StreamBody::new(stream).boxed_unsync()
+}
+
+/// Takes the complete lines: deletions left out, all others twice.
+fn garbled(unfinished: &mut Vec<u8>) -> Bytes {
+    let complete = unfinished.iter().rposition(|byte| *byte == b'\n');
+    let rest = unfinished.split_off(complete.map_or(0, |at| at + 1));
+    let lines = std::mem::replace(unfinished, rest);
+    let told = lines
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| !line.starts_with(br#"{"type":"DELETED""#));
+    told.flat_map(|line| [line, line])
+        .flatten()
+        .copied()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_garbled_whole_wherever_they_are_cut() {
+        let text = b"{\"type\":\"ADDED\"}\n{\"type\":\"DELETED\"}\n{\"type\":\"MODIFIED\"}\n";
+        let expected = [&text[..17], &text[..17], &text[36..], &text[36..]].concat();
+        for size in [1, 5, text.len()] {
+            let (mut unfinished, mut told) = (Vec::new(), Vec::new());
+            for piece in text.chunks(size) {
+                unfinished.extend_from_slice(piece);
+                told.extend_from_slice(&garbled(&mut unfinished));
+            }
+            assert_eq!(told, expected, "{}", String::from_utf8_lossy(&told));
+        }
+    }
 }
