@@ -241,6 +241,13 @@ impl Registry {
         }
     }
 
+    /// It leads to another cluster than this server.
+    fn is_foreign(&self, key: &RegistrationKey) -> bool {
+        let uid = self.entries.get(key).and_then(|entry| self.uid(key, entry));
+        uid.zip(self.kube_system)
+            .is_some_and(|(uid, own)| uid != own)
+    }
+
     /// Real clusters: those with several names first, each registration in exactly one.
     pub fn real(&self) -> &[RealCluster] {
         &self.real
