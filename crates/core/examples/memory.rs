@@ -1,7 +1,8 @@
-//! Resident memory per Workspace: `cargo run --release -p federation-health-core --example memory`.
+//! Resident memory per Workspace, kind by kind:
+//! `cargo run --release -p federation-health-core --example memory [WORKSPACES]`.
 //!
 //! Linux only: reads `/proc/self/statm`. Each Workspace has what a real one has: a template, a FederatedWorkspace and one
-//! namespace, each decoded on its own, so that every name arrives in an allocation of its own.
+//! namespace, each decoded on its own.
 #![expect(clippy::print_stdout, reason = "its purpose")]
 
 use federation_health_core::{
@@ -15,6 +16,8 @@ use federation_health_core::{
 /// Pages are this large on every machine that this is run on.
 const PAGE: u64 = 4096;
 const FEDERATED: &str = "FederatedWorkspace";
+/// In the order of [`changes`].
+const KINDS: [&str; 4] = ["Workspace", "WorkspaceTemplate", FEDERATED, "Namespace"];
 
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -52,14 +55,18 @@ fn changes(n: u128) -> [Change; 4] {
         name: name(),
     };
     [
+        Change::Workspace(name(), Some(workspace)),
         Change::Template(name(), Some(desired(n))),
         Change::Federated(Text::from(FEDERATED), key, Some(desired(n))),
-        Change::Workspace(name(), Some(workspace)),
         Change::Namespace(Text::from(format!("project-{n:06}")), Some(namespace)),
     ]
 }
 
 fn main() {
+    let total: u32 = std::env::args()
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(100_000);
     let mut federation = Federation::default();
     let now = Time(0);
     let kind = FederatedKind {
@@ -72,20 +79,17 @@ fn main() {
     federation.begin(&Feed::Registrations);
     federation.end(&Feed::Registrations, now);
     let empty = resident();
-    let mut from = 0_u128;
-    println!("Workspaces  resident MiB  bytes each");
-    for total in [10_000_u128, 50_000, 100_000] {
-        for n in from..total {
-            for change in changes(n) {
+    println!("{total} of each     bytes each  bytes in all");
+    let mut before = 0;
+    // One kind after the other: the difference is what the kind costs where the former are known already.
+    for (at, kind) in KINDS.iter().enumerate() {
+        for n in 0..total {
+            if let Some(change) = changes(n.into()).into_iter().nth(at) {
                 federation.apply(change, now);
             }
         }
-        from = total;
-        let used = resident().saturating_sub(empty);
-        println!(
-            "{total:>10}  {:>12.1}  {:>10}",
-            used as f64 / (1024.0 * 1024.0),
-            u128::from(used) / total
-        );
+        let used = resident().saturating_sub(empty) / u64::from(total);
+        println!("{kind:<20}{:>9}{used:>14}", used.saturating_sub(before));
+        before = used;
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     federation::Federation,
     feeds::STALE_MS,
-    findings::{self, Finding, MAX_FINDINGS},
+    findings::{self, Finding},
     joined::Joined,
     text::shorten,
     time::Time,
@@ -88,7 +88,7 @@ pub enum Proof {
 pub struct Assessment {
     /// Conditions.
     pub conditions: Vec<ConditionState>,
-    /// Findings with their first time, worst first, at most [`MAX_FINDINGS`].
+    /// Findings with their first time, worst first, at most [`findings::MAX_FINDINGS`], and every code among them.
     pub findings: Vec<(Finding, Time)>,
     /// All findings.
     pub findings_total: usize,
@@ -132,7 +132,7 @@ impl Federation {
         conditions.insert(0, self.ready());
         let churning = all.iter().filter(|f| f.reason == Reason::Churning).count();
         let total = all.len();
-        let dated = all.into_iter().take(MAX_FINDINGS).map(|finding| {
+        let dated = findings::shown(all).into_iter().map(|finding| {
             let since = self
                 .since
                 .get(&(finding.code, finding.subject.clone()))

@@ -62,7 +62,9 @@ impl Federation {
         for (danger, kind, members) in self.objects.endangered() {
             if let Some(cause) = self.named_cause(danger)
                 && !causes.contains(&cause)
-                && members.iter().any(|key| self.endangers(&danger, kind, key))
+                && members
+                    .iter()
+                    .any(|key| self.endangers(&danger, kind, &key))
             {
                 causes.insert(cause);
             }
@@ -190,7 +192,7 @@ impl Federation {
             {
                 line.count += 1;
                 if line.names.len() < MAX_NAMES {
-                    line.names.push(object_name(key));
+                    line.names.push(object_name(&key));
                 }
                 if &**kind != FEDERATED_WORKSPACE {
                     risk.objects.insert((kind.clone(), key.clone()));

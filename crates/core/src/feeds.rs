@@ -7,7 +7,7 @@ use crate::{
     facts::{Change, Feed, FeedState},
     federation::Federation,
     id::Text,
-    objects::{FEDERATED_WORKSPACE, cluster_key},
+    objects::FEDERATED_WORKSPACE,
     time::Time,
 };
 
@@ -152,7 +152,7 @@ impl Federation {
                 self.tenants.namespaces.begin();
                 self.registry.homes.begin();
             }
-            Feed::Federated(kind) => self.objects.table(kind).begin(),
+            Feed::Federated(kind) => self.objects.begin(kind),
         }
         self.feeds.entry(feed.clone()).or_default().listing = Some(BTreeSet::new());
     }
@@ -261,11 +261,7 @@ impl Federation {
             Feed::Definitions => registry.definitions.touch_where(|_| true),
             // Any unreadable KubeFedConfig may be any namespace's: all are named alike.
             Feed::Configs => registry.configs.touch_where(|_| true),
-            Feed::Federated(kind) => {
-                let table = self.objects.table(kind);
-                table.touch(&cluster_key(name));
-                table.touch_where(|key| !key.namespace.is_empty() && key.name == *name);
-            }
+            Feed::Federated(kind) => self.objects.touch(kind, name),
         }
         let health = self.feeds.entry(feed.clone()).or_default();
         for names in [Some(&mut health.malformed), health.listing.as_mut()]

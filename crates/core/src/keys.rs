@@ -95,6 +95,12 @@ impl<K: Hash + Eq> Keys<K> {
         keys
     }
 
+    /// Slots that there is room for.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.keys.capacity()
+    }
+
     /// Keys in no particular order: sort what becomes visible.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &K)> {
         let slots = self.keys.iter();

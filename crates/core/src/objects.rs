@@ -9,17 +9,20 @@ use std::{
 use crate::{
     facts::{Desired, ObjectKey},
     id::{Text, Uid},
+    keys::Slot,
     placement::{Labels, Placement},
     registry::{Danger, Registry},
-    table::{Put, Table},
+    table::Put,
     time::Time,
 };
 
 mod buckets;
 mod counts;
+mod store;
 
 use buckets::{is_misnamed, judge};
 use counts::Counts;
+use store::Store;
 
 /// The federated kind that makes Workspaces.
 pub const FEDERATED_WORKSPACE: &str = "FederatedWorkspace";
@@ -74,10 +77,25 @@ struct BucketKey {
 
 #[derive(Debug, Default)]
 struct Bucket {
-    members: BTreeSet<ObjectKey>,
+    /// In order of their keys: who joins or leaves moves four bytes for each that stands behind.
+    members: Vec<Slot>,
     danger: Option<Danger>,
     /// Its placement names clusters that nobody registered.
     misnamed: bool,
+}
+
+/// The members of a bucket, in order.
+pub(crate) struct Members<'a> {
+    store: &'a Store,
+    kind: &'a Text,
+    slots: &'a [Slot],
+}
+
+impl Members<'_> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ObjectKey> {
+        let key = |slot: &Slot| self.store.key(self.kind, *slot);
+        self.slots.iter().filter_map(key)
+    }
 }
 
 /// All federated objects.
@@ -86,7 +104,7 @@ pub(crate) struct Objects {
     /// [`FEDERATED_WORKSPACE`] without an allocation for each look-up.
     workspace_kind: Text,
     placements: HashSet<Arc<Placement>>,
-    kinds: BTreeMap<Text, Table<ObjectKey, Row>>,
+    store: Store,
     buckets: HashMap<BucketKey, Bucket>,
     /// How often objects are placed on each name, and by each selector.
     counts: Counts,
@@ -96,8 +114,6 @@ pub(crate) struct Objects {
     misnamed: HashSet<BucketKey>,
     /// Buckets with a danger: few, whatever the number of placements.
     dangerous: HashSet<BucketKey>,
-    /// Namespaced objects by namespace, for the day its FederatedNamespace changes: kind and name.
-    contents: HashMap<Text, BTreeSet<(Text, Text)>>,
 }
 
 impl Default for Objects {
@@ -105,13 +121,12 @@ impl Default for Objects {
         Self {
             workspace_kind: Text::from(FEDERATED_WORKSPACE),
             placements: HashSet::new(),
-            kinds: BTreeMap::new(),
+            store: Store::default(),
             buckets: HashMap::new(),
             counts: Counts::default(),
             dying: BTreeMap::new(),
             misnamed: HashSet::new(),
             dangerous: HashSet::new(),
-            contents: HashMap::new(),
         }
     }
 }
@@ -144,24 +159,29 @@ impl Objects {
         }
     }
 
-    pub(crate) fn table(&mut self, kind: &Text) -> &mut Table<ObjectKey, Row> {
-        self.kinds.entry(kind.clone()).or_default()
+    /// A full list of a kind begins.
+    pub(crate) fn begin(&mut self, kind: &Text) {
+        self.store.begin(kind);
+    }
+
+    /// Objects of this name exist, but cannot be read: what is known of them stays.
+    pub(crate) fn touch(&mut self, kind: &str, name: &Text) {
+        self.store.touch(kind, name);
     }
 
     /// Keys that the list which began last has not named.
-    pub(crate) fn missing(&self, kind: &Text) -> Vec<ObjectKey> {
-        self.kinds.get(kind).map(Table::missing).unwrap_or_default()
+    pub(crate) fn missing(&self, kind: &str) -> Vec<ObjectKey> {
+        self.store.missing(kind)
     }
 
     /// The name of a FederatedWorkspace as it is kept already.
     pub(crate) fn known_name(&self, name: &Text) -> Option<Text> {
-        let table = self.kinds.get(FEDERATED_WORKSPACE)?;
-        let (key, _) = table.at(table.slot(&cluster_key(name))?)?;
-        Some(key.name.clone())
+        let slot = self.store.slot(FEDERATED_WORKSPACE, &cluster_key(name))?;
+        Some(self.store.key(FEDERATED_WORKSPACE, slot)?.name)
     }
 
     pub(crate) fn get(&self, kind: &str, key: &ObjectKey) -> Option<&Row> {
-        self.kinds.get(kind)?.get(key)
+        self.store.get(kind, key)
     }
 
     /// The FederatedWorkspace of this name.
@@ -178,24 +198,25 @@ impl Objects {
         registry: &Registry,
         now: Time,
     ) -> bool {
-        let row = desired.map(|desired| self.row(desired));
-        let table = self.table(kind);
-        let (before, after) = match row {
-            Some(row) => match table.put(key.clone(), row.clone()) {
-                Put::Same => return false,
-                Put::New => (None, Some(row)),
-                Put::Changed(old) => (Some(old), Some(row)),
-            },
-            None => match table.remove(key) {
-                None => return false,
-                Some(old) => (Some(old), None),
-            },
-        };
+        let before = self.get(kind, key).cloned();
+        let after = desired.map(|desired| self.row(desired));
+        match &after {
+            Some(row) => {
+                if self.store.put(kind, key, row.clone()) == Put::Same {
+                    return false;
+                }
+            }
+            None if before.is_none() => return false,
+            None => {}
+        }
         self.note_death(kind, key, after.as_ref(), now);
         self.rebucket(kind, key, before.as_ref(), after.as_ref(), registry);
-        self.file(kind, key, before.is_some(), after.is_some());
         if &**kind == FEDERATED_NAMESPACE {
             self.rebucket_contents(&key.namespace, before.as_ref(), after.as_ref(), registry);
+        }
+        // Last: buckets find their members through the store.
+        if after.is_none() {
+            self.store.remove(kind, key);
         }
         if let Some(old) = before {
             self.release(&old.placement);
@@ -220,14 +241,21 @@ impl Objects {
     }
 
     /// Objects in danger: danger, kind and members of each bucket, in a stable order.
-    pub(crate) fn endangered(&self) -> Vec<(Danger, &Text, &BTreeSet<ObjectKey>)> {
+    pub(crate) fn endangered(&self) -> Vec<(Danger, &Text, Members<'_>)> {
         let mut found: Vec<_> = self
             .dangerous
             .iter()
             .filter_map(|key| self.buckets.get(key).map(|bucket| (key, bucket)))
-            .filter_map(|(key, bucket)| Some((bucket.danger?, &key.kind, &bucket.members)))
+            .filter_map(|(key, bucket)| {
+                let members = Members {
+                    store: &self.store,
+                    kind: &key.kind,
+                    slots: &bucket.members,
+                };
+                Some((bucket.danger?, &key.kind, members))
+            })
             .collect();
-        found.sort_by(|a, b| (a.1, a.2.first()).cmp(&(b.1, b.2.first())));
+        found.sort_by_cached_key(|(_, kind, members)| ((*kind).clone(), members.iter().next()));
         found
     }
 
@@ -277,7 +305,16 @@ impl Objects {
 
     /// Objects of a kind.
     pub(crate) fn count(&self, kind: &str) -> usize {
-        self.kinds.get(kind).map_or(0, Table::len)
+        self.store.count(kind)
+    }
+
+    /// FederatedWorkspaces, and distinct placements, that there is room for.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> [usize; 2] {
+        [
+            self.store.room(FEDERATED_WORKSPACE),
+            self.placements.capacity(),
+        ]
     }
 
     fn note_death(&mut self, kind: &Text, key: &ObjectKey, row: Option<&Row>, now: Time) {
@@ -319,15 +356,8 @@ impl Objects {
     }
 
     /// Keys of all objects of a kind, in order.
-    pub(crate) fn keys(&self, kind: &Text) -> Vec<ObjectKey> {
-        let mut keys: Vec<_> = self
-            .kinds
-            .get(kind)
-            .into_iter()
-            .flat_map(|t| t.iter().map(|(k, _)| k.clone()))
-            .collect();
-        keys.sort();
-        keys
+    pub(crate) fn keys(&self, kind: &str) -> Vec<ObjectKey> {
+        self.store.keys(kind)
     }
 }
 

@@ -5,53 +5,24 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::{
     facts::{Controller, FederatedKind, Home, KubeSphereCluster, Probe, Registration},
     id::{RegistrationKey, Text, Uid},
-    identity::{self, Certainty, Group, Probed, Subject},
+    identity::{Group, Probed},
     placement::Fate,
-    table::{Put, Table},
+    table::Table,
     time::Time,
 };
 
 mod entry;
+mod planes;
+mod real;
 mod simulation;
 
 use entry::MAX_ACCOUNTS;
 pub use entry::{Connection, Entry};
 pub(crate) use entry::{FLAP_WINDOW_MS, FLAPS};
+pub use real::RealCluster;
 
 /// Probes that must fail in a row before a cluster counts as unreachable: one lost packet is no finding.
 pub const UNREACHABLE_AFTER: u32 = 3;
-
-/// One cluster as it really is, with the names it goes by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RealCluster {
-    /// Its registrations, at least one.
-    pub members: Vec<RegistrationKey>,
-    /// Evidence that they are one; empty for a single registration.
-    pub evidence: Vec<identity::Evidence>,
-    /// It is this server.
-    pub host: bool,
-}
-
-impl RealCluster {
-    /// Registered more than once.
-    pub fn doubled(&self) -> bool {
-        self.members.len() > 1
-    }
-
-    /// One control plane has it under several names.
-    pub fn doubled_in_one_plane(&self) -> bool {
-        self.members
-            .windows(2)
-            .any(|pair| pair[0].namespace == pair[1].namespace)
-    }
-
-    /// Its registrations belong to more than one control plane.
-    pub fn across_planes(&self) -> bool {
-        self.members
-            .windows(2)
-            .any(|pair| pair[0].namespace != pair[1].namespace)
-    }
-}
 
 /// Why an object is in danger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,55 +122,6 @@ impl Registry {
         entry.identity.as_ref().map(|i| i.uid).or_else(reported)
     }
 
-    /// Works out the real clusters afresh. Costs one pass over the registrations.
-    pub(crate) fn regroup(&mut self) {
-        let mut subjects: Vec<Subject> = self
-            .entries
-            .iter()
-            .map(|(key, entry)| self.subject(key, entry))
-            .collect();
-        subjects.sort_by(|a, b| a.key.cmp(&b.key));
-        let groups = identity::group(&subjects);
-        let mut taken = BTreeSet::new();
-        let mut real = Vec::new();
-        self.weak.clear();
-        for group in groups {
-            if group.certainty == Certainty::Certain {
-                taken.extend(group.members.iter().cloned());
-                let host = group.members.iter().any(|key| self.is_host(key));
-                real.push(RealCluster {
-                    members: group.members,
-                    evidence: group.evidence,
-                    host,
-                });
-            } else {
-                self.weak.push(group);
-            }
-        }
-        for subject in subjects {
-            if !taken.contains(&subject.key) {
-                let host = self.is_host(&subject.key);
-                real.push(RealCluster {
-                    members: vec![subject.key],
-                    evidence: Vec::new(),
-                    host,
-                });
-            }
-        }
-        self.host_known = real.iter().any(|cluster| cluster.host);
-        self.registered_planes = self
-            .entries
-            .iter()
-            .map(|(key, _)| key.namespace.clone())
-            .collect();
-        self.names = self
-            .entries
-            .iter()
-            .map(|(key, _)| key.name.clone())
-            .collect();
-        self.real = real;
-    }
-
     /// The list of registrations is complete; true if it was not before.
     pub(crate) fn complete(&mut self) -> bool {
         !std::mem::replace(&mut self.complete, true)
@@ -213,39 +135,6 @@ impl Registry {
     /// The list of registrations was completed once.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
-    }
-
-    fn subject(&self, key: &RegistrationKey, entry: &Entry) -> Subject {
-        Subject {
-            key: key.clone(),
-            endpoint: entry.facts.endpoint.clone(),
-            ca: entry.facts.ca,
-            reported_uid: self
-                .clusters
-                .get(&key.name)
-                .and_then(|cluster| cluster.reported_uid),
-            probed: entry.identity.clone(),
-        }
-    }
-
-    /// This server, by the strongest evidence there is: kube-system's UID, else KubeSphere's host label.
-    fn is_host(&self, key: &RegistrationKey) -> bool {
-        let Some(entry) = self.entries.get(key) else {
-            return false;
-        };
-        let cluster = self.clusters.get(&key.name);
-        let uid = self.uid(key, entry);
-        match (uid, self.kube_system) {
-            (Some(uid), Some(own)) => uid == own,
-            _ => entry.facts.host_label || cluster.is_some_and(|c| c.host),
-        }
-    }
-
-    /// It leads to another cluster than this server.
-    fn is_foreign(&self, key: &RegistrationKey) -> bool {
-        let uid = self.entries.get(key).and_then(|entry| self.uid(key, entry));
-        uid.zip(self.kube_system)
-            .is_some_and(|(uid, own)| uid != own)
     }
 
     /// Real clusters: those with several names first, each registration in exactly one.
@@ -315,54 +204,9 @@ impl Registry {
             .filter(move |other| *other != key && other.namespace == key.namespace)
     }
 
-    /// A health check of this time was written down by KubeFed in this namespace.
-    pub(crate) fn look(&mut self, plane: Text, at: Time) {
-        let last = self.looked_at.entry(plane).or_insert(at);
-        *last = at.max(*last);
-    }
-
-    /// When each plane last wrote down a health check.
-    pub(crate) fn looked_at(&self) -> impl Iterator<Item = (&Text, Time)> {
-        self.looked_at.iter().map(|(plane, at)| (plane, *at))
-    }
-
-    /// The definition of a kind was seen.
-    pub(crate) fn definition(&mut self, kind: Text, terminating: Option<bool>) {
-        match terminating {
-            Some(terminating) => {
-                self.definitions.put(kind, terminating);
-            }
-            None => {
-                self.definitions.remove(&kind);
-            }
-        }
-    }
-
-    /// The definition of this kind is being deleted.
-    pub(crate) fn kind_dies(&self, kind: &Text) -> bool {
-        self.definitions.get(kind) == Some(&true)
-    }
-
     /// A registration of this name exists in some plane.
     pub(crate) fn is_registered(&self, name: &Text) -> bool {
         self.names.contains(name)
-    }
-
-    /// Namespaces of control planes that are being deleted, and since when, in order.
-    pub(crate) fn terminating_planes(&self) -> Vec<(Text, Time)> {
-        let planes = self.planes().into_iter();
-        let types = self
-            .types
-            .iter()
-            .map(|((namespace, _), _)| namespace.clone());
-        let names: BTreeSet<Text> = planes.chain(types).collect();
-        names
-            .into_iter()
-            .filter_map(|name| {
-                let since = self.homes.get(&name)?.terminating?;
-                Some((name, since))
-            })
-            .collect()
     }
 
     /// Takes the accounts that a probe read.
@@ -375,60 +219,8 @@ impl Registry {
         }
     }
 
-    pub(crate) fn put_home(&mut self, name: Text, home: Option<Home>) {
-        match home {
-            Some(home) => {
-                self.homes.put(name, home);
-            }
-            None => {
-                self.homes.remove(&name);
-            }
-        }
-    }
-
     /// No registration is known to be this server.
     pub fn host_unknown(&self) -> bool {
         !self.host_known
-    }
-
-    /// Namespaces in which a control plane was seen, by any sign, in order.
-    pub fn planes(&self) -> Vec<Text> {
-        let mut planes: BTreeSet<Text> = self.configs.iter().map(|(ns, ())| ns.clone()).collect();
-        planes.extend(self.controllers.iter().map(|((ns, _), _)| ns.clone()));
-        planes.extend(self.entries.iter().map(|(key, _)| key.namespace.clone()));
-        planes.into_iter().collect()
-    }
-
-    /// Control planes that are configured to work: a KubeFedConfig, or a Deployment with replicas.
-    pub fn working_planes(&self) -> BTreeMap<Text, Vec<(Text, Controller)>> {
-        let mut planes: BTreeMap<Text, Vec<(Text, Controller)>> = self
-            .configs
-            .iter()
-            .map(|(ns, ())| (ns.clone(), Vec::new()))
-            .collect();
-        for ((ns, name), controller) in self.controllers.iter() {
-            if controller.replicas > 0 || planes.contains_key(ns) {
-                planes
-                    .entry(ns.clone())
-                    .or_default()
-                    .push((name.clone(), *controller));
-            }
-        }
-        for list in planes.values_mut() {
-            list.sort_by(|a, b| a.0.cmp(&b.0));
-        }
-        planes
-    }
-
-    pub(crate) fn remember_kind(
-        &mut self,
-        namespace: Text,
-        name: Text,
-        kind: Option<FederatedKind>,
-    ) -> bool {
-        match kind {
-            Some(kind) => self.types.put((namespace, name), kind) != Put::Same,
-            None => self.types.remove(&(namespace, name)).is_some(),
-        }
     }
 }

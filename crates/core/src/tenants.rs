@@ -243,3 +243,6 @@ impl Tenants {
         namespace.dangles(|workspace| self.workspace(workspace).map(|live| live.uid))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use federation_health_api::v1alpha1::FindingStatus;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use sha2::{Digest as _, Sha256};
 
@@ -176,22 +177,7 @@ fn findings(out: &mut String, report: &Report) {
             codes::title(&same[0].code)
         );
         let told = &same[..same.len().min(ALIKE)];
-        for alike in told.chunk_by(|a, b| a.evidence == b.evidence) {
-            for finding in alike {
-                let _ = writeln!(
-                    out,
-                    "<p class=\"said\">{} <span class=\"since\">since {}</span></p>",
-                    e(&finding.message),
-                    moment(finding.since.0)
-                );
-            }
-            let evidence = &alike[0].evidence;
-            if !evidence.is_empty() {
-                let items = evidence.iter();
-                let items = items.fold(String::new(), |all, l| all + "<li>" + &e(l) + "</li>");
-                let _ = writeln!(out, "<ul>{items}</ul>");
-            }
-        }
+        sentences(out, told);
         if same.len() > ALIKE {
             let _ = writeln!(
                 out,
@@ -220,6 +206,33 @@ fn findings(out: &mut String, report: &Report) {
         }
     }
     more(out, report.findings.len());
+}
+
+/// Findings of one code, each with its evidence; what all of them rest on is told once.
+fn sentences(out: &mut String, told: &[FindingStatus]) {
+    let all = told.iter().skip(1);
+    let shared = |line: &&String| told.len() > 1 && all.clone().all(|f| f.evidence.contains(line));
+    let shared: Vec<&String> = told[0].evidence.iter().filter(shared).collect();
+    for finding in told {
+        let _ = writeln!(
+            out,
+            "<p class=\"said\">{} <span class=\"since\">since {}</span></p>",
+            e(&finding.message),
+            moment(finding.since.0)
+        );
+        list(out, finding.evidence.iter().filter(|l| !shared.contains(l)));
+    }
+    if !shared.is_empty() {
+        out.push_str("<p class=\"said\">Of each of them:</p>\n");
+        list(out, shared.into_iter());
+    }
+}
+
+fn list<'a>(out: &mut String, lines: impl Iterator<Item = &'a String>) {
+    let items = lines.fold(String::new(), |all, l| all + "<li>" + &e(l) + "</li>");
+    if !items.is_empty() {
+        let _ = writeln!(out, "<ul>{items}</ul>");
+    }
 }
 
 fn more(out: &mut String, total: usize) {

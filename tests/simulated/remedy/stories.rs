@@ -21,15 +21,6 @@ pub(super) enum Story {
 }
 
 impl Story {
-    pub(super) const ALL: [Self; 6] = [
-        Self::Freeze,
-        Self::Shields,
-        Self::Volumes,
-        Self::Experiment,
-        Self::Disarm,
-        Self::Cure,
-    ];
-
     fn actions(self) -> Value {
         let rungs: &[&str] = match self {
             Self::Freeze => &["freezeControllers"],
@@ -93,18 +84,14 @@ impl Story {
     pub(super) fn lasts(self) -> Duration {
         match self {
             Self::Experiment => Duration::from_mins(4),
-            _ => Duration::from_mins(1),
+            _ => Duration::from_secs(40),
         }
     }
 }
 
-/// What there is at the end, without what differs from run to run: which namespaces, and `workspaces` too, are still those of
-/// before, and every field that a rung changes.
-pub(super) fn picture(
-    world: &World,
-    before: &[String],
-    workspaces: bool,
-) -> BTreeMap<String, Value> {
+/// What there is at the end, without what differs from run to run: which namespaces are still those of before, and every field
+/// that a rung changes; `whole`: which Workspaces are too, and whether they still own their namespaces.
+pub(super) fn picture(world: &World, before: &[String], whole: bool) -> BTreeMap<String, Value> {
     type Tell = fn(&Value) -> Value;
     let told: [(&Resource, &str, Tell); 6] = [
         (&resources::WORKSPACES, "", |o| {
@@ -132,10 +119,13 @@ pub(super) fn picture(
         for object in world.sim.admin().list(resource, namespace) {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
-            let compared = workspaces || resource.plural() != "workspaces";
-            let kept = compared && before.iter().any(|known| known == uid);
-            let key = [resource.plural(), name].join(" ");
-            found.insert(key, json!([kept, tell(&object)]));
+            let kept = before.iter().any(|known| known == uid);
+            let told = match resource.plural() {
+                "workspaces" if !whole => json!([tell(&object)]),
+                "namespaces" if !whole => json!([kept]),
+                _ => json!([kept, tell(&object)]),
+            };
+            found.insert([resource.plural(), name].join(" "), told);
         }
     }
     found

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use federation_health_sim::{Clock, Sim, resources};
+use federation_health_sim::{Clock, Listening, Sim, resources};
 use futures::StreamExt as _;
 use kube::{
     Api, Client, Config,
@@ -59,15 +59,8 @@ pub fn run(sizes: &[usize]) -> Result<String, Failure> {
             slope(first.2, last.2)
         )?;
     }
-    writeln!(
-        text,
-        "\nFrom a command's start to its first byte, median of 11:"
-    )?;
-    for (size, row) in typed {
-        for (what, ms) in super::typed::HEADS.iter().zip(row) {
-            writeln!(text, "{size:>10}  {what:<30}  {ms:>5} ms")?;
-        }
-    }
+    text.push('\n');
+    text.push_str(&waited(&typed)?);
     Ok(text)
 }
 
@@ -79,19 +72,88 @@ struct Row {
     cpu_ms: u64,
 }
 
+/// A federation of this size on a socket, and a kubeconfig that leads to it.
+struct Served {
+    sim: Sim,
+    // Listens while it lives.
+    _server: Listening,
+    dir: PathBuf,
+    kubeconfig: PathBuf,
+}
+
+impl Served {
+    async fn new(size: usize) -> Result<Self, Failure> {
+        let sim = Sim::new(Clock::wall());
+        fill(&sim, size)?;
+        let server = sim.serve("127.0.0.1:0".parse()?).await?;
+        let dir = scratch()?;
+        let kubeconfig = dir.join("kubeconfig");
+        std::fs::write(&kubeconfig, server.kubeconfig())?;
+        Ok(Self {
+            sim,
+            _server: server,
+            dir,
+            kubeconfig,
+        })
+    }
+
+    /// Starts an operator, and waits until it has judged everything; with the address of its metrics.
+    async fn judged(&self, size: usize) -> Result<(Ended, SocketAddr), Failure> {
+        let listen = free_address()?;
+        let operator = Ended(
+            Command::new(guarded::binary()?)
+                .env("KUBECONFIG", &self.kubeconfig)
+                .args(["--listen", &listen.to_string(), "--log", "warn"])
+                .spawn()?,
+        );
+        wait(|| {
+            metric(listen, "federationhealth_workspaces ").is_some_and(|n| n as usize == size)
+                && ready(&self.sim)
+        })
+        .await?;
+        Ok((operator, listen))
+    }
+}
+
+/// How long a person waits for the plugin and for kubectl on a federation of this size.
+pub fn typed(size: usize) -> Result<String, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let row = runtime.block_on(async {
+        let served = Served::new(size).await?;
+        let _operator = served.judged(size).await?;
+        let row = super::typed::measure(&served.kubeconfig, &served.dir).await?;
+        std::fs::remove_dir_all(&served.dir)?;
+        Ok::<_, Failure>(row)
+    })?;
+    waited(&[(size, row)])
+}
+
+fn waited(typed: &[(usize, super::typed::Row)]) -> Result<String, Failure> {
+    let mut text = String::from("From a command's start to its first byte, median of 11:\n");
+    for (size, row) in typed {
+        for (what, ms) in super::typed::HEADS.iter().zip(row) {
+            writeln!(text, "{size:>10}  {what:<30}  {ms:>5} ms")?;
+        }
+    }
+    Ok(text)
+}
+
 async fn measure(size: usize) -> Result<Row, Failure> {
-    let sim = Sim::new(Clock::wall());
-    fill(&sim, size)?;
-    let server = sim.serve("127.0.0.1:0".parse()?).await?;
-    let dir = scratch()?;
-    let kubeconfig = dir.join("kubeconfig");
-    std::fs::write(&kubeconfig, server.kubeconfig())?;
+    let served = Served::new(size).await?;
+    let Served {
+        sim,
+        dir,
+        kubeconfig,
+        ..
+    } = &served;
 
     let reflector_kib = {
         let mut child = Ended(
             Command::new(std::env::current_exe()?)
                 .arg("reflector")
-                .arg(&kubeconfig)
+                .arg(kubeconfig)
                 .stdout(Stdio::piped())
                 .spawn()?,
         );
@@ -102,27 +164,16 @@ async fn measure(size: usize) -> Result<Row, Failure> {
         resident_kib(child.0.id())?
     };
 
-    let listen = free_address()?;
     let started = Instant::now();
-    let operator = Ended(
-        Command::new(guarded::binary()?)
-            .env("KUBECONFIG", &kubeconfig)
-            .args(["--listen", &listen.to_string(), "--log", "warn"])
-            .spawn()?,
-    );
+    let (operator, listen) = served.judged(size).await?;
     let pid = operator.0.id();
-    wait(|| {
-        metric(listen, "federationhealth_workspaces ").is_some_and(|n| n as usize == size)
-            && ready(&sim)
-    })
-    .await?;
     let ready_ms = started.elapsed().as_millis();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let operator_kib = resident_kib(pid)?;
-    let typed = super::typed::measure(&kubeconfig, &dir).await?;
+    let typed = super::typed::measure(kubeconfig, dir).await?;
     let before = cpu_ms(pid)?;
     for round in 0..RECREATIONS {
-        recreate(&sim, "workspace-000050")?;
+        recreate(sim, "workspace-000050")?;
         // As fast as KubeFed 0.10.0 is at its worst: five a second for each of a hundred Workspaces.
         if round % 10 == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -134,7 +185,7 @@ async fn measure(size: usize) -> Result<Row, Failure> {
     })
     .await?;
     let cpu_ms = cpu_ms(pid)? - before;
-    std::fs::remove_dir_all(&dir)?;
+    std::fs::remove_dir_all(dir)?;
     Ok(Row {
         typed,
         operator_kib,

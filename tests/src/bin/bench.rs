@@ -3,6 +3,7 @@
 //! ```text
 //! bench                      memory and CPU of the operator's process beside a kube-rs reflector, at 100 to 10,000 Workspaces
 //! bench instructions         instructions of one recreation at 100, 1,000 and 10,000 Workspaces (needs valgrind)
+//! bench typed                from the start of the plugin and of kubectl to their first byte, at 10,000 Workspaces
 //! ```
 
 use std::process::ExitCode;
@@ -15,10 +16,11 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         [] => bench::process::run(&[100, 1_000, 10_000]),
         ["instructions"] => bench::instructions::run(&[100, 1_000, 10_000]),
-        // Called by the two above, as processes of their own.
+        ["typed"] => bench::process::typed(10_000),
+        // Called by the first two, as processes of their own.
         ["events", workspaces, recreations] => bench::instructions::child(workspaces, recreations),
         ["reflector", kubeconfig] => bench::process::peer(kubeconfig),
-        _ => Err("Usage: bench [instructions]".into()),
+        _ => Err("Usage: bench [instructions | typed]".into()),
     };
     match outcome {
         Ok(text) => {

@@ -30,6 +30,8 @@ mod system_workspace_exposed;
 mod twin_clusters;
 mod workspace_churn;
 
+use std::collections::BTreeSet;
+
 pub use about::{About, Place, Scenario};
 
 pub(crate) use controller_stopped::SILENT_MS;
@@ -195,6 +197,20 @@ pub(crate) fn all(federation: &Federation, now: Time) -> Vec<Finding> {
     findings
         .sort_by(|a, b| (a.severity, a.code, &a.subject).cmp(&(b.severity, b.code, &b.subject)));
     findings
+}
+
+/// Those of [`all`] that status shows: the first of each code, then the worst, in their order. A storm of one code would
+/// otherwise hide its cause, which is as bad and comes later.
+pub(crate) fn shown(all: Vec<Finding>) -> Vec<Finding> {
+    let mut told = BTreeSet::new();
+    let ranked = all.into_iter().enumerate();
+    let mut ranked: Vec<(bool, usize, Finding)> = ranked
+        .map(|(at, finding)| (!told.insert(finding.code), at, finding))
+        .collect();
+    ranked.sort_by_key(|(again, at, _)| (*again, *at));
+    ranked.truncate(MAX_FINDINGS);
+    ranked.sort_by_key(|(_, at, _)| *at);
+    ranked.into_iter().map(|(.., finding)| finding).collect()
 }
 
 /// Names come from objects that others write, of up to 253 bytes each.

@@ -1,11 +1,12 @@
 //! Which object lies in which bucket, and the verdict of each.
 
-use std::collections::BTreeSet;
-
-use super::{Bucket, BucketKey, FEDERATED_NAMESPACE, FEDERATED_WORKSPACE, Objects, Row, Shared};
+use super::{
+    Bucket, BucketKey, FEDERATED_NAMESPACE, FEDERATED_WORKSPACE, Objects, Row, Shared, Store,
+};
 use crate::{
     facts::ObjectKey,
     id::Text,
+    keys::Slot,
     placement::Placement,
     registry::{Danger, Registry},
 };
@@ -55,7 +56,7 @@ impl Objects {
                     own,
                     within,
                 },
-                key.clone(),
+                key,
                 registry,
             );
         }
@@ -73,18 +74,11 @@ impl Objects {
         if old == new {
             return;
         }
-        let inside = self.contents.get(namespace);
-        let moves: Vec<(Text, ObjectKey, Shared)> = inside
-            .into_iter()
-            .flatten()
-            .filter_map(|(kind, name)| {
-                let key = ObjectKey {
-                    namespace: namespace.clone(),
-                    name: name.clone(),
-                };
-                let row = self.get(kind, &key).filter(|row| !row.deleting)?;
-                Some((kind.clone(), key, row.placement.clone()))
-            })
+        let moves: Vec<(Text, ObjectKey, Shared)> = self
+            .store
+            .inside(namespace)
+            .filter(|(kind, _, row)| **kind != FEDERATED_NAMESPACE && !row.deleting)
+            .map(|(kind, key, row)| (kind.clone(), key, row.placement.clone()))
             .collect();
         for (kind, key, own) in moves {
             self.leave(
@@ -101,26 +95,9 @@ impl Objects {
                     own,
                     within: Some(new.clone()),
                 },
-                key,
+                &key,
                 registry,
             );
-        }
-    }
-
-    /// Remembers what lies in which namespace.
-    pub(super) fn file(&mut self, kind: &Text, key: &ObjectKey, was: bool, is: bool) {
-        if was == is || key.namespace.is_empty() || &**kind == FEDERATED_NAMESPACE {
-            return;
-        }
-        let entry = (kind.clone(), key.name.clone());
-        if is {
-            let inside = self.contents.entry(key.namespace.clone()).or_default();
-            inside.insert(entry);
-        } else if let Some(inside) = self.contents.get_mut(&key.namespace) {
-            inside.remove(&entry);
-            if inside.is_empty() {
-                self.contents.remove(&key.namespace);
-            }
         }
     }
 
@@ -148,7 +125,9 @@ impl Objects {
         let Some(found) = self.buckets.get_mut(bucket) else {
             return;
         };
-        found.members.remove(key);
+        if let Ok(at) = position(&self.store, &bucket.kind, &found.members, key) {
+            found.members.remove(at);
+        }
         if found.members.is_empty() {
             self.buckets.remove(bucket);
             self.dangerous.remove(bucket);
@@ -156,9 +135,14 @@ impl Objects {
         }
     }
 
-    fn enter(&mut self, key: BucketKey, member: ObjectKey, registry: &Registry) {
+    fn enter(&mut self, key: BucketKey, member: &ObjectKey, registry: &Registry) {
+        let Some(slot) = self.store.slot(&key.kind, member) else {
+            return;
+        };
         if let Some(bucket) = self.buckets.get_mut(&key) {
-            bucket.members.insert(member);
+            if let Err(at) = position(&self.store, &key.kind, &bucket.members, member) {
+                bucket.members.insert(at, slot);
+            }
             return;
         }
         let danger = judge(&key, registry);
@@ -172,12 +156,17 @@ impl Objects {
         self.buckets.insert(
             key,
             Bucket {
-                members: BTreeSet::from([member]),
+                members: vec![slot],
                 danger,
                 misnamed,
             },
         );
     }
+}
+
+/// Where an object is among the members of a bucket, or belongs.
+fn position(store: &Store, kind: &str, members: &[Slot], key: &ObjectKey) -> Result<usize, usize> {
+    members.binary_search_by(|slot| store.order(kind, *slot, key))
 }
 
 pub(super) fn judge(bucket: &BucketKey, registry: &Registry) -> Option<Danger> {

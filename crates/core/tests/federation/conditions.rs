@@ -177,6 +177,30 @@ fn a_half_read_list_of_registrations_judges_nothing_until_it_is_complete() {
 }
 
 #[test]
+fn a_storm_does_not_hide_its_cause() {
+    let mut bed = Bed::quiet();
+    let teams: Vec<(u128, String)> = (0..40).map(|n| (n, format!("team-{n:02}"))).collect();
+    for (n, name) in &teams {
+        bed.federated(name, Some(desired(100_000 + n, &["host"])));
+        bed.workspace(name, Some(workspace(200_000 + n)));
+    }
+    bed.double();
+    for (n, name) in &teams {
+        for round in 1..4 {
+            bed.workspace(name, None);
+            bed.workspace(name, Some(workspace(200_000 + n + round * 1000)));
+        }
+    }
+    let judged = bed.assess();
+    let codes: Vec<&str> = judged.findings.iter().map(|(f, _)| f.code).collect();
+    assert!(judged.findings_total > 40, "{}", judged.findings_total);
+    assert_eq!(codes.len(), 20);
+    assert!(codes.contains(&"FH004"), "the cause is cut off: {codes:?}");
+    let severities: Vec<_> = judged.findings.iter().map(|(f, _)| f.severity).collect();
+    assert!(severities.is_sorted(), "worst first: {severities:?}");
+}
+
+#[test]
 fn the_whole_assessment_fits_the_object_in_the_worst_case() {
     let mut bed = Bed::new(Feeds::Synced, both());
     bed.host();

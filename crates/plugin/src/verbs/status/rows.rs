@@ -39,10 +39,10 @@ pub fn workspaces(overview: &Overview, grouping: bool, now: Timestamp) -> Vec<No
     // In a storm, many of those at risk do not exist at the moment.
     let more = exist.max(risk) - named.len() as i64;
     if more > 0 {
-        let hidden = risk
-            - status
-                .blast_radius
-                .map_or(0, |r| r.workspace_names.len() as i64);
+        let shown = status.blast_radius.as_ref();
+        let shown = shown.map_or(0, |r| r.workspace_names.len() as i64);
+        // Some of those that incidents name are at risk as well.
+        let hidden = (risk - shown).min(more);
         let noun = if more == 1 { "Workspace" } else { "Workspaces" };
         let (state, message) = if hidden > 0 {
             (("AtRisk", Tone::Bad), format!("{hidden} of them at risk"))

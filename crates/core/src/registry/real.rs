@@ -1,0 +1,125 @@
+//! The real clusters behind the registrations.
+
+use std::collections::BTreeSet;
+
+use super::{Entry, Registry};
+use crate::{
+    id::RegistrationKey,
+    identity::{self, Certainty, Subject},
+};
+
+/// One cluster as it really is, with the names it goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealCluster {
+    /// Its registrations, at least one.
+    pub members: Vec<RegistrationKey>,
+    /// Evidence that they are one; empty for a single registration.
+    pub evidence: Vec<identity::Evidence>,
+    /// It is this server.
+    pub host: bool,
+}
+
+impl RealCluster {
+    /// Registered more than once.
+    pub fn doubled(&self) -> bool {
+        self.members.len() > 1
+    }
+
+    /// One control plane has it under several names.
+    pub fn doubled_in_one_plane(&self) -> bool {
+        self.members
+            .windows(2)
+            .any(|pair| pair[0].namespace == pair[1].namespace)
+    }
+
+    /// Its registrations belong to more than one control plane.
+    pub fn across_planes(&self) -> bool {
+        self.members
+            .windows(2)
+            .any(|pair| pair[0].namespace != pair[1].namespace)
+    }
+}
+
+impl Registry {
+    /// Works out the real clusters afresh. Costs one pass over the registrations.
+    pub(crate) fn regroup(&mut self) {
+        let mut subjects: Vec<Subject> = self
+            .entries
+            .iter()
+            .map(|(key, entry)| self.subject(key, entry))
+            .collect();
+        subjects.sort_by(|a, b| a.key.cmp(&b.key));
+        let groups = identity::group(&subjects);
+        let mut taken = BTreeSet::new();
+        let mut real = Vec::new();
+        self.weak.clear();
+        for group in groups {
+            if group.certainty == Certainty::Certain {
+                taken.extend(group.members.iter().cloned());
+                let host = group.members.iter().any(|key| self.is_host(key));
+                real.push(RealCluster {
+                    members: group.members,
+                    evidence: group.evidence,
+                    host,
+                });
+            } else {
+                self.weak.push(group);
+            }
+        }
+        for subject in subjects {
+            if !taken.contains(&subject.key) {
+                let host = self.is_host(&subject.key);
+                real.push(RealCluster {
+                    members: vec![subject.key],
+                    evidence: Vec::new(),
+                    host,
+                });
+            }
+        }
+        self.host_known = real.iter().any(|cluster| cluster.host);
+        self.registered_planes = self
+            .entries
+            .iter()
+            .map(|(key, _)| key.namespace.clone())
+            .collect();
+        self.names = self
+            .entries
+            .iter()
+            .map(|(key, _)| key.name.clone())
+            .collect();
+        self.real = real;
+    }
+
+    fn subject(&self, key: &RegistrationKey, entry: &Entry) -> Subject {
+        Subject {
+            key: key.clone(),
+            endpoint: entry.facts.endpoint.clone(),
+            ca: entry.facts.ca,
+            reported_uid: self
+                .clusters
+                .get(&key.name)
+                .and_then(|cluster| cluster.reported_uid),
+            probed: entry.identity.clone(),
+        }
+    }
+
+    /// This server, by the strongest evidence there is: kube-system's UID, else KubeSphere's host label.
+    fn is_host(&self, key: &RegistrationKey) -> bool {
+        let Some(entry) = self.entries.get(key) else {
+            return false;
+        };
+        let cluster = self.clusters.get(&key.name);
+        let uid = self.uid(key, entry);
+        match (uid, self.kube_system) {
+            (Some(uid), Some(own)) => uid == own,
+            _ => entry.facts.host_label || cluster.is_some_and(|c| c.host),
+        }
+    }
+
+    /// It leads to another cluster than this server.
+    pub(super) fn is_foreign(&self, key: &RegistrationKey) -> bool {
+        let uid = self.entries.get(key).and_then(|entry| self.uid(key, entry));
+        uid.zip(self.kube_system)
+            .is_some_and(|(uid, own)| uid != own)
+    }
+}
