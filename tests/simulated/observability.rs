@@ -67,12 +67,14 @@ fn expressions(dashboard: &Value) -> Vec<String> {
     targets.map(|t| text(t, "/expr").to_owned()).collect()
 }
 
-/// What a running operator exports; the two counters by reason begin with their first event.
+/// What a running operator exports; counters by reason begin with their first event.
 async fn exposition() -> String {
     let world = World::calm(Setup::default()).await.unwrap();
     let metrics = &world.operator.as_ref().unwrap().metrics;
     metrics.hold_written(false);
     metrics.write_failed("hold", "Denied");
+    metrics.remedied("FixPlacement", "Done");
+    metrics.refused("Contested");
     String::from_utf8(metrics.text().unwrap()).unwrap()
 }
 
@@ -91,12 +93,15 @@ async fn exported() -> BTreeSet<String> {
 async fn no_label_grows_with_workspaces_or_registrations() {
     // Each is an enumeration of ours, but `name` (one object), `version` (one program) and `feed` (a kind each).
     let finite = [
+        "action",
+        "brake",
         "class",
         "condition",
         "feed",
         "kind",
         "name",
         "operation",
+        "outcome",
         "rule",
         "status",
         "version",
