@@ -67,13 +67,13 @@ fn expressions(dashboard: &Value) -> Vec<String> {
     targets.map(|t| text(t, "/expr").to_owned()).collect()
 }
 
-/// What a running operator exports; counters by reason begin with their first event.
+/// What a running operator exports; the two counters by reason begin with their first event.
 async fn exposition() -> String {
     let world = World::calm(Setup::default()).await.unwrap();
     let metrics = &world.operator.as_ref().unwrap().metrics;
     metrics.hold_written(false);
     metrics.write_failed("hold", "Denied");
-    metrics.remedied("FixPlacement", "Done");
+    metrics.remedied("FreezeControllers", "Failed");
     metrics.refused("Contested");
     String::from_utf8(metrics.text().unwrap()).unwrap()
 }
