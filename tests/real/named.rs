@@ -156,6 +156,21 @@ async fn lesser_faults_are_named_and_end_with_their_causes() {
     let record = field.bed.record().await.unwrap();
     while_kubefed_runs(&field).await;
     while_kubefed_stands(&field).await;
+    record.no_workspace_deleted().unwrap();
+    record.no_namespace_lost().await.unwrap();
+    field.scale_kubefed(2).await;
+    field.gone(&["FH013"], LATE).await;
+    field.member.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_host_and_an_orphaned_workspace_are_named() {
+    let field = Field::start().await;
+    field.join(MEMBER).await;
+    let healthy = field.bed.guard.wait_condition("Healthy", "True", LATE);
+    healthy.await.unwrap();
+    let record = field.bed.record().await.unwrap();
+    field.scale_kubefed(0).await;
     renamed_by_its_cluster(&field).await;
     record.no_workspace_deleted().unwrap();
     record.no_namespace_lost().await.unwrap();
@@ -316,13 +331,8 @@ async fn out_of_its_workspace(field: &Field) {
     field.merge(&kinds::workspace(), "orders", armed).await;
     field.delete(&kinds::workspace(), "orders").await;
     field.told("FH017", LATE, &["orders"]).await;
-    field.scale_kubefed(2).await;
-    let federation = &field.bed.federation;
-    federation.wait_registration_ready("host-2").await.unwrap();
-    field.gone(&["FH013"], LATE).await;
 }
 
-/// A clone has everything from its original, its kube-system's UID included, and lives a life of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_a_members_store_is_a_clone_and_no_second_name() {
     let bed = Federation::start(FederationOptions::without_kubefed());
@@ -343,7 +353,6 @@ async fn a_copy_of_a_members_store_is_a_clone_and_no_second_name() {
     bed.stop().await.unwrap();
 }
 
-/// Ten minutes of waiting, in which nothing works.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hangs_for_ten_minutes_is_named() {
     let field = Field::start().await;

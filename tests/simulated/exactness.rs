@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use federation_health_core::time::Time;
-use federation_health_sim::{Garble, resources};
+use federation_health_sim::{Effect, Garble, resources};
 use federation_health_tests::{
-    guarded::observing,
+    guarded::{USER, observing},
     random::Random,
     simulated::{Setup, WORKSPACES, World, pass},
 };
@@ -20,15 +20,15 @@ const MORE: usize = 30;
 const RAGE: Duration = Duration::from_secs(60);
 /// Past the next list beside the watch, which finds what was lost for good.
 const SETTLED: Duration = Duration::from_mins(7);
-/// A cut watch is resumed, or listed anew, within this: the driver's pause between two lists, and its back-off.
-const BLIND_MS: i64 = 15_000;
+/// A watch that lost its place while nobody answered is listed anew within this: the outage and the driver's back-off.
+const BLIND_MS: i64 = 40_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Cut,
     Twice,
     NoDeletions,
-    /// The watch breaks and its place is forgotten: 410, and a list.
+    /// The watch breaks, nobody answers for seconds, and its place is forgotten: 410, and a list.
     Expired,
 }
 
@@ -89,10 +89,17 @@ async fn rage(seed: u64, more: usize, faults: &[Fault]) -> Counted {
         world.sim.garble_watches(WATCHED, garble);
         if fault == Fault::Expired {
             expired.push(world.now());
-            world.sim.compact();
+            world
+                .sim
+                .inject(|r| (r.user == USER && r.resource == WATCHED).then_some(Effect::Break));
         }
         if garble.is_none() {
             world.sim.cut_watches();
+        }
+        if fault == Fault::Expired {
+            pass(Duration::from_millis(1_000 + random.below(8_000))).await;
+            world.sim.compact();
+            world.sim.clear_faults();
         }
     }
     world.cure().unwrap();

@@ -73,6 +73,8 @@ async fn exposition() -> String {
     let metrics = &world.operator.as_ref().unwrap().metrics;
     metrics.hold_written(false);
     metrics.write_failed("hold", "Denied");
+    metrics.remedied("FreezeControllers", "Failed");
+    metrics.refused("Contested");
     String::from_utf8(metrics.text().unwrap()).unwrap()
 }
 
@@ -91,12 +93,15 @@ async fn exported() -> BTreeSet<String> {
 async fn no_label_grows_with_workspaces_or_registrations() {
     // Each is an enumeration of ours, but `name` (one object), `version` (one program) and `feed` (a kind each).
     let finite = [
+        "action",
+        "brake",
         "class",
         "condition",
         "feed",
         "kind",
         "name",
         "operation",
+        "outcome",
         "rule",
         "status",
         "version",

@@ -208,7 +208,8 @@ impl Federation {
         }
     }
 
-    /// The one allocation of a Workspace's name: its Workspace, template, federated object and namespaces all refer to it.
+    /// A Workspace's name as it is kept already: one too long to lie in the text itself is allocated once for tenants and
+    /// federated objects.
     pub(crate) fn shared_name(&self, name: &Text) -> Text {
         self.tenants
             .known_name(name)

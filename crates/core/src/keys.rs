@@ -27,7 +27,7 @@ impl Slot {
 /// more room than the most that lived at once.
 #[derive(Debug)]
 pub(crate) struct Keys<K> {
-    keys: Slab<K>,
+    slots: Slab<K>,
     index: HashTable<Slot>,
     hasher: RandomState,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Keys<K> {
 impl<K> Default for Keys<K> {
     fn default() -> Self {
         Self {
-            keys: Slab::new(),
+            slots: Slab::new(),
             index: HashTable::new(),
             hasher: RandomState::new(),
         }
@@ -44,35 +44,35 @@ impl<K> Default for Keys<K> {
 
 impl<K: Hash + Eq> Keys<K> {
     pub(crate) fn find(&self, key: &K) -> Option<Slot> {
-        let is = |slot: &Slot| self.keys.get(slot.index()) == Some(key);
+        let is = |slot: &Slot| self.slots.get(slot.index()) == Some(key);
         self.index.find(self.hasher.hash_one(key), is).copied()
     }
 
     /// The slot of a key that is there, or comes.
     pub(crate) fn enter(&mut self, key: K) -> Slot {
         let Self {
-            keys,
+            slots,
             index,
             hasher,
         } = self;
-        let is = |slot: &Slot| keys.get(slot.index()) == Some(&key);
+        let is = |slot: &Slot| slots.get(slot.index()) == Some(&key);
         let hash_of = |slot: &Slot| {
-            let known = keys.get(slot.index());
+            let known = slots.get(slot.index());
             known.map_or(0, |key| hasher.hash_one(key))
         };
         match index.entry(hasher.hash_one(&key), is, hash_of) {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(entry) => {
-                let slot = Slot::of(keys.vacant_key());
+                let slot = Slot::of(slots.vacant_key());
                 entry.insert(slot);
-                keys.insert(key);
+                slots.insert(key);
                 slot
             }
         }
     }
 
     pub(crate) fn leave(&mut self, slot: Slot) {
-        let Some(key) = self.keys.try_remove(slot.index()) else {
+        let Some(key) = self.slots.try_remove(slot.index()) else {
             return;
         };
         let hash = self.hasher.hash_one(&key);
@@ -82,7 +82,7 @@ impl<K: Hash + Eq> Keys<K> {
     }
 
     pub(crate) fn key(&self, slot: Slot) -> Option<&K> {
-        self.keys.get(slot.index())
+        self.slots.get(slot.index())
     }
 
     /// The keys of these slots, in order.
@@ -98,12 +98,12 @@ impl<K: Hash + Eq> Keys<K> {
     /// Slots that there is room for.
     #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
-        self.keys.capacity()
+        self.slots.capacity()
     }
 
     /// Keys in no particular order: sort what becomes visible.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &K)> {
-        let slots = self.keys.iter();
-        slots.map(|(index, key)| (Slot::of(index), key))
+        let known = self.slots.iter();
+        known.map(|(index, key)| (Slot::of(index), key))
     }
 }

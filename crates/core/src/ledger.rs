@@ -203,7 +203,7 @@ impl Ledger {
     pub(crate) fn witness(&mut self, workspace: &Text, party: Text) {
         if let Some(incident) = self.incidents.get_mut(workspace)
             && incident.parties.len() < MAX_PARTIES
-            && incident.parties.iter().map(|p| p.len()).sum::<usize>() + party.len()
+            && incident.parties.iter().map(Text::len).sum::<usize>() + party.len()
                 <= MAX_PARTIES_BYTES
         {
             incident.parties.insert(party);

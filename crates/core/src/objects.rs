@@ -200,14 +200,12 @@ impl Objects {
     ) -> bool {
         let before = self.get(kind, key).cloned();
         let after = desired.map(|desired| self.row(desired));
-        match &after {
-            Some(row) => {
-                if self.store.put(kind, key, row.clone()) == Put::Same {
-                    return false;
-                }
-            }
-            None if before.is_none() => return false,
-            None => {}
+        let same = match &after {
+            Some(row) => self.store.put(kind, key, row.clone()) == Put::Same,
+            None => before.is_none(),
+        };
+        if same {
+            return false;
         }
         self.note_death(kind, key, after.as_ref(), now);
         self.rebucket(kind, key, before.as_ref(), after.as_ref(), registry);

@@ -49,13 +49,11 @@ impl<V: PartialEq> Column<V> {
         if row.as_ref() == Some(&value) {
             return Put::Same;
         }
-        match row.replace(value) {
-            Some(old) => Put::Changed(old),
-            None => {
-                self.len += 1;
-                Put::New
-            }
+        if let Some(old) = row.replace(value) {
+            return Put::Changed(old);
         }
+        self.len += 1;
+        Put::New
     }
 
     pub(crate) fn take(&mut self, slot: Slot) -> Option<V> {

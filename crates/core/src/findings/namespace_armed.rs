@@ -83,7 +83,7 @@ pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
     let targets = armed
         .iter()
         .filter_map(|name| {
-            let namespace = federation.tenants.namespace(*name)?;
+            let namespace = federation.tenants.namespace(name)?;
             Some(Target::Namespace((*name).clone(), namespace.uid))
         })
         .take(MAX_TARGETS)

@@ -35,7 +35,7 @@ pub(super) const ABOUT: About = About {
         ),
         Scenario(
             Place::Real,
-            "lesser_faults_are_named_and_end_with_their_causes",
+            "a_renamed_host_and_an_orphaned_workspace_are_named",
         ),
     ],
     spared: &[

@@ -115,4 +115,11 @@ impl Registry {
             _ => entry.facts.host_label || cluster.is_some_and(|c| c.host),
         }
     }
+
+    /// It leads to another cluster than this server.
+    pub(super) fn is_foreign(&self, key: &RegistrationKey) -> bool {
+        let uid = self.entries.get(key).and_then(|entry| self.uid(key, entry));
+        uid.zip(self.kube_system)
+            .is_some_and(|(uid, own)| uid != own)
+    }
 }

@@ -119,9 +119,10 @@ impl Registry {
         self.complete && names.iter().any(|name| !self.names.contains(name))
     }
 
-    /// The real cluster is this server, or may be: while no registration is known to be, any of them is.
+    /// The real cluster is this server, or may be: while no registration is known to be, any of them is whose UID is not
+    /// known to be another.
     pub(crate) fn is_here(&self, real: &RealCluster) -> bool {
-        real.host || self.host_unknown()
+        real.host || (self.host_unknown() && !real.members.iter().any(|key| self.is_foreign(key)))
     }
 
     /// No registration of this server bears this name.

@@ -37,11 +37,13 @@ proptest! {
             for ws in 0..3 {
                 let ws = Text::from(format!("workspace-{ws}"));
                 let told: BTreeSet<&Text> = tenants.members(&ws).collect();
-                let meant = naive.iter().filter(|(_, facts)| facts.workspace == ws);
-                prop_assert_eq!(told, meant.map(|(name, _)| name).collect());
+                let bound = naive.iter().filter(|(_, facts)| facts.workspace == ws);
+                let meant: BTreeSet<&Text> = bound.map(|(name, _)| name).collect();
+                prop_assert_eq!(told, meant);
             }
             for (name, facts) in &naive {
-                prop_assert_eq!(tenants.namespace(name).as_ref(), Some(facts));
+                let told = tenants.namespace(name);
+                prop_assert_eq!(told.as_ref(), Some(facts));
             }
         }
     }
@@ -74,7 +76,7 @@ fn changes(n: u128, there: bool) -> [Change; 4] {
 fn tenants_that_come_and_go_for_months_take_the_room_of_those_that_live_at_once() {
     const LIVE: u128 = 10;
     let mut federation = Federation::default();
-    for n in 0..5_000 {
+    for n in 0..5_000_u128 {
         let goes = n.checked_sub(LIVE).map(|old| changes(old, false));
         let now = Time(3_600_000 * n as i64);
         for change in changes(n, true)

@@ -214,6 +214,18 @@ fn a_member_that_left_endangers_nothing_that_never_lived_here() {
 }
 
 #[test]
+fn without_a_name_for_this_server_a_member_that_is_proven_to_be_another_endangers_nothing() {
+    let mut bed = Bed::quiet_with(probing());
+    bed.probe("host", 1, HERE);
+    bed.register(PLANE, "east", registration(5, "https://east"));
+    bed.probe("east", 5, 0xea);
+    bed.unregister(PLANE, "host");
+    assert_eq!(bed.causes(), []);
+    bed.register(PLANE, "host-2", registration(6, "https://here:6443"));
+    assert_eq!(bed.causes(), [CauseKind::SelectedNowhere]);
+}
+
+#[test]
 fn while_the_registrations_are_read_no_name_is_nobodys() {
     let mut bed = Bed::new(Feeds::Unread, both());
     bed.federation.begin(&Feed::Registrations);
