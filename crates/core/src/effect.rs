@@ -118,6 +118,11 @@ impl HoldImage {
             Rule::Federation => self.federation,
         }
     }
+
+    /// Whether anything is refused.
+    pub fn holds_any(&self) -> bool {
+        self.collection || self.federation
+    }
 }
 
 /// One effect.

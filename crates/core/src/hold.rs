@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    effect::{CauseKind, CauseView, HoldImage, Rule},
+    effect::{CauseKind, HoldImage, Rule},
     id::{Text, Uid},
     time::Time,
 };
@@ -20,6 +20,7 @@ use crate::{
 mod causes;
 mod image;
 mod plan;
+mod switch;
 
 use causes::{Cause, Causes, State};
 
@@ -32,9 +33,6 @@ pub const DURABLE_MS: i64 = 1000;
 pub const RETRY_MS: i64 = 2000;
 /// Longest pause between two looks at a blocked release: each is a list of all namespaces.
 pub const RETRY_MAX_MS: i64 = 60_000;
-/// A recorded deletion younger than this is verified anew by the process that takes it up; an older one was, or is a
-/// person's to judge, since its wishes may have changed meanwhile.
-const RECENT_MS: i64 = 60_000;
 /// Namespaces that the federation rule covers; the CRD has the same bound.
 const MAX_NAMESPACES: usize = 16;
 /// Namespaces remembered that block a release: the message names a few, the list is read again before any release.
@@ -172,98 +170,9 @@ impl Hold {
         self.causes.put((kind, Text::from(subject)), cause);
     }
 
-    /// Takes what the switch says, unless it is older than our own last write. `first`: after a start or a new switch.
-    ///
-    /// Causes that somebody else wrote are taken up: an earlier process, or another replica that saw a deletion before this
-    /// one did. Gives the deletions among them that are young enough to be verified.
-    pub(crate) fn observe(
-        &mut self,
-        image: HoldImage,
-        version: u64,
-        first: bool,
-        now: Time,
-    ) -> Vec<(Text, Uid)> {
-        if self.observed.is_some() && !first && version < self.version {
-            return Vec::new();
-        }
-        let before = if first { None } else { self.observed.take() };
-        let verify = self.adopt(&image, &before.unwrap_or_default(), now);
-        // Any other sight says nothing about an order of ours that is on its way.
-        self.answered(&image);
-        self.observed = Some(image);
-        self.version = version.max(if first { 0 } else { self.version });
-        verify
-    }
-
-    fn adopt(&mut self, image: &HoldImage, before: &HoldImage, now: Time) -> Vec<(Text, Uid)> {
-        let mut verify = Vec::new();
-        for CauseView { kind, subject, uid } in &image.causes {
-            let key = (*kind, subject.clone());
-            let ours = before
-                .causes
-                .iter()
-                .any(|c| (c.kind, &c.subject) == (*kind, subject))
-                || self.causes.get(&key).is_some();
-            if ours {
-                continue;
-            }
-            let since = image.since.unwrap_or(now);
-            let recent = *kind == CauseKind::UnexpectedDeletion && now.since_ms(since) < RECENT_MS;
-            let cause = Cause {
-                uid: *uid,
-                since: if recent { now } else { since },
-                state: if recent {
-                    State::Verifying
-                } else {
-                    State::Standing
-                },
-            };
-            self.causes.put(key, cause);
-            if recent {
-                verify.push((subject.clone(), uid.unwrap_or_default()));
-            }
-        }
-        let held = |image: &HoldImage| image.collection || image.federation;
-        let asked = self.asked.as_ref().is_some_and(held);
-        if held(image) && image.causes.is_empty() && !held(before) && !asked {
-            self.raise(CauseKind::Unrecorded, Text::from("status.hold"), None, now);
-        }
-        verify
-    }
-
     /// The FederationHealth is gone: without its owner's wishes nothing is held anew, and nothing that stands may fall.
     pub(crate) fn uninstructed(&mut self) {
         self.instructed = false;
-    }
-
-    /// The switch is gone: it cannot be written, and nothing durable may fall because of that.
-    pub(crate) fn vanished(&mut self) {
-        self.observed = None;
-        self.asked = None;
-        self.version = 0;
-    }
-
-    /// Our write of this image came through with this version, or failed. A newer order may have been given meanwhile: that
-    /// one is still open.
-    pub(crate) fn wrote(&mut self, image: &HoldImage, outcome: Option<u64>) {
-        self.answered(image);
-        if let (Some(version), Some(observed)) = (outcome, &mut self.observed)
-            && version > self.version
-        {
-            self.version = version;
-            observed.clone_from(image);
-        }
-    }
-
-    fn answered(&mut self, image: &HoldImage) {
-        if self.asked.as_ref() == Some(image) {
-            self.asked = None;
-        }
-    }
-
-    /// Newest resourceVersion known.
-    pub(crate) fn version(&self) -> u64 {
-        self.version
     }
 
     /// A durable binding was seen: active, dormant, or missing.

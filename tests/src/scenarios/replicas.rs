@@ -30,6 +30,9 @@ use crate::guarded::{NAME, NAMESPACE, USER, holds};
 
 /// A woken process looks at its lease every five seconds, and at everything every half minute.
 const AWAKE: Duration = Duration::from_secs(35);
+/// In this the new leader has told all that it did before the other one is woken, and the woken one has read what its
+/// watches kept for it: no request says which of them sent it.
+const TOLD: Duration = Duration::from_secs(5);
 
 /// Both stories, with a second replica that ends with them. Once for a federation: what was removed is not removed again.
 ///
@@ -68,9 +71,7 @@ async fn thawed_by_the_other(bed: &Bed) -> Result<Figures> {
         .wait("the thaw by the other", LATE, is("Undone"))
         .await?;
     let after = hung.elapsed().as_secs_f64();
-    succeeded(bed, slot).await?;
-    runner(bed)?.thaw(slot).await?;
-    silent(bed, AWAKE).await?;
+    wakes_and_is_silent(bed, slot).await?;
     let acts = acts::fenced(&record)?;
     if acts.len() != 2 || replicas(bed).await? != before {
         return Err(Error::refused(format!(
@@ -93,10 +94,7 @@ async fn mended_by_the_other(bed: &Bed) -> Result<Figures> {
     bed.guard.wait("both holds", LATE, both).await?;
     let removed = |h: &FederationHealth| acts::states(h, newest, REMOVE) == [(ALIAS, "Verified")];
     bed.guard.wait("the removal, seen", LATE, removed).await?;
-    cured(bed).await?;
-    succeeded(bed, slot).await?;
-    runner(bed)?.thaw(slot).await?;
-    silent(bed, AWAKE).await?;
+    wakes_and_is_silent(bed, slot).await?;
     unharmed(bed, &record).await?;
     let created = verdict::registration(&record).await?.received;
     let acts = acts::fenced(&record)?;
@@ -110,6 +108,20 @@ async fn mended_by_the_other(bed: &Bed) -> Result<Figures> {
         ("registration to a follower's hold [ms]", held),
         ("registration to the removal by the other [s]", removed),
     ])
+}
+
+/// Another one leads; the one that hung comes to itself. It may hold once more for what its watches tell it late, as any
+/// replica may; both let go of that, and then neither writes.
+async fn wakes_and_is_silent(bed: &Bed, slot: usize) -> Result<()> {
+    cured(bed).await?;
+    if leader(bed).await? == slot {
+        return Err(Error::refused("the one that hangs still leads"));
+    }
+    tokio::time::sleep(TOLD).await;
+    runner(bed)?.thaw(slot).await?;
+    tokio::time::sleep(TOLD).await;
+    cured(bed).await?;
+    silent(bed, AWAKE).await
 }
 
 async fn unharmed(bed: &Bed, record: &Record<'_>) -> Result<()> {
@@ -157,12 +169,4 @@ async fn leader(bed: &Bed) -> Result<usize> {
     let slot = holder.as_deref().and_then(|name| name.rsplit('-').next());
     slot.and_then(|slot| slot.parse().ok())
         .ok_or_else(|| Error::refused(format!("nobody leads: {holder:?}")))
-}
-
-/// Another one than this leads.
-async fn succeeded(bed: &Bed, slot: usize) -> Result<()> {
-    match leader(bed).await? {
-        other if other != slot => Ok(()),
-        _ => Err(Error::refused("the one that hangs still leads")),
-    }
 }

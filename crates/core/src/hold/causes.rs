@@ -120,6 +120,17 @@ impl Causes {
         Some(entry)
     }
 
+    /// Forgets what is gone: diagnoses and requests, which are few.
+    pub(super) fn forget_gone(&mut self) {
+        let gone = |(key, entry): (&Key, &Entry)| {
+            matches!(entry.cause.state, State::Gone(_)).then(|| key.clone())
+        };
+        let keys: Vec<Key> = self.by_key.iter().filter_map(gone).collect();
+        for key in keys {
+            self.remove(&key);
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }

@@ -56,6 +56,21 @@ impl Hold {
             causes: shown.into_iter().map(view).collect(),
         }
     }
+
+    /// Whether what is said needs no correction by this image of ours: it refuses the same, for causes that are known here,
+    /// for as many and for one that only a person ends if there is such a one. When, in which order and in which words is
+    /// told by the replica that was first: two that correct each other would never end.
+    pub(super) fn agrees(&self, said: &HoldImage, own: &HoldImage) -> bool {
+        let refuses = |i: &HoldImage| (i.collection, i.federation);
+        let personal = |i: &HoldImage| i.causes.iter().any(|c| ends_by_person(c.kind));
+        let known = |c: &CauseView| self.causes.get(&(c.kind, c.subject.clone())).is_some();
+        said == own
+            || refuses(said) == refuses(own)
+                && said.namespaces == own.namespaces
+                && said.causes.len() == own.causes.len()
+                && personal(said) == personal(own)
+                && said.causes.iter().all(known)
+    }
 }
 
 /// Nothing that could be seen ends it.

@@ -51,7 +51,8 @@ impl Hold {
         if switch {
             self.adopt_found(now);
             let image = self.image(now);
-            if self.asked.as_ref().or(self.observed.as_ref()) != Some(&image) {
+            let said = self.asked.as_ref().or(self.observed.as_ref());
+            if !said.is_some_and(|said| self.agrees(said, &image)) {
                 effects.push(self.order(image));
             }
         }

@@ -16,6 +16,7 @@ mod identity;
 mod joined;
 mod ledger;
 mod properties;
+mod replicas;
 mod staleness;
 mod tripwire;
 mod witnesses;
