@@ -66,7 +66,7 @@ pub async fn start() -> Result<(Bed, Federation)> {
 /// A namespace was lost, the other host was not found out, our plane stays stopped, or the hold ended.
 pub async fn found(bed: Bed, elsewhere: Federation) -> Result<Figures> {
     bed.set_spec(&experimenting()).await?;
-    bed.calm().await?;
+    bed.wait_durable([true, false]).await?;
     bed.wait_proven().await?;
     let before = replicas(&bed).await?;
     let record = bed.record().await?;
@@ -117,8 +117,9 @@ pub async fn found(bed: Bed, elsewhere: Federation) -> Result<Figures> {
 
 fn experimenting() -> Value {
     let mut spec = holding();
-    // Workspaces loop, their namespaces stay.
+    // Workspaces loop, their namespaces stay: nothing foresees the first deletion, and no race with the collector is played.
     spec["hold"]["federation"] = json!("Never");
+    spec["hold"]["collection"] = json!("Always");
     spec["remediation"] = json!({
         "mode": "Apply",
         "actions": {"freezeControllers": "Automatic", "plantCanary": "Automatic"},
