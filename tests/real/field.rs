@@ -45,7 +45,8 @@ async fn rival(types: Vec<FederatedType>) -> (ControlPlane, Kubefed) {
     (rival, kubefed)
 }
 
-async fn member() -> ControlPlane {
+/// A member as KubeSphere prepares it.
+pub async fn member() -> ControlPlane {
     let member = ControlPlane::start(ControlPlaneOptions::named("member"))
         .await
         .unwrap();

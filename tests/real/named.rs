@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use federation_health_testbed::{
-    ControlPlane, ControlPlaneOptions, Federation, FederationOptions, apply,
+    ControlPlane, Federation, FederationOptions, apply,
     federation::HOST,
     forward::Forward,
     join::JoinOptions,
     kinds::{self, KUBEFED_NAMESPACE},
     kubefed::KubefedVersion,
-    kubesphere::Kubesphere,
     ports::free_port,
     wait::{self, Look},
     workspace::{self, Placement, WorkspaceSpec},
@@ -24,6 +23,8 @@ use kube::{
     api::{ApiResource, DeleteParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
+
+use crate::field::member;
 
 /// What two watches could contradict each other in is told after a minute; a probe, and a machine that compiles, come on top.
 const SETTLED: Duration = Duration::from_secs(150);
@@ -43,17 +44,6 @@ fn options() -> Options {
         spec: Some(spec()),
         ..Options::default()
     }
-}
-
-/// A member as KubeSphere prepares it.
-async fn member() -> ControlPlane {
-    let member = ControlPlane::start(ControlPlaneOptions::named("member"))
-        .await
-        .unwrap();
-    Kubesphere::install_definitions(&member.client())
-        .await
-        .unwrap();
-    member
 }
 
 struct Field {

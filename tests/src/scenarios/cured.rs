@@ -48,15 +48,7 @@ pub async fn by_itself(bed: &Bed, how: How, quiet: Duration) -> Result<Figures> 
     cured(bed).await?;
     let after = milliseconds(created, Timestamp::now()) / 1000.0;
 
-    record.no_workspace_deleted()?;
-    record.no_namespace_lost().await?;
-    let now = bed.federation.snapshot().await?;
-    same_uids(&record.before, &now)?;
-    same_marks(&record.before.workspaces, &now.workspaces)?;
-    if replicas(bed).await? != before {
-        return Err(Error::refused("KubeFed has other replicas than before"));
-    }
-    propagated(bed).await?;
+    as_before(bed, &record, before).await?;
     let acts = acts::fenced(&record)?;
     let removal = removal(&acts)?;
     manifest_kept(bed).await?;
@@ -69,6 +61,19 @@ pub async fn by_itself(bed: &Bed, how: How, quiet: Duration) -> Result<Figures> 
         ("registration to cured and released [s]", after),
         ("writes to other people's objects", acts.len() as f64),
     ])
+}
+
+/// Nothing was lost, and all is as it was before the incident, KubeFed's `replicas` as well.
+pub(super) async fn as_before(bed: &Bed, record: &Record<'_>, before: Option<i32>) -> Result<()> {
+    record.no_workspace_deleted()?;
+    record.no_namespace_lost().await?;
+    let now = bed.federation.snapshot().await?;
+    same_uids(&record.before, &now)?;
+    same_marks(&record.before.workspaces, &now.workspaces)?;
+    if replicas(bed).await? != before {
+        return Err(Error::refused("KubeFed has other replicas than before"));
+    }
+    propagated(bed).await
 }
 
 /// Proven, calm and well with every rung on.

@@ -12,10 +12,10 @@ use super::{
     acts::{self, automatic},
     bed::{ALIAS, Bed, How, LATE, SOON},
     braked::{annotated, said},
-    cured::{REMOVE, manifest_kept, propagated, removal, same_marks, silent},
+    cured::{REMOVE, as_before, manifest_kept, removal, silent},
     figures::milliseconds,
     frozen::replicas,
-    held::{same_uids, well},
+    held::well,
     table::Figures,
     verdict,
 };
@@ -57,15 +57,7 @@ pub async fn cured(bed: &Bed) -> Result<Figures> {
     let after = milliseconds(approved, Timestamp::now()) / 1000.0;
     annotated(bed, names::APPROVE_ANNOTATION, &Value::Null).await?;
 
-    record.no_workspace_deleted()?;
-    record.no_namespace_lost().await?;
-    let now = bed.federation.snapshot().await?;
-    same_uids(&record.before, &now)?;
-    same_marks(&record.before.workspaces, &now.workspaces)?;
-    if replicas(bed).await? != before {
-        return Err(Error::refused("KubeFed has other replicas than before"));
-    }
-    propagated(bed).await?;
+    as_before(bed, &record, before).await?;
     let acts = acts::fenced(&record)?;
     let removed = removal(&acts)?.reached;
     manifest_kept(bed).await?;
