@@ -17,11 +17,11 @@ help: ## List the targets
 	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## Play the incident in memory, without and with the hold (Rust only)
-	@$(tests) --bin demo
+	@$(CARGO) run --locked --quiet -p federation-health-plugin --bin kubectl-federation_health -- demo
 
 demo-real: testbed ## Play it on real control planes with real KubeFed (builds them first)
 	@$(CARGO) build --locked --quiet -p federation-health-operator
-	@$(tests) --bin demo -- --real
+	@$(tests) --bin demo-real
 
 testbed-up: testbed ## Leave a real federation running, print its KUBECONFIG, end on Ctrl-C
 	@$(CARGO) run --locked --quiet -p federation-health-testbed

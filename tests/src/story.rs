@@ -2,13 +2,13 @@
 
 mod real;
 mod simulated;
-pub mod table;
 mod tell;
 
 use std::{cell::Cell, collections::BTreeMap, fmt::Write as _, future::Future, time::Duration};
 
-use federation_health_api::FederationHealth;
-use federation_health_testbed::error::{Error, Result};
+use federation_health_api::{FederationHealth, names::HEALTHS};
+use federation_health_plugin::{Cluster, wrap};
+use federation_health_testbed::error::{Attempt as _, Error, Result};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
@@ -121,6 +121,13 @@ async fn rest(stage: &impl Stage, time: Duration) {
     while stage.now() < end {
         stage.pause().await;
     }
+}
+
+/// What `kubectl get federationhealth` prints.
+async fn table(stage: &impl Stage) -> Result<String> {
+    let cluster = Cluster::of(stage.client());
+    let table = cluster.table(HEALTHS).await;
+    table.attempt(|| "get the table of FederationHealth objects")
 }
 
 fn is(health: &FederationHealth, type_: &str, status: &str) -> bool {
@@ -319,7 +326,7 @@ pub async fn with_hold(stage: &impl Stage) -> Result<Scene> {
     teller.line(stage.now(), "the cluster", kept);
     scene.text = teller.text();
     scene.text.push_str(&during);
-    let rows = table::get(&stage.client(), false).await?;
+    let rows = table(stage).await?;
     scene
         .text
         .push_str(&teller.table(stage.now(), "the registration is gone", &rows));
@@ -345,10 +352,10 @@ async fn rage_held<S: Stage>(stage: &S, scene: &mut Scene, teller: &mut Teller) 
     });
     let told = format!("has been refused {refused} times by now. Deleted: nothing.");
     teller.line(held, "KubeFed", told);
-    let rows = table::get(&stage.client(), false).await?;
-    let why = tell::wrap(&message(&health, "Healthy"), tell::WIDTH).join("\n");
+    let rows = table(stage).await?;
+    let why = wrap(&message(&health, "Healthy"), tell::WIDTH, "");
     Ok(format!(
-        "{}\n{why}\n",
+        "{}\n{why}",
         teller.table(held, "deletions are held", &rows)
     ))
 }

@@ -2,7 +2,10 @@
 use std::fmt::Write as _;
 
 use federation_health_api::{FederationHealth, names::HEALTHS};
-use http::{Method, Request, header::CONTENT_TYPE};
+use http::{
+    Method, Request,
+    header::{ACCEPT, CONTENT_TYPE},
+};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -18,6 +21,8 @@ const PAGE: usize = 500;
 const PAGES: usize = 4096;
 /// Field manager of every write of this program.
 const MANAGER: &str = "kubectl-federation-health";
+/// By this the server draws the table itself, as kubectl asks it to.
+const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
 /// A connection to the host cluster.
 #[derive(Clone)]
@@ -96,6 +101,15 @@ impl Cluster {
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         self.send(&format!("get {path}"), Request::get(path).body(Vec::new()))
             .await
+    }
+
+    /// A collection as kubectl prints it, the server's own columns.
+    pub async fn table(&self, path: &str) -> Result<String, Error> {
+        let attempt = format!("get the table of {path}");
+        let request = Request::get(path).header(ACCEPT, TABLE).body(Vec::new());
+        let table = self.send(&attempt, request).await?;
+        crate::table::served(&table)
+            .ok_or_else(|| Error::Refused(format!("{attempt}: the server sent something else")))
     }
 
     /// Reads one object; None if there is none, or no such kind.

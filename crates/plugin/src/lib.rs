@@ -21,8 +21,10 @@ mod table;
 mod tree;
 mod verbs;
 
+pub use client::Cluster;
 pub use error::Error;
 pub use shell::Shell;
+pub use table::wrap;
 
 use args::{Cli, Verb};
 

@@ -2,11 +2,14 @@
 
 use federation_health_report::picture::text::columns_of;
 use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 
 use crate::shell::Tone;
 
 /// kubectl sets columns apart by this much.
 const GAP: usize = 3;
+/// kubectl makes no column narrower, its gap included.
+const NARROWEST: usize = 6;
 
 /// One cell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +51,8 @@ pub fn align(rows: &[Vec<Cell>], colours: bool) -> String {
     let widths: Vec<usize> = (0..columns)
         .map(|c| {
             let cells = rows.iter().filter_map(|row| row.get(c));
-            cells.map(|c| columns_of(&c.text)).max().unwrap_or_default() + GAP
+            let widest = cells.map(|c| columns_of(&c.text)).max().unwrap_or_default();
+            (widest + GAP).max(NARROWEST)
         })
         .collect();
     let mut out = String::new();
@@ -63,6 +67,30 @@ pub fn align(rows: &[Vec<Cell>], colours: bool) -> String {
         out.push('\n');
     }
     out
+}
+
+/// What kubectl prints without `-o wide` of a server's `meta.k8s.io/v1` Table; None if it is none.
+pub fn served(table: &Value) -> Option<String> {
+    let list = |value: &Value| value.as_array().cloned();
+    let columns = list(&table["columnDefinitions"])?;
+    let shown: Vec<usize> = (0..columns.len())
+        .filter(|i| columns[*i]["priority"].as_i64().unwrap_or_default() == 0)
+        .collect();
+    let head = |i: &usize| Cell::from(plain(&columns[*i]["name"]).to_uppercase());
+    let mut rows = vec![shown.iter().map(head).collect::<Vec<_>>()];
+    for row in list(&table["rows"])? {
+        let cell = |i: &usize| Cell::from(plain(&row["cells"][*i]));
+        rows.push(shown.iter().map(cell).collect());
+    }
+    Some(align(&rows, false))
+}
+
+fn plain(cell: &Value) -> String {
+    match cell {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
 }
 
 /// A time span in seconds as kubectl writes ages; one that lies ahead is none.
@@ -136,6 +164,20 @@ mod tests {
             align(&rows, true),
             "名     \u{1b}[32mOK\u{1b}[0m    x\nname   Bad\n"
         );
+    }
+
+    #[test]
+    fn a_servers_table_is_printed_as_kubectl_prints_it() {
+        let table = serde_json::json!({
+            "columnDefinitions": [
+                {"name": "Name", "priority": 0}, {"name": "Up", "priority": 0},
+                {"name": "Message", "priority": 1}, {"name": "X", "priority": 0},
+            ],
+            "rows": [{"cells": ["default", true, "fine", 1]}, {"cells": ["b", null, "bad", 2]}],
+        });
+        let printed = "NAME      UP     X\ndefault   true   1\nb                2\n";
+        assert_eq!(served(&table).as_deref(), Some(printed));
+        assert_eq!(served(&serde_json::json!({"kind": "Status"})), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use federation_health_plugin::wrap;
 use k8s_openapi::jiff::Timestamp;
 
 /// Width of the terminal that nobody has made wider.
@@ -117,7 +118,7 @@ impl Teller {
         self.lines.sort_by_key(|l| l.at);
         let mut out = String::new();
         for line in &self.lines {
-            for (i, part) in wrap(&line.what, WIDTH - WHEN - WHO).iter().enumerate() {
+            for (i, part) in wrap(&line.what, WIDTH - WHEN - WHO, "").lines().enumerate() {
                 let (when, who) = match i {
                     0 => (self.when(line.at), line.who),
                     _ => (String::new(), ""),
@@ -169,24 +170,6 @@ fn words(deed: &Deed) -> Option<(&'static str, String)> {
     }
 }
 
-/// Breaks a text between words.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let last = lines.len() - 1;
-        let line = &mut lines[last];
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,11 +204,5 @@ mod tests {
              t+12.014 s  garbage collector  deletes namespaces a, b\n\
              t+15.000 s  KubeFed            as produce-trt, deletes Workspaces payments\n"
         );
-    }
-
-    #[test]
-    fn long_texts_break_between_words() {
-        assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
-        assert_eq!(wrap("unbreakable", 3), ["unbreakable"]);
     }
 }

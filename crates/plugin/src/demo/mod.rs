@@ -9,6 +9,7 @@ use federation_health_api::FederationHealth;
 use federation_health_sim::Clock;
 
 pub use stage::{ALIAS, Guard, Scenario, Stage};
+use stage::{Kind, Uids};
 
 use crate::{
     Error, Outcome, Shell,
@@ -74,9 +75,9 @@ fn play(
         .map_err(|e| Error::file("start the simulation", e))?;
     runtime.block_on(async {
         let mut stage = Stage::build(scenario, guard, Clock::simulated())?;
-        let namespaces = stage.namespaces();
         stage.start()?;
         stage.wait(CALM, |_| false).await;
+        let before = stage.uids();
         let start = stage.sim.clock().now();
         stage.strike()?;
         let mut told = narrate::Narrator::new(start, guard);
@@ -102,14 +103,44 @@ fn play(
             if held && stage.wait(END, |h| !holding(h)).await {
                 told.released(stage.sim.clock().now());
             }
-            stage.wait(END, settled).await;
+            stage.wait(END, |h| settled(h) && healthy(h)).await;
         }
         told.acts(stage.health().as_ref());
         if scenario != Scenario::Healthy {
-            told.survivors(stage.sim.clock().now(), stage.namespaces(), namespaces);
+            let kept = kept(&before, &stage.uids());
+            told.survivors(stage.sim.clock().now(), &kept);
+            if guard != Guard::None {
+                told.end(&narrate::table(&stage, "once the cause is gone").await?);
+                kept.whole()?;
+            }
         }
         Ok(told.text(width))
     })
+}
+
+/// What is left of one kind, and of how many.
+struct Kept([(usize, usize); 2]);
+
+/// Those that are still what they were, by their UIDs.
+fn kept(before: &Uids, now: &Uids) -> Kept {
+    Kept([Kind::Workspace, Kind::Namespace].map(|kind| {
+        let all = before.iter().filter(|((k, ..), _)| *k == kind);
+        let same = all.clone().filter(|(key, uid)| now.get(*key) == Some(uid));
+        (same.count(), all.count())
+    }))
+}
+
+impl Kept {
+    /// The part of the story that ends well has to.
+    fn whole(&self) -> Result<(), Error> {
+        if self.0.iter().all(|(same, all)| same == all) {
+            return Ok(());
+        }
+        Err(Error::Refused(format!(
+            "the demonstration did not end well: of the Workspaces and namespaces (kept, of) {:?} are left",
+            self.0
+        )))
+    }
 }
 
 /// Nothing that is taken back by itself is in force any more.

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use federation_health_api::FederationHealth;
+use federation_health_api::{FederationHealth, names::HEALTHS};
 use federation_health_core::remedy::journal::State;
 use federation_health_report::{document, picture};
 use federation_health_sim::AuditEntry;
 use k8s_openapi::jiff::Timestamp;
 
-use super::{ALIAS, Guard, Scenario, Stage};
+use super::{ALIAS, Guard, Kept, Scenario, Stage};
 use crate::{
     Error,
     args::{Global, Output, StatusArgs},
@@ -57,6 +57,7 @@ pub struct Narrator {
     head: &'static str,
     lines: Vec<Line>,
     seen: String,
+    end: String,
 }
 
 impl Narrator {
@@ -74,6 +75,7 @@ impl Narrator {
             },
             lines: Vec::new(),
             seen: String::new(),
+            end: String::new(),
         }
     }
 
@@ -200,12 +202,23 @@ impl Narrator {
     }
 
     /// What is left.
-    pub fn survivors(&mut self, at: Timestamp, alive: usize, of: usize) {
-        self.line(
-            at,
-            "the federation",
-            format!("has {alive} of {of} namespaces."),
-        );
+    pub fn survivors(&mut self, at: Timestamp, kept: &Kept) {
+        let [(workspaces, of_workspaces), (namespaces, of_namespaces)] = kept.0;
+        let what = if kept.whole().is_ok() {
+            format!(
+                "has all {of_workspaces} Workspaces and {of_namespaces} namespaces, with the UIDs they had."
+            )
+        } else {
+            format!(
+                "has {workspaces} of {of_workspaces} Workspaces and {namespaces} of {of_namespaces} namespaces left."
+            )
+        };
+        self.line(at, "the federation", what);
+    }
+
+    /// What a person sees in the end.
+    pub fn end(&mut self, seen: &str) {
+        seen.clone_into(&mut self.end);
     }
 
     /// Milliseconds from the beginning.
@@ -236,8 +249,9 @@ impl Narrator {
             let body = wrap(&line.what, width.max(head.len() + 30), &indent);
             out.push_str(&body.replacen(&indent, &head, 1));
         }
-        out.push_str("\nWhat kubectl federation-health status says 40 s later:\n\n");
-        out.push_str(&self.seen);
+        for seen in [&self.seen, &self.end] {
+            out.push_str(seen);
+        }
         out
     }
 }
@@ -263,14 +277,26 @@ pub fn announced(scenario: Scenario) -> String {
     }
 }
 
-/// `status` and `timeline` on the simulated server.
+/// What `kubectl get federationhealth` prints, with the moment at which it does.
+pub async fn table(stage: &Stage, when: &str) -> Result<String, Error> {
+    let table = cluster(stage).table(HEALTHS).await?;
+    Ok(format!(
+        "\nkubectl get federationhealth, {when}:\n\n{table}"
+    ))
+}
+
+fn cluster(stage: &Stage) -> Cluster {
+    Cluster::of(stage.sim.client_as("kubernetes-admin"))
+}
+
+/// What the three commands print that an engineer types first.
 pub async fn look(
     stage: &Stage,
     object: &str,
     colours: bool,
     width: usize,
 ) -> Result<String, Error> {
-    let cluster = Cluster::of(stage.sim.client_as("kubernetes-admin"));
+    let cluster = cluster(stage);
     let global = Global {
         object: object.to_owned(),
         ..Global::default()
@@ -281,11 +307,19 @@ pub async fn look(
         no_grouping: false,
     };
     let now = stage.sim.clock().now();
-    let mut text =
+    let mut text = table(stage, "40 s after it happened").await?;
+    let status =
         crate::verbs::status::seen(&cluster, &global, &args, (now, colours, width)).await?;
+    let _ = write!(
+        text,
+        "\nkubectl federation-health status, then:\n\n{status}"
+    );
     let overview = overview::read(&cluster, cluster.health(object).await?).await?;
     if let Some(lanes) = picture::text::draw(&document::live_history(&overview, now), None, width) {
-        let _ = write!(text, "\nAnd kubectl federation-health timeline:\n\n{lanes}");
+        let _ = write!(
+            text,
+            "\nkubectl federation-health timeline, then:\n\n{lanes}"
+        );
     }
     Ok(text)
 }

@@ -1,6 +1,6 @@
 //! A simulated federation with the operator's own code on it, in tokio's time: paused, a run is the same every time.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use clap::ValueEnum;
 use federation_health_api::{FederationHealth, FederationHealthSpec, names::WORKSPACE_LABEL};
@@ -47,6 +47,18 @@ const MEMBER: &str = "https://127.0.0.1:7443";
 const EAST: [&str; 2] = ["east", "east-old"];
 /// KubeFed's Deployment, and how often it runs.
 const MANAGER: (&str, u32) = ("kubefed-controller-manager", 2);
+
+/// What a tenant would miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A Workspace.
+    Workspace,
+    /// One of its namespaces.
+    Namespace,
+}
+
+/// UIDs by kind, server and name.
+pub type Uids = BTreeMap<(Kind, &'static str, String), String>;
 
 /// What happens to the federation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -277,17 +289,27 @@ impl Stage {
         std::iter::once(("", &self.sim)).chain(member).collect()
     }
 
-    /// Namespaces of Workspaces that live, on every server.
-    pub fn namespaces(&self) -> usize {
-        let tenant = |n: &Value| {
-            n["metadata"]["labels"].get(WORKSPACE_LABEL).is_some()
-                && n["metadata"].get("deletionTimestamp").is_none()
-        };
-        let of = |sim: &Sim| {
-            let all = sim.admin().list(&resources::NAMESPACES, "");
-            all.iter().filter(|n| tenant(n)).count()
-        };
-        self.servers().iter().map(|(_, sim)| of(sim)).sum()
+    /// The Workspaces and their namespaces that live, on every server.
+    pub fn uids(&self) -> Uids {
+        let mut uids = Uids::new();
+        for (place, sim) in self.servers() {
+            for (kind, resource) in [
+                (Kind::Workspace, resources::WORKSPACES),
+                (Kind::Namespace, resources::NAMESPACES),
+            ] {
+                for object in sim.admin().list(&resource, "") {
+                    let meta = &object["metadata"];
+                    let tenants =
+                        kind == Kind::Workspace || meta["labels"].get(WORKSPACE_LABEL).is_some();
+                    if tenants && meta.get("deletionTimestamp").is_none() {
+                        let text =
+                            |field: &str| meta[field].as_str().unwrap_or_default().to_owned();
+                        uids.insert((kind, place, text("name")), text("uid"));
+                    }
+                }
+            }
+        }
+        uids
     }
 
     /// The FederationHealth object.

@@ -1,6 +1,4 @@
-//! Plays the incident twice, without and with the hold, and tells what happened.
-//!
-//! In memory and virtual time by default; `--real` uses real control planes and the real KubeFed.
+//! Plays the incident twice on real control planes with the real KubeFed, without and with the hold, and tells what happened.
 
 use std::{
     io::{self, Write as _},
@@ -10,17 +8,11 @@ use std::{
 use federation_health_testbed::{Error, error::Attempt as _};
 use federation_health_tests::{
     guarded::{holding, observing},
-    story::{self, INTRODUCTION, RealStage, Scene, SimulatedStage, WITH, WITHOUT},
+    story::{self, INTRODUCTION, RealStage, Scene, WITH, WITHOUT},
 };
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let played = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => simulated(),
-        ["--real"] => real(),
-        _ => Err(Error::refused("usage: demo [--real]")),
-    };
-    match played {
+    match play() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell when even this cannot be written.
@@ -37,27 +29,7 @@ fn say(text: &str) -> Result<(), Error> {
         .attempt(|| "write the story")
 }
 
-fn simulated() -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .attempt(|| "start the runtime")?;
-    runtime.block_on(async {
-        say(INTRODUCTION)?;
-        say(&format!(
-            "Everything is in memory and in virtual time: the operator's own code, models of\n\
-             KubeFed, KubeSphere and the garbage collector. `make demo-real` has real ones.\n\n{WITHOUT}"
-        ))?;
-        let stage = SimulatedStage::build(observing()).await?;
-        tell(&story::without_hold(&stage).await?)?;
-        drop(stage);
-        say(WITH)?;
-        tell(&story::with_hold(&SimulatedStage::build(holding()).await?).await?)
-    })
-}
-
-fn real() -> Result<(), Error> {
+fn play() -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
