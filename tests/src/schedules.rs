@@ -69,6 +69,8 @@ struct Plan {
     spec: Value,
     /// Milliseconds after the second registration, in order.
     deeds: Vec<(u64, Deed)>,
+    /// One request of the operator in thirty breaks off.
+    breaks: bool,
 }
 
 impl Plan {
@@ -120,7 +122,12 @@ impl Plan {
         }
         deeds.push((20_000 + dice.below(ACTING_MS), Deed::Cure));
         deeds.sort_by_key(|(at, _)| *at);
-        Self { spec, deeds }
+        let breaks = dice.below(2) == 0;
+        Self {
+            spec,
+            deeds,
+            breaks,
+        }
     }
 
     /// Nobody and nothing hinders the operator.
@@ -133,9 +140,13 @@ impl Plan {
         self.spec["remediation"]["actions"][action] == "Automatic"
     }
 
-    fn holds_all(&self) -> bool {
+    /// Nothing is lost: the hold stands in milliseconds, whatever breaks off. Remediation alone has the ten seconds to KubeFed's
+    /// first deletion, which requests that break off one after the other use up.
+    fn saves(&self) -> bool {
         let rule = |name: &str| self.spec["hold"][name] == "OnDiagnosis";
         rule("collection") && rule("federation")
+            || !self.breaks
+                && (self.automatic("freezeControllers") || self.automatic("shieldWorkspaces"))
     }
 }
 
@@ -165,7 +176,10 @@ impl Stage {
             volumes.push((*namespace, made.attempt(|| "make a volume")?));
         }
         let judge = Judge::seat(&world.sim);
-        world.sim.inject(move |r| disturbance(&dice, &r.user));
+        let breaks = plan.breaks;
+        world
+            .sim
+            .inject(move |r| disturbance(&dice, &r.user, breaks));
         world
             .wait("a first good verdict", Duration::from_mins(2), |h| {
                 is(h, "Healthy", "True")
@@ -274,11 +288,8 @@ impl Stage {
         if replicas.is_none_or(|d| d["spec"]["replicas"] != 2) {
             wrong.push("KubeFed does not run as before".to_owned());
         }
-        let saves = plan.holds_all()
-            || plan.automatic("freezeControllers")
-            || plan.automatic("shieldWorkspaces");
         let lost = self.world.deletions("namespaces");
-        if saves && !lost.is_empty() {
+        if plan.saves() && !lost.is_empty() {
             wrong.push(format!("{} namespaces were lost", lost.len()));
         }
         for (namespace, volume) in &self.volumes {
@@ -297,16 +308,16 @@ impl Stage {
 }
 
 /// Requests of the operator are late, or break off before or after they are carried out.
-fn disturbance(dice: &Random, user: &str) -> Option<Effect> {
+fn disturbance(dice: &Random, user: &str, breaks: bool) -> Option<Effect> {
     if user != USER {
         return None;
     }
     let chance = dice.draw();
     let late = Duration::from_micros(chance % 8_000);
     Some(match chance % 60 {
-        0 => Effect::Break,
-        1 => Effect::BreakAnswer,
-        2..30 => Effect::Delay(late),
+        0 if breaks => Effect::Break,
+        1 if breaks => Effect::BreakAnswer,
+        0..30 => Effect::Delay(late),
         _ => Effect::DelayAnswer(late),
     })
 }
@@ -314,9 +325,9 @@ fn disturbance(dice: &Random, user: &str) -> Option<Effect> {
 /// What a seed stands for, in words.
 pub fn describe(seed: u64) -> String {
     let plan = Plan::of(&Random::new(seed));
-    let (spec, deeds) = (&plan.spec, &plan.deeds);
+    let (spec, deeds, breaks) = (&plan.spec, &plan.deeds, plan.breaks);
     format!(
-        "seed {seed}\nspec {spec}\ndeeds, milliseconds after the second registration: {deeds:?}"
+        "seed {seed}, requests break off: {breaks}\nspec {spec}\ndeeds, milliseconds after the second registration: {deeds:?}"
     )
 }
 
@@ -343,6 +354,10 @@ pub async fn play(seed: u64) -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }
-    let told = format!("{}: {}", describe(seed), wrong.join("; "));
-    Err(Error::refused(told))
+    Err(Error::refused(format!(
+        "{}: {}\n{}",
+        describe(seed),
+        wrong.join("; "),
+        stage.world.told()
+    )))
 }

@@ -191,6 +191,56 @@ impl World {
         Ok(())
     }
 
+    /// For whoever looks into a failure: what was written to what is not the operator's own, by whom, and what the object
+    /// says of itself.
+    pub fn told(&self) -> String {
+        let others = [
+            "workspaces",
+            "namespaces",
+            "deployments",
+            "persistentvolumes",
+            "kubefedclusters",
+            "workspacetemplates",
+        ];
+        let audit = self.sim.audit();
+        let written = audit.iter().filter(|e| {
+            let by = e.user == USER || e.verb == "delete" || e.resource == "deployments";
+            by && !matches!(e.verb, "get" | "list" | "watch")
+                && !e.dry_run
+                && others.contains(&&*e.resource)
+        });
+        let status = self.health().and_then(|h| h.status).unwrap_or_default();
+        let lines = written.map(|e| {
+            format!(
+                "{} {} {} {} {} {}",
+                e.at, e.user, e.verb, e.resource, e.name, e.code
+            )
+        });
+        let conditions = status.conditions.iter().map(|c| {
+            format!(
+                "{}={} {} {} {}",
+                c.type_, c.status, c.last_transition_time.0, c.reason, c.message
+            )
+        });
+        let actions = status.actions.iter().map(|a| {
+            format!(
+                "{} {} {} {} {} {} {}",
+                a.time.0,
+                a.since.0,
+                a.action,
+                a.state,
+                a.kind,
+                a.name,
+                a.message.as_deref().unwrap_or_default()
+            )
+        });
+        lines
+            .chain(conditions)
+            .chain(actions)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     /// The simulation's time.
     pub fn now(&self) -> Time {
         Time(self.sim.clock().now().as_millisecond())

@@ -55,6 +55,9 @@ const RESURVEY_MS: i64 = 60_000;
 /// Pause after a failed write or read: doubled up to the longest.
 const RETRY_MS: i64 = 1000;
 const RETRY_MAX_MS: i64 = 60_000;
+/// The longest while something is in danger: KubeFed's first deletion comes 10 to 21 s after its cause, and a few failures in a
+/// row must not use that up.
+const RETRY_IN_DANGER_MS: i64 = 2000;
 
 /// What is known outside of the facts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,6 +130,8 @@ pub struct Remedy {
     approved_plan: Option<Text>,
     fleet: Fleet,
     /// Since when no object is in danger.
+    safe: Option<Time>,
+    /// Since when no namespace is armed either.
     quiet: Option<Time>,
     /// Unexpected deletions counted when the release began.
     watching: Option<u64>,

@@ -106,8 +106,12 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
             repeat("two control planes", runs, two_planes, run).await
         }
         "rival" => {
-            let run = async |bed: &mut Bed, _| planes::rival_frozen(bed).await;
-            repeat("the rival plane stopped", runs, two_planes, run).await
+            // A federation each: what was stopped a short while ago is not stopped again by itself.
+            let run = async |_| {
+                let bed = two_planes().await?;
+                ended(planes::rival_frozen(&bed).await?, bed).await
+            };
+            afresh("the rival plane stopped", runs, run).await
         }
         "foreign" => {
             let run = async |_| {

@@ -142,7 +142,7 @@ impl Remedy {
                 }
                 // A person's thaw after the cause is gone is no contest, but the end that we were waiting for.
                 Sight::Has(value, _)
-                    if value == record.from && self.quiet.is_some() && age >= LAG_MS =>
+                    if value == record.from && self.safe.is_some() && age >= LAG_MS =>
                 {
                     self.journal.set(
                         record.id,

@@ -16,13 +16,20 @@ use crate::{federation::Federation, time::Time};
 const WATCH_MS: i64 = 60_000;
 
 impl Remedy {
-    /// Since when nothing is in danger and nothing is armed, by facts that are in order.
+    /// Since when nothing is in danger, and nothing is armed either, by facts that are in order.
     pub(super) fn note_quiet(&mut self, federation: &Federation, now: Time) {
-        if federation.objects.any_danger() || !federation.armed.is_empty() {
-            self.quiet = None;
+        let sure = federation.sure(now);
+        let danger = federation.objects.any_danger();
+        let armed = danger || !federation.armed.is_empty();
+        if armed {
             self.watching = None;
-        } else if federation.sure(now) {
-            self.quiet.get_or_insert(now);
+        }
+        for (since, ends) in [(&mut self.safe, danger), (&mut self.quiet, armed)] {
+            if ends {
+                *since = None;
+            } else if sure {
+                since.get_or_insert(now);
+            }
         }
     }
 
@@ -102,7 +109,12 @@ impl Remedy {
                 .filter(|r| r.rung.released() && r.note != UNFORESEEN)
                 .filter(|r| Self::may_be_let_go(federation, r)),
         );
-        if releases.is_empty() || !self.released(federation, now) {
+        // Only KubeFed makes the owners anew that armed namespaces wait for: it is thawed before those are whole again.
+        let thaw = releases
+            .first()
+            .is_some_and(|r| r.rung == Rung::FreezeControllers);
+        let since = if thaw { self.safe } else { self.quiet };
+        if releases.is_empty() || !Self::released(federation, since, now) {
             return Vec::new();
         }
         let total = federation.ledger.unexpected_total();
@@ -120,16 +132,13 @@ impl Remedy {
             .map(|r| r.since.plus_ms(WATCH_MS))
             .max()
             .is_none_or(|until| until <= now);
-        releases
-            .into_iter()
-            .filter(|r| r.rung == Rung::FreezeControllers || watched)
-            .collect()
+        releases.into_iter().filter(|_| thaw || watched).collect()
     }
 
-    /// The danger has been gone for as long as the owner wants a hold to outlive its cause.
-    fn released(&self, federation: &Federation, now: Time) -> bool {
+    /// All has been well for as long as the owner wants a hold to outlive its cause.
+    fn released(federation: &Federation, since: Option<Time>, now: Time) -> bool {
         let after = federation.policy.hold.release_after_ms;
-        federation.sure(now) && self.quiet.is_some_and(|since| now.since_ms(since) >= after)
+        federation.sure(now) && since.is_some_and(|since| now.since_ms(since) >= after)
     }
 
     /// When the answer changes by time alone.
@@ -148,8 +157,9 @@ impl Remedy {
             .clone()
             .filter(|r| r.rung == Rung::FreezeControllers && r.state == State::Undone)
             .map(|r| r.since.plus_ms(WATCH_MS));
-        let release = self
-            .quiet
+        let releases = [self.safe, self.quiet]
+            .into_iter()
+            .flatten()
             .map(|since| since.plus_ms(federation.policy.hold.release_after_ms));
         let plan = self.plan.as_ref();
         let brakes = plan.into_iter().flat_map(|plan| {
@@ -166,10 +176,10 @@ impl Remedy {
             .chain(lags)
             .chain(watch)
             .chain(brakes)
+            .chain(releases)
             .chain(
                 [
                     pause,
-                    release,
                     survey,
                     self.fleet.changes_at(now),
                     self.volumes.changes_at(),

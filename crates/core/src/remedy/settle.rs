@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Around, Ask, Outcome, RETRY_MAX_MS, RETRY_MS, Remedy,
+    Around, Ask, Outcome, RETRY_IN_DANGER_MS, RETRY_MAX_MS, RETRY_MS, Remedy,
     brake::{Brake, CLAIM_DYING, CLAIM_GONE, GONE},
     follow::NOT_SEEN,
     journal::{Journal, Record, State},
@@ -246,7 +246,11 @@ impl Remedy {
     /// Tries nothing for a while, longer each time.
     fn back_off(&mut self, why: impl FnOnce(Time) -> Brake, now: Time) {
         let factor = 1_i64 << self.failures.min(16);
-        let until = now.plus_ms((RETRY_MS * factor).min(RETRY_MAX_MS));
+        let longest = match self.safe {
+            Some(_) => RETRY_MAX_MS,
+            None => RETRY_IN_DANGER_MS,
+        };
+        let until = now.plus_ms((RETRY_MS * factor).min(longest));
         self.failures = self.failures.saturating_add(1);
         self.pause = Some((why(until), until));
     }
