@@ -1,6 +1,9 @@
 //! Namespaces whose owner does not exist, before a hold ends.
 
-use federation_health_tests::guarded::{holding, holds};
+use federation_health_tests::{
+    guarded::{condition, holding, holds},
+    simulated::set_spec,
+};
 
 use super::*;
 use crate::incident::arming;
@@ -44,6 +47,33 @@ async fn armed_namespaces_are_disarmed_and_the_hold_ends_without_a_loss() {
             assert_eq!((read.verb, read.resource.as_str()), ("get", "workspaces"));
         }
     }
+}
+
+/// Seed 803 of the schedules: only KubeFed makes the owner anew that they wait for.
+#[tokio::test(start_paused = true)]
+async fn namespaces_that_wait_for_their_owner_do_not_keep_kubefed_stopped() {
+    let mut spec = holding();
+    spec["hold"]["federation"] = json!("Never");
+    let world = arming(spec.clone(), RAGE).await;
+    spec["remediation"] = json!({"mode": "Apply", "actions": {"freezeControllers": "Automatic"}});
+    set_spec(&world.sim, "default", &spec).unwrap();
+    let freeze = |state: &'static str| {
+        move |h: &FederationHealth| state_of(h, "FreezeControllers") == [state]
+    };
+    let limit = Duration::from_mins(2);
+    world
+        .wait("the freeze", limit, freeze("Verified"))
+        .await
+        .unwrap();
+    world.cure().unwrap();
+    world
+        .wait("the thaw", limit, freeze("Undone"))
+        .await
+        .unwrap();
+    let armed = condition(&world.health().unwrap(), "NamespacesSafe").unwrap();
+    assert_eq!(armed.1, "NamespacesArmed");
+    pass(RAGE).await;
+    assert!(world.deletions("namespaces").is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,6 +41,26 @@ fn intended(journal: &mut Journal, names: &[&str], now: Time) -> Vec<u64> {
 }
 
 #[test]
+fn failures_in_a_row_pause_ever_longer_but_not_while_something_is_in_danger() {
+    let longest = |safe: Option<Time>| {
+        let mut remedy = Remedy {
+            safe,
+            ..Remedy::default()
+        };
+        let pauses = (0..10).map(|_| {
+            remedy.surveyed(BTreeMap::new(), Some("no answer".to_owned()), NOW);
+            let (_, until) = remedy.pause.clone().unwrap();
+            until.since_ms(NOW)
+        });
+        pauses.collect::<Vec<_>>()
+    };
+    assert_eq!(longest(None), [&[1000][..], &[2000; 9]].concat());
+    let quiet = longest(Some(NOW));
+    assert_eq!(quiet[..4], [1000, 2000, 4000, 8000]);
+    assert_eq!(quiet[9], 60_000, "a minute is the longest");
+}
+
+#[test]
 fn a_rung_is_one_act_whatever_the_number_of_its_objects() {
     let mut journal = Journal::default();
     intended(&mut journal, &["a", "b", "c"], NOW);

@@ -310,15 +310,12 @@ pub async fn look(
     let mut text = table(stage, "40 s after it happened").await?;
     let status =
         crate::verbs::status::seen(&cluster, &global, &args, (now, colours, width)).await?;
-    let _ = write!(
-        text,
-        "\nkubectl federation-health status, then:\n\n{status}"
-    );
+    let _ = write!(text, "\nThen kubectl federation-health status:\n\n{status}");
     let overview = overview::read(&cluster, cluster.health(object).await?).await?;
     if let Some(lanes) = picture::text::draw(&document::live_history(&overview, now), None, width) {
         let _ = write!(
             text,
-            "\nkubectl federation-health timeline, then:\n\n{lanes}"
+            "\nThen kubectl federation-health timeline:\n\n{lanes}"
         );
     }
     Ok(text)
