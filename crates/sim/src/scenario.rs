@@ -1,5 +1,7 @@
 //! Helpers that bring a simulation into the states that tests and the demo begin with.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,6 +14,7 @@ use crate::{
         },
     },
     identity, install, json as path,
+    models::kubesphere::WORKSPACE_LABEL,
 };
 
 impl Sim {
@@ -203,7 +206,7 @@ impl Sim {
         let kubesphere = self.agent_as(crate::models::kubesphere::USER, "controller-manager");
         let mut metadata = json!({
             "name": name, "finalizers": ["finalizers.kubesphere.io/namespaces"],
-            "labels": {"kubesphere.io/workspace": workspace, "kubesphere.io/namespace": name},
+            "labels": {WORKSPACE_LABEL: workspace, "kubesphere.io/namespace": name},
         });
         if let Some(owner) = kubesphere.get(&WORKSPACES, "", workspace) {
             metadata["ownerReferences"] = json!([{
@@ -214,6 +217,23 @@ impl Sim {
         kubesphere
             .create(&NAMESPACES, json!({"metadata": metadata}))
             .map(|_| ())
+    }
+
+    /// UIDs of the Workspaces and their namespaces that live, by kind and name: what a tenant would miss.
+    pub fn tenants(&self) -> BTreeMap<(&'static str, String), String> {
+        let admin = self.admin();
+        let workspaces = admin.list(&WORKSPACES, "").into_iter();
+        let namespaces = admin.list(&NAMESPACES, "").into_iter();
+        let workspaces = workspaces.map(|o| ("Workspace", o));
+        let namespaces = namespaces.map(|o| ("Namespace", o));
+        let bound = namespaces.filter(|(_, o)| path::label(o, WORKSPACE_LABEL).is_some());
+        let text =
+            |o: &Value, field: &str| o["metadata"][field].as_str().unwrap_or_default().to_owned();
+        workspaces
+            .chain(bound)
+            .filter(|(_, o)| o["metadata"].get("deletionTimestamp").is_none())
+            .map(|(kind, o)| ((kind, text(&o, "name")), text(&o, "uid")))
+            .collect()
     }
 
     /// Makes a claim with a volume bound to it, as after provisioning; gives the volume's name.

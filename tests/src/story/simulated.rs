@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use federation_health_api::FederationHealth;
-use federation_health_sim::{Resource, resources};
 use federation_health_testbed::error::{Error, Result};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
@@ -69,33 +68,14 @@ impl Stage for SimulatedStage {
     }
 
     async fn uids(&self) -> Result<Uids> {
-        let mut uids = Uids::new();
-        for (kind, resource) in [
-            ("Workspace", resources::WORKSPACES),
-            ("Namespace", resources::NAMESPACES),
-        ] {
-            self.add(kind, &resource, &mut uids);
-        }
-        Ok(uids)
+        let tenants = self.0.sim.tenants().into_iter();
+        let named = |((kind, name), uid)| (format!("{kind} {name}"), uid);
+        Ok(tenants.map(named).collect())
     }
 
     async fn health(&self) -> Result<FederationHealth> {
         self.0
             .health()
             .ok_or_else(|| Error::refused("there is no FederationHealth default"))
-    }
-}
-
-impl SimulatedStage {
-    fn add(&self, kind: &str, resource: &Resource, uids: &mut Uids) {
-        for object in self.0.sim.admin().list(resource, "") {
-            let meta = &object["metadata"];
-            let ours =
-                kind == "Workspace" || meta["labels"].get("kubesphere.io/workspace").is_some();
-            if ours && meta.get("deletionTimestamp").is_none() {
-                let text = |field: &str| meta[field].as_str().unwrap_or_default().to_owned();
-                uids.insert(format!("{kind} {}", text("name")), text("uid"));
-            }
-        }
     }
 }

@@ -132,7 +132,11 @@ impl Remedy {
             .map(|r| r.since.plus_ms(WATCH_MS))
             .max()
             .is_none_or(|until| until <= now);
-        releases.into_iter().filter(|_| thaw || watched).collect()
+        if thaw || watched {
+            releases
+        } else {
+            Vec::new()
+        }
     }
 
     /// All has been well for as long as the owner wants a hold to outlive its cause.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use federation_health_api::FederationHealth;
 use federation_health_sim::Clock;
 
+use stage::Uids;
 pub use stage::{ALIAS, Guard, Scenario, Stage};
-use stage::{Kind, Uids};
 
 use crate::{
     Error, Outcome, Shell,
@@ -94,7 +94,7 @@ fn play(
         tokio::time::sleep_until(end).await;
         told.deeds(&stage);
         let seen = narrate::look(&stage, object, colours, width).await?;
-        told.look(&seen);
+        told.show(&seen);
         if guard != Guard::None && scenario != Scenario::Healthy {
             let held = stage.health().is_some_and(|h| holding(&h));
             if let Some(what) = stage.cure()? {
@@ -110,8 +110,13 @@ fn play(
             let kept = kept(&before, &stage.uids());
             told.survivors(stage.sim.clock().now(), &kept);
             if guard != Guard::None {
-                told.end(&narrate::table(&stage, "once the cause is gone").await?);
-                kept.whole()?;
+                told.show(&narrate::table(&stage, "once the cause is gone").await?);
+                if !kept.whole() {
+                    return Err(Error::Refused(format!(
+                        "the demonstration did not end well: of the Workspaces and namespaces (kept, of) {:?} are left",
+                        kept.0
+                    )));
+                }
             }
         }
         Ok(told.text(width))
@@ -123,23 +128,16 @@ struct Kept([(usize, usize); 2]);
 
 /// Those that are still what they were, by their UIDs.
 fn kept(before: &Uids, now: &Uids) -> Kept {
-    Kept([Kind::Workspace, Kind::Namespace].map(|kind| {
-        let all = before.iter().filter(|((k, ..), _)| *k == kind);
+    Kept(["Workspace", "Namespace"].map(|kind| {
+        let all = before.iter().filter(|(((k, _), _), _)| *k == kind);
         let same = all.clone().filter(|(key, uid)| now.get(*key) == Some(uid));
         (same.count(), all.count())
     }))
 }
 
 impl Kept {
-    /// The part of the story that ends well has to.
-    fn whole(&self) -> Result<(), Error> {
-        if self.0.iter().all(|(same, all)| same == all) {
-            return Ok(());
-        }
-        Err(Error::Refused(format!(
-            "the demonstration did not end well: of the Workspaces and namespaces (kept, of) {:?} are left",
-            self.0
-        )))
+    fn whole(&self) -> bool {
+        self.0.iter().all(|(same, all)| same == all)
     }
 }
 

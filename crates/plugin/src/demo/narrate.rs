@@ -57,7 +57,6 @@ pub struct Narrator {
     head: &'static str,
     lines: Vec<Line>,
     seen: String,
-    end: String,
 }
 
 impl Narrator {
@@ -75,7 +74,6 @@ impl Narrator {
             },
             lines: Vec::new(),
             seen: String::new(),
-            end: String::new(),
         }
     }
 
@@ -186,8 +184,8 @@ impl Narrator {
     }
 
     /// What a person would see.
-    pub fn look(&mut self, seen: &str) {
-        seen.clone_into(&mut self.seen);
+    pub fn show(&mut self, seen: &str) {
+        self.seen.push_str(seen);
     }
 
     /// The cause goes.
@@ -204,7 +202,7 @@ impl Narrator {
     /// What is left.
     pub fn survivors(&mut self, at: Timestamp, kept: &Kept) {
         let [(workspaces, of_workspaces), (namespaces, of_namespaces)] = kept.0;
-        let what = if kept.whole().is_ok() {
+        let what = if kept.whole() {
             format!(
                 "has all {of_workspaces} Workspaces and {of_namespaces} namespaces, with the UIDs they had."
             )
@@ -214,11 +212,6 @@ impl Narrator {
             )
         };
         self.line(at, "the federation", what);
-    }
-
-    /// What a person sees in the end.
-    pub fn end(&mut self, seen: &str) {
-        seen.clone_into(&mut self.end);
     }
 
     /// Milliseconds from the beginning.
@@ -249,9 +242,7 @@ impl Narrator {
             let body = wrap(&line.what, width.max(head.len() + 30), &indent);
             out.push_str(&body.replacen(&indent, &head, 1));
         }
-        for seen in [&self.seen, &self.end] {
-            out.push_str(seen);
-        }
+        out.push_str(&self.seen);
         out
     }
 }

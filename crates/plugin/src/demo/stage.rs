@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use clap::ValueEnum;
-use federation_health_api::{FederationHealth, FederationHealthSpec, names::WORKSPACE_LABEL};
+use federation_health_api::{FederationHealth, FederationHealthSpec};
 use federation_health_cluster::{
     probe::{Dial, DialRequest, ProbeError, Probed},
     rbac::OPERATOR_NAMESPACE,
@@ -48,17 +48,8 @@ const EAST: [&str; 2] = ["east", "east-old"];
 /// KubeFed's Deployment, and how often it runs.
 const MANAGER: (&str, u32) = ("kubefed-controller-manager", 2);
 
-/// What a tenant would miss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// A Workspace.
-    Workspace,
-    /// One of its namespaces.
-    Namespace,
-}
-
-/// UIDs by kind, server and name.
-pub type Uids = BTreeMap<(Kind, &'static str, String), String>;
+/// UIDs by kind, name and server.
+pub type Uids = BTreeMap<((&'static str, String), &'static str), String>;
 
 /// What happens to the federation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -291,25 +282,11 @@ impl Stage {
 
     /// The Workspaces and their namespaces that live, on every server.
     pub fn uids(&self) -> Uids {
-        let mut uids = Uids::new();
-        for (place, sim) in self.servers() {
-            for (kind, resource) in [
-                (Kind::Workspace, resources::WORKSPACES),
-                (Kind::Namespace, resources::NAMESPACES),
-            ] {
-                for object in sim.admin().list(&resource, "") {
-                    let meta = &object["metadata"];
-                    let tenants =
-                        kind == Kind::Workspace || meta["labels"].get(WORKSPACE_LABEL).is_some();
-                    if tenants && meta.get("deletionTimestamp").is_none() {
-                        let text =
-                            |field: &str| meta[field].as_str().unwrap_or_default().to_owned();
-                        uids.insert((kind, place, text("name")), text("uid"));
-                    }
-                }
-            }
-        }
-        uids
+        let on = |(place, sim): (&'static str, &Sim)| {
+            let tenants = sim.tenants().into_iter();
+            tenants.map(move |(key, uid)| ((key, place), uid))
+        };
+        self.servers().into_iter().flat_map(on).collect()
     }
 
     /// The FederationHealth object.
