@@ -3,7 +3,13 @@
 
 mod judge;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use federation_health_core::remedy::experiment::CANARY;
 use federation_health_sim::{Controllers, Effect, KubeFedOptions, resources};
@@ -26,6 +32,10 @@ pub const MANAGER: &str = "kubefed-controller-manager";
 const ACTING_MS: u64 = 60_000;
 /// Afterwards everything that is taken back by itself has been: a freeze, a minute's watch, labels, volumes.
 const REST: Duration = Duration::from_mins(6);
+/// Requests that break off after the second registration where the hold is not on: remediation alone has the ten seconds to
+/// KubeFed's first deletion, and requests that break off one after the other use those up. The hold stands in milliseconds,
+/// whatever breaks off.
+const BROKEN: u64 = 2;
 /// Every action of `spec.remediation.actions`.
 const ACTIONS: [&str; 8] = [
     "retainVolumes",
@@ -69,8 +79,6 @@ struct Plan {
     spec: Value,
     /// Milliseconds after the second registration, in order.
     deeds: Vec<(u64, Deed)>,
-    /// One request of the operator in thirty breaks off.
-    breaks: bool,
 }
 
 impl Plan {
@@ -122,12 +130,7 @@ impl Plan {
         }
         deeds.push((20_000 + dice.below(ACTING_MS), Deed::Cure));
         deeds.sort_by_key(|(at, _)| *at);
-        let breaks = dice.below(2) == 0;
-        Self {
-            spec,
-            deeds,
-            breaks,
-        }
+        Self { spec, deeds }
     }
 
     /// Nobody and nothing hinders the operator.
@@ -140,13 +143,9 @@ impl Plan {
         self.spec["remediation"]["actions"][action] == "Automatic"
     }
 
-    /// Nothing is lost: the hold stands in milliseconds, whatever breaks off. Remediation alone has the ten seconds to KubeFed's
-    /// first deletion, which requests that break off one after the other use up.
-    fn saves(&self) -> bool {
+    fn holds_all(&self) -> bool {
         let rule = |name: &str| self.spec["hold"][name] == "OnDiagnosis";
         rule("collection") && rule("federation")
-            || !self.breaks
-                && (self.automatic("freezeControllers") || self.automatic("shieldWorkspaces"))
     }
 }
 
@@ -155,6 +154,8 @@ struct Stage {
     world: World,
     judge: Arc<Judge>,
     volumes: Vec<(&'static str, String)>,
+    /// Requests of the operator that may yet break off.
+    breaks: Arc<AtomicU64>,
 }
 
 impl Stage {
@@ -176,10 +177,11 @@ impl Stage {
             volumes.push((*namespace, made.attempt(|| "make a volume")?));
         }
         let judge = Judge::seat(&world.sim);
-        let breaks = plan.breaks;
+        let breaks = Arc::new(AtomicU64::new(u64::MAX));
+        let left = breaks.clone();
         world
             .sim
-            .inject(move |r| disturbance(&dice, &r.user, breaks));
+            .inject(move |r| disturbance(&dice, &r.user, &left));
         world
             .wait("a first good verdict", Duration::from_mins(2), |h| {
                 is(h, "Healthy", "True")
@@ -189,6 +191,7 @@ impl Stage {
             world,
             judge,
             volumes,
+            breaks,
         })
     }
 
@@ -288,8 +291,11 @@ impl Stage {
         if replicas.is_none_or(|d| d["spec"]["replicas"] != 2) {
             wrong.push("KubeFed does not run as before".to_owned());
         }
+        let saves = plan.holds_all()
+            || plan.automatic("freezeControllers")
+            || plan.automatic("shieldWorkspaces");
         let lost = self.world.deletions("namespaces");
-        if plan.saves() && !lost.is_empty() {
+        if saves && !lost.is_empty() {
             wrong.push(format!("{} namespaces were lost", lost.len()));
         }
         for (namespace, volume) in &self.volumes {
@@ -308,15 +314,21 @@ impl Stage {
 }
 
 /// Requests of the operator are late, or break off before or after they are carried out.
-fn disturbance(dice: &Random, user: &str, breaks: bool) -> Option<Effect> {
+fn disturbance(dice: &Random, user: &str, breaks: &AtomicU64) -> Option<Effect> {
     if user != USER {
         return None;
     }
     let chance = dice.draw();
     let late = Duration::from_micros(chance % 8_000);
+    let relaxed = Ordering::Relaxed;
+    let one = || {
+        breaks
+            .fetch_update(relaxed, relaxed, |left| left.checked_sub(1))
+            .is_ok()
+    };
     Some(match chance % 60 {
-        0 if breaks => Effect::Break,
-        1 if breaks => Effect::BreakAnswer,
+        0 if one() => Effect::Break,
+        1 if one() => Effect::BreakAnswer,
         0..30 => Effect::Delay(late),
         _ => Effect::DelayAnswer(late),
     })
@@ -325,9 +337,9 @@ fn disturbance(dice: &Random, user: &str, breaks: bool) -> Option<Effect> {
 /// What a seed stands for, in words.
 pub fn describe(seed: u64) -> String {
     let plan = Plan::of(&Random::new(seed));
-    let (spec, deeds, breaks) = (&plan.spec, &plan.deeds, plan.breaks);
+    let (spec, deeds) = (&plan.spec, &plan.deeds);
     format!(
-        "seed {seed}, requests break off: {breaks}\nspec {spec}\ndeeds, milliseconds after the second registration: {deeds:?}"
+        "seed {seed}\nspec {spec}\ndeeds, milliseconds after the second registration: {deeds:?}"
     )
 }
 
@@ -339,6 +351,9 @@ pub async fn play(seed: u64) -> Result<()> {
     let dice = Random::new(seed);
     let plan = Plan::of(&dice);
     let mut stage = Stage::build(&plan, dice).await?;
+    if !plan.holds_all() {
+        stage.breaks.store(BROKEN, Ordering::Relaxed);
+    }
     stage.world.double()?;
     let begun = tokio::time::Instant::now();
     for (at, deed) in &plan.deeds {
