@@ -7,7 +7,9 @@ use federation_health_testbed::{
     apply,
     federation::{Federation, FederationOptions, HOST},
     join::JoinOptions,
+    kinds,
     kubefed::KubefedVersion,
+    kubesphere::KubesphereOptions,
     wait::{self, Look},
     workspace::{self, Placement, WorkspaceSpec},
 };
@@ -145,10 +147,28 @@ async fn in_time(bed: &Federation, client: &Client, options: Options, count: usi
 }
 
 /// Without an operator the host is registered a second time; one Workspace's placement names both, which keeps it out of the
-/// loop. The namespaces of the other one are Terminating then, and no others.
-async fn two_of_six(bed: &Federation, client: &Client, projects: &[String]) {
+/// loop. The namespaces of the other one are Terminating then, and no others. KubeSphere is down meanwhile: it would bind
+/// them to the recreated Workspace, and the collector come too late to some.
+async fn two_of_six(bed: &mut Federation, client: &Client, projects: &[String]) {
     let both = Placement::clusters([HOST, "produce-trt"]);
     workspace::set_placement(client, STANDS, &both)
+        .await
+        .unwrap();
+    let federated = kinds::all(client, &kinds::federated_workspace());
+    wait::until("KubeSphere to place it on both", SOON, || async {
+        let placed = federated.get(STANDS).await.unwrap().data["spec"]["placement"].clone();
+        Ok(if placed == both.to_json() {
+            Look::Done(())
+        } else {
+            Look::Pending(placed.to_string())
+        })
+    })
+    .await
+    .unwrap();
+    bed.stop_kubesphere();
+    let released = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    kinds::all(client, &kinds::workspace())
+        .patch(LOOPS, &PatchParams::default(), &released)
         .await
         .unwrap();
     bed.join_alias("produce-trt", JoinOptions::default())
@@ -169,6 +189,9 @@ async fn two_of_six(bed: &Federation, client: &Client, projects: &[String]) {
         going.iter().all(|name| name.starts_with(LOOPS)),
         "{going:?}"
     );
+    bed.start_kubesphere(KubesphereOptions::default())
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +201,7 @@ async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces
         workspaces: workspaces.to_vec(),
         ..FederationOptions::with_kubefed(KubefedVersion::V0_8_1)
     };
-    let bed = Federation::start(options).await.unwrap();
+    let mut bed = Federation::start(options).await.unwrap();
     let client = bed.client();
     let options = |operator| Options {
         spec: Some(keeping()),
@@ -196,7 +219,7 @@ async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces
     })
     .await;
     in_time(&bed, &client, options(true), count).await;
-    two_of_six(&bed, &client, &projects).await;
+    two_of_six(&mut bed, &client, &projects).await;
 
     let guard = Guarded::install(bed.host(), options(true)).await.unwrap();
     guard

@@ -28,7 +28,8 @@ impl Placement {
         Self::Clusters(names.into_iter().map(Into::into).collect())
     }
 
-    fn to_json(&self) -> Value {
+    /// As `spec.placement` has it.
+    pub fn to_json(&self) -> Value {
         match self {
             Self::Clusters(names) => {
                 let names: Vec<_> = names.iter().map(|name| json!({ "name": name })).collect();
