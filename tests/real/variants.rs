@@ -14,7 +14,7 @@ use federation_health_tests::{
         disturbance::Disturbance,
         frozen, held, never, planes,
         registered::{self, under},
-        shielded,
+        rights, shielded,
         stays::{self, Held},
         unheld,
     },
@@ -43,6 +43,8 @@ async fn a_second_registration_is_named_held_and_released_only_when_that_loses_n
         "certain",
         registered::certain(&bed, How::AsItIs).await.unwrap(),
     );
+    let repeated = rights::repeated_events(&bed.federation).unwrap();
+    assert!(repeated > 0, "the second incident is told like the first");
     print(
         "armed",
         armed::not_released(&mut bed, "orders").await.unwrap(),

@@ -5,6 +5,7 @@ mod crashes;
 mod cures;
 mod disarm;
 mod experiment;
+mod failing;
 mod rights;
 mod stories;
 mod volumes;

@@ -28,6 +28,7 @@ mod follow;
 mod gate;
 pub mod journal;
 mod ladder;
+mod patience;
 pub mod plan;
 mod planning;
 mod policy;
@@ -46,18 +47,13 @@ pub use volumes::Volume;
 use brake::Brake;
 use fleet::Fleet;
 use journal::{Journal, Record, State};
+use patience::{Concern, Patience};
 use plan::{Order, Plan, Seen};
 use rung::{Rung, Target, Value};
 use volumes::Volumes;
 
 /// A waiting plan's targets are read again after this: sixteen reads a minute during an incident, none at rest.
 const RESURVEY_MS: i64 = 60_000;
-/// Pause after a failed write or read: doubled up to the longest.
-const RETRY_MS: i64 = 1000;
-const RETRY_MAX_MS: i64 = 60_000;
-/// The longest while something is in danger: KubeFed's first deletion comes 10 to 21 s after its cause, and a few failures in a
-/// row must not use that up.
-const RETRY_IN_DANGER_MS: i64 = 2000;
 
 /// What is known outside of the facts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,9 +106,8 @@ pub struct Remedy {
     no_lease: Option<String>,
     /// Why the journal is not available.
     trouble: Option<String>,
-    /// Why nothing is tried for a while, and until when.
-    pause: Option<(Brake, Time)>,
-    failures: u32,
+    /// What failed and is not tried for a while.
+    patience: Patience,
     /// Records that this process is about to carry out.
     batch: VecDeque<u64>,
     /// The batch stands in the journal as it was written down.
@@ -200,7 +195,7 @@ impl Remedy {
             self.loaded = false;
         }
         self.led = around.leads;
-        if !self.loaded && self.due(now) && federation.registry.kube_system.is_some() {
+        if !self.loaded && self.journal_due(now) && federation.registry.kube_system.is_some() {
             return Ask::Load;
         }
         if self.loaded
@@ -235,7 +230,7 @@ impl Remedy {
                 } else {
                     self.forward(federation, around, now)
                 };
-                match brake {
+                match brake.or_else(|| self.rung_pause(record.rung, now)) {
                     Some(brake) => self.abandon(&brake, now),
                     None => return Some(Ask::Perform(self.order(&record))),
                 }
@@ -248,7 +243,7 @@ impl Remedy {
             self.follow(federation, now);
             self.choose_way_back(federation, around, now);
         }
-        (self.journal.dirty() && self.due(now) && around.leads)
+        (self.journal.dirty() && self.journal_due(now) && around.leads)
             .then(|| Ask::Record(self.journal.records().to_vec()))
     }
 
@@ -289,8 +284,12 @@ impl Remedy {
         }
     }
 
-    fn due(&self, now: Time) -> bool {
-        self.pause.as_ref().is_none_or(|(_, until)| *until <= now)
+    fn journal_due(&self, now: Time) -> bool {
+        self.patience.pause(&Concern::Journal, now).is_none()
+    }
+
+    fn rung_pause(&self, rung: Rung, now: Time) -> Option<Brake> {
+        self.patience.pause(&Concern::Rung(rung), now).cloned()
     }
 
     /// How far the owner lets it go.
@@ -315,8 +314,10 @@ impl Remedy {
             None => self.brake.as_ref(),
         };
         match refusal {
-            // What could not be looked up is in no plan, and says more than a switch that is off.
-            None | Some(Brake::ActionNever(_)) => self.volumes.trouble().or(refusal),
+            // What could not be looked up is in no plan, and says more than a switch that is off or than a guess whose fault it is.
+            None | Some(Brake::ActionNever(_) | Brake::FleetUnhealthy { .. }) => {
+                self.patience.trouble().or(refusal)
+            }
             refusal => refusal,
         }
     }

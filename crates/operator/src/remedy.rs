@@ -158,25 +158,18 @@ impl Remediator {
     }
 
     async fn survey(&self, targets: Vec<(Rung, Target)>) {
-        let mut trouble = None;
         let mut found = BTreeMap::new();
         for (rung, target) in targets {
-            match self.hands.look(rung, &target).await {
-                Ok(seen) => {
-                    found.insert((rung, target), seen);
-                }
-                Err(error) => {
-                    self.metrics.write_failed("survey", error.class());
-                    trouble.get_or_insert_with(|| format!("{target}: read: {error}"));
-                    tracing::warn!(target = %target, class = error.class(), %error, "a target of remediation cannot be read");
-                }
-            }
+            let seen = self.hands.look(rung, &target).await;
+            let seen = seen.map_err(|error| {
+                self.metrics.write_failed("survey", error.class());
+                tracing::warn!(target = %target, class = error.class(), %error, "a target of remediation cannot be read");
+                error.to_string()
+            });
+            found.insert((rung, target), seen);
         }
         let now = self.engine.clock.now();
-        self.engine
-            .federation()
-            .remedy_mut()
-            .surveyed(found, trouble, now);
+        self.engine.federation().remedy_mut().surveyed(found, now);
     }
 
     async fn list(&self, namespaces: BTreeSet<Text>) {

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// A request without the right, as Kubernetes refuses it.
-fn lacks(request: &RequestFacts) -> Effect {
+pub(super) fn lacks(request: &RequestFacts) -> Effect {
     let (verb, group) = (request.verb, &request.group);
     let message = format!(
         "{} is forbidden: User {USER:?} cannot {verb} resource {:?} in API group {group:?}",

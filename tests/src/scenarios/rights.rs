@@ -10,7 +10,7 @@ const ELSEWHERE: [&str; 3] = [
     // When a Workspace is deleted without a known cause, as at the end of `tests/chart/unheld.rs`.
     "federation-health-observer: get federatedworkspaces",
     "federation-health-observer: get workspacetemplates",
-    // When an event repeats within the minutes in which Kubernetes counts repetitions.
+    // When an event repeats within the minutes in which Kubernetes counts repetitions: [`repeated_events`].
     "federation-health-observer: patch events",
 ];
 
@@ -51,6 +51,17 @@ pub fn lacking(federation: &Federation) -> Result<Vec<AuditEvent>> {
     let by_authorizer = |m: &Option<String>| m.as_ref().is_some_and(|m| m.contains("cannot"));
     let refused = |e: &AuditEvent| e.user == USER && e.refused() && by_authorizer(&e.message);
     federation.audit().matching(refused)
+}
+
+/// How often the operator counted an event again instead of writing another: what `patch events` is granted for.
+///
+/// # Errors
+/// The audit log cannot be read.
+pub fn repeated_events(federation: &Federation) -> Result<usize> {
+    let counted = |e: &AuditEvent| {
+        e.user == USER && e.verb == "patch" && e.resource == "events" && !e.refused()
+    };
+    Ok(federation.audit().matching(counted)?.len())
 }
 
 struct Rule {

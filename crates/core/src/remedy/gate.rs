@@ -6,6 +6,7 @@ use super::{
     follow::LAG_MS,
     journal::State,
     ladder::perils,
+    patience::Concern,
     plan::{Seen, Wish},
     policy::{Allowed, Approval, Mode, Undo},
     rung::Rung,
@@ -51,10 +52,7 @@ impl Remedy {
         if !around.leads {
             return Some(Brake::NotLeading(self.no_lease.clone()));
         }
-        self.pause
-            .as_ref()
-            .filter(|(_, until)| *until > now)
-            .map(|(brake, _)| brake.clone())
+        self.patience.pause(&Concern::Journal, now).cloned()
     }
 
     /// What stands against every act forward.
@@ -112,6 +110,9 @@ impl Remedy {
             return Some(Brake::KeptByAnother(wish.target.clone(), keeper.clone()));
         }
         if let Some(brake) = &wish.against {
+            return Some(brake.clone());
+        }
+        if let Some(brake) = self.patience.pause_on(wish.rung, &wish.target, now) {
             return Some(brake.clone());
         }
         let cooled = self

@@ -191,6 +191,9 @@ impl Journal {
         let first = self.records.iter().map(|r| r.id).max().unwrap_or_default() + 1;
         let mut ids = Vec::new();
         for (rung, target, from, to) in steps {
+            // What fails is tried for as long as the danger lasts: the newest try says it all.
+            self.records
+                .retain(|r| r.state != State::Failed || r.rung != rung || r.target != target);
             let id = first + ids.len() as u64;
             ids.push(id);
             self.records.push(Record {
@@ -263,12 +266,13 @@ impl Journal {
             .max()
     }
 
-    /// Acts begun since then, and when the oldest of them was.
+    /// Acts begun since then, and when the oldest of them was. What did not happen is none: a right that is missing must not
+    /// use up what the other rungs need, and its retries are slowed down by themselves.
     pub(crate) fn acts_since(&self, then: Time) -> (usize, Option<Time>) {
         let mut acts: Vec<(u64, Time)> = self
             .records
             .iter()
-            .filter(|r| r.at > then)
+            .filter(|r| r.at > then && r.state != State::Failed)
             .map(|r| (r.act, r.at))
             .collect();
         acts.sort_unstable();

@@ -153,7 +153,8 @@ impl Remedy {
             }
             let shields = self.shields(federation, peril);
             let can = self.allows_now(Rung::ShieldWorkspaces);
-            let covered = shields.iter().filter(|w| w.against.is_none()).count();
+            let saves = |w: &&Wish| w.against.is_none() && !self.patience.fails(w.rung, &w.target);
+            let covered = shields.iter().filter(saves).count();
             let all = can
                 && peril.unsteady.is_empty()
                 && peril.others == 0

@@ -29,15 +29,24 @@ impl Remedy {
         let keys: BTreeSet<(Rung, Target)> =
             wishes.iter().map(|w| (w.rung, w.target.clone())).collect();
         self.seen.retain(|key, _| keys.contains(key));
+        let Self {
+            patience, journal, ..
+        } = self;
+        patience.retain(|rung, target| {
+            let mut records = journal.records().iter();
+            keys.contains(&(rung, target.clone()))
+                || records
+                    .any(|r| (r.stands() || r.unsettled()) && r.rung == rung && r.target == *target)
+        });
         let unread: Vec<_> = keys
             .into_iter()
             .filter(|key| {
-                self.seen
-                    .get(key)
-                    .is_none_or(|(_, at)| now.since_ms(*at) >= RESURVEY_MS)
+                let seen = self.seen.get(key);
+                seen.is_none_or(|(_, at)| now.since_ms(*at) >= RESURVEY_MS)
+                    && self.patience.pause_on(key.0, &key.1, now).is_none()
             })
             .collect();
-        if !unread.is_empty() && self.due(now) {
+        if !unread.is_empty() {
             return Some(Ask::Survey(unread));
         }
         self.make_plan(wishes, now);

@@ -38,7 +38,7 @@ impl Remedy {
         if self.policy.undo.is_some() {
             self.close_latches(now);
         }
-        if !self.batch.is_empty() || self.unable(around, now).is_some() || self.unsettled() {
+        if !self.batch.is_empty() || self.unable(around, now).is_some() {
             return;
         }
         let mut chosen = self.unwanted_canaries();
@@ -47,7 +47,12 @@ impl Remedy {
         }
         let Some(first) = chosen.first() else { return };
         let rung = first.rung;
-        for record in chosen.iter().filter(|r| r.rung == rung) {
+        // What goes first must be known to be done; what goes later waits for its turn anyway.
+        if self.unsettled_from(rung) {
+            return;
+        }
+        chosen.retain(|r| r.rung == rung && self.patience.pause_on(rung, &r.target, now).is_none());
+        for record in &chosen {
             let note = if self.revoke.contains(&record.id) {
                 NOT_SEEN
             } else {
@@ -59,8 +64,10 @@ impl Remedy {
         }
     }
 
-    fn unsettled(&self) -> bool {
-        self.journal.records().iter().any(Record::unsettled)
+    /// Of a write of this rung, or of one whose way back comes earlier, it is not known whether it happened.
+    fn unsettled_from(&self, rung: Rung) -> bool {
+        let mut records = self.journal.records().iter();
+        records.any(|r| r.unsettled() && r.rung >= rung)
     }
 
     /// A person who asks acts back has looked: what latched the ladder is theirs now.
@@ -147,7 +154,6 @@ impl Remedy {
 
     /// When the answer changes by time alone.
     pub(super) fn changes_at(&self, federation: &Federation, now: Time) -> Option<Time> {
-        let pause = self.pause.as_ref().map(|(_, until)| *until);
         let records = self.journal.records().iter();
         let effects = records
             .clone()
@@ -183,7 +189,7 @@ impl Remedy {
             .chain(releases)
             .chain(
                 [
-                    pause,
+                    self.patience.ends(now),
                     survey,
                     self.fleet.changes_at(now),
                     self.volumes.changes_at(),

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Around, Ask, Outcome, RETRY_IN_DANGER_MS, RETRY_MAX_MS, RETRY_MS, Remedy,
+    Around, Ask, Outcome, Remedy,
     brake::{Brake, CLAIM_DYING, CLAIM_GONE, GONE},
     follow::NOT_SEEN,
     journal::{Journal, Record, State},
+    patience::{Concern, Patience},
     plan::{Order, Seen},
     rung::{Rung, Target},
 };
@@ -33,11 +34,11 @@ impl Remedy {
         match found {
             Err(why) => {
                 self.trouble = Some(why.clone());
-                self.back_off(|until| Brake::RequestFailed(why, until), now);
+                self.back_off(Concern::Journal, why, now);
             }
             Ok(found) => {
                 self.trouble = None;
-                self.calm();
+                self.patience = Patience::default();
                 self.loaded = true;
                 let foreign = found.cluster.is_some() && found.cluster != here;
                 self.batch.clear();
@@ -70,6 +71,7 @@ impl Remedy {
         match outcome {
             Ok(()) => {
                 self.trouble = None;
+                self.patience.eased(&Concern::Journal);
                 self.batch_recorded = true;
                 self.journal.written();
             }
@@ -94,23 +96,32 @@ impl Remedy {
                 }
                 self.loaded &= !overtaken;
                 self.trouble = Some(why.clone());
-                self.back_off(|until| Brake::RequestFailed(why, until), now);
+                self.back_off(Concern::Journal, why, now);
             }
         }
     }
 
-    /// Targets were read live; one that could not be read is left out, and the trouble says why.
+    /// Targets were read live, or why they could not be read.
     pub fn surveyed(
         &mut self,
-        found: BTreeMap<(Rung, Target), Option<Seen>>,
-        trouble: Option<String>,
+        found: BTreeMap<(Rung, Target), Result<Option<Seen>, String>>,
         now: Time,
     ) {
-        if let Some(why) = trouble {
-            self.back_off(|until| Brake::RequestFailed(why, until), now);
-        }
         for (key, seen) in found {
-            self.seen.insert(key, (seen, now));
+            match seen {
+                Ok(seen) => {
+                    self.seen.insert(key, (seen, now));
+                }
+                Err(why) => {
+                    let why = format!("{}: read: {why}", key.1);
+                    self.back_off_from(
+                        key,
+                        |until| Brake::RequestFailed(why.clone(), until),
+                        false,
+                        now,
+                    );
+                }
+            }
         }
     }
 
@@ -129,14 +140,19 @@ impl Remedy {
             return;
         };
         let back = record.state == State::Undoing;
+        let key = (order.rung, order.target.clone());
+        let failed = |why: &str| {
+            let why = format!("{}: {why}", order.target);
+            move |until| Brake::RequestFailed(why.clone(), until)
+        };
         match outcome {
-            Outcome::Wrote if back => {
-                self.calm();
-                self.taken_back(&record, now);
-            }
             Outcome::Wrote => {
-                self.calm();
-                self.journal.set(id, State::Done, "", now);
+                self.patience.eased_on(order.rung, &order.target);
+                if back {
+                    self.taken_back(&record, now);
+                } else {
+                    self.journal.set(id, State::Done, "", now);
+                }
             }
             Outcome::Refused(brake) => {
                 let state = match &brake {
@@ -154,20 +170,16 @@ impl Remedy {
                 // What the next survey shows by itself needs no pause.
                 let shown = matches!(brake, Brake::OptedOut(_));
                 if !shown && matches!(state, State::Verified | State::Failed) {
-                    self.back_off(|_| brake, now);
+                    self.back_off_from(key, |_| brake.clone(), false, now);
                 }
             }
             Outcome::Failed(why) => {
                 let state = if back { State::Verified } else { State::Failed };
                 self.journal.set(id, state, why.clone(), now);
-                let why = format!("{}: {why}", order.target);
-                self.back_off(|until| Brake::RequestFailed(why, until), now);
+                self.back_off_from(key, failed(&why), false, now);
             }
             // Stays unsettled: a live read decides.
-            Outcome::Unknown(why) => {
-                let why = format!("{}: {why}", order.target);
-                self.back_off(|until| Brake::RequestFailed(why, until), now);
-            }
+            Outcome::Unknown(why) => self.back_off_from(key, failed(&why), true, now),
         }
     }
 
@@ -208,10 +220,11 @@ impl Remedy {
             let key = (record.rung, record.target.clone());
             match self.seen.remove(&key) {
                 Some((seen, _)) => self.settle_one(&record, seen.as_ref(), now),
+                None if self.patience.pause_on(key.0, &key.1, now).is_some() => {}
                 None => unread.push(key),
             }
         }
-        (!unread.is_empty() && around.leads && self.due(now)).then_some(Ask::Survey(unread))
+        (!unread.is_empty() && around.leads).then_some(Ask::Survey(unread))
     }
 
     fn settle_one(&mut self, record: &Record, seen: Option<&Seen>, now: Time) {
@@ -243,20 +256,20 @@ impl Remedy {
         }
     }
 
-    /// Tries nothing for a while, longer each time.
-    fn back_off(&mut self, why: impl FnOnce(Time) -> Brake, now: Time) {
-        let factor = 1_i64 << self.failures.min(16);
-        let longest = match self.safe {
-            Some(_) => RETRY_MAX_MS,
-            None => RETRY_IN_DANGER_MS,
-        };
-        let until = now.plus_ms((RETRY_MS * factor).min(longest));
-        self.failures = self.failures.saturating_add(1);
-        self.pause = Some((why(until), until));
+    pub(super) fn back_off(&mut self, concern: Concern, why: String, now: Time) {
+        let danger = self.safe.is_none();
+        let why = |until| Brake::RequestFailed(why, until);
+        self.patience.failed(concern, why, danger, now);
     }
 
-    fn calm(&mut self) {
-        self.failures = 0;
-        self.pause = None;
+    fn back_off_from(
+        &mut self,
+        key: (Rung, Target),
+        why: impl Fn(Time) -> Brake,
+        silent: bool,
+        now: Time,
+    ) {
+        let danger = self.safe.is_none();
+        self.patience.failed_on(key, why, silent, danger, now);
     }
 }

@@ -41,32 +41,25 @@ fn intended(journal: &mut Journal, names: &[&str], now: Time) -> Vec<u64> {
 }
 
 #[test]
-fn failures_in_a_row_pause_ever_longer_but_not_while_something_is_in_danger() {
-    let longest = |safe: Option<Time>| {
-        let mut remedy = Remedy {
-            safe,
-            ..Remedy::default()
-        };
-        let pauses = (0..10).map(|_| {
-            remedy.surveyed(BTreeMap::new(), Some("no answer".to_owned()), NOW);
-            let (_, until) = remedy.pause.clone().unwrap();
-            until.since_ms(NOW)
-        });
-        pauses.collect::<Vec<_>>()
-    };
-    assert_eq!(longest(None), [&[1000][..], &[2000; 9]].concat());
-    let quiet = longest(Some(NOW));
-    assert_eq!(quiet[..4], [1000, 2000, 4000, 8000]);
-    assert_eq!(quiet[9], 60_000, "a minute is the longest");
-}
-
-#[test]
 fn a_rung_is_one_act_whatever_the_number_of_its_objects() {
     let mut journal = Journal::default();
     intended(&mut journal, &["a", "b", "c"], NOW);
     intended(&mut journal, &["d"], NOW.plus_ms(1));
     assert_eq!(journal.acts_since(NOW.plus_ms(-1)), (2, Some(NOW)));
     assert_eq!(journal.acts_since(NOW), (1, Some(NOW.plus_ms(1))));
+}
+
+#[test]
+fn what_did_not_happen_uses_up_nothing_and_its_newest_try_says_it_all() {
+    let mut journal = Journal::default();
+    let kept = intended(&mut journal, &["a"], NOW)[0];
+    for i in 1..5 {
+        let id = intended(&mut journal, &["b"], NOW.plus_ms(i))[0];
+        journal.set(id, State::Failed, "no", NOW.plus_ms(i));
+    }
+    let found: Vec<(u64, Time)> = journal.records().iter().map(|r| (r.id, r.at)).collect();
+    assert_eq!(found, [(kept, NOW), (5, NOW.plus_ms(4))]);
+    assert_eq!(journal.acts_since(NOW.plus_ms(-1)).0, 1);
 }
 
 #[test]

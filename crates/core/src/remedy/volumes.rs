@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Around, RESURVEY_MS, RETRY_MAX_MS, RETRY_MS, Remedy,
-    brake::Brake,
+    Around, RESURVEY_MS, Remedy,
     follow::Sight,
     journal::Record,
     ladder::Peril,
+    patience::Concern,
     plan::Wish,
     policy::Allowed,
     rung::{Kind, RETAIN, Rung, Target, Value},
@@ -43,9 +43,6 @@ pub(super) struct Volumes {
     at: Option<Time>,
     /// A policy was changed since.
     stale: bool,
-    failures: u32,
-    /// Why the last list failed, and when it is tried again.
-    trouble: Option<(Brake, Time)>,
 }
 
 impl Volumes {
@@ -53,23 +50,17 @@ impl Volumes {
         self.stale = true;
     }
 
-    pub(super) fn trouble(&self) -> Option<&Brake> {
-        self.trouble.as_ref().map(|(brake, _)| brake)
-    }
-
     fn due(&self, needed: &BTreeSet<Text>, now: Time) -> bool {
-        let waits = self.trouble.as_ref().is_some_and(|(_, at)| *at > now);
         let fresh = self.at.is_some_and(|at| now.since_ms(at) < RESURVEY_MS)
             && !self.stale
             && needed.is_subset(&self.asked);
-        !needed.is_empty() && !waits && !fresh
+        !needed.is_empty() && !fresh
     }
 
     /// When a new list is due by time alone.
     pub(super) fn changes_at(&self) -> Option<Time> {
         let again = self.at.filter(|_| !self.asked.is_empty());
-        let retry = self.trouble.as_ref().map(|(_, at)| *at);
-        retry.or_else(|| again.map(|at| at.plus_ms(RESURVEY_MS)))
+        again.map(|at| at.plus_ms(RESURVEY_MS))
     }
 
     /// What the list says of a volume that was kept.
@@ -96,16 +87,22 @@ impl Remedy {
         now: Time,
     ) -> Option<BTreeSet<Text>> {
         if self.policy.allowed(Rung::RetainVolumes) == Allowed::Never {
-            self.volumes = Volumes::default();
+            self.forget_volumes();
             return None;
         }
         let kept = self.journal.standing().filter(|r| is_volume(r));
         let mut needed: BTreeSet<Text> = kept.map(|r| r.target.namespace.clone()).collect();
         needed.extend(at_stake(federation, around, now).into_keys());
         if needed.is_empty() {
-            self.volumes = Volumes::default();
+            self.forget_volumes();
         }
-        self.volumes.due(&needed, now).then_some(needed)
+        let waits = self.patience.pause(&Concern::Volumes, now).is_some();
+        (!waits && self.volumes.due(&needed, now)).then_some(needed)
+    }
+
+    fn forget_volumes(&mut self) {
+        self.volumes = Volumes::default();
+        self.patience.eased(&Concern::Volumes);
     }
 
     /// The volumes bound to claims in these namespaces, or why they could not be listed. That stops no other rung.
@@ -117,19 +114,15 @@ impl Remedy {
     ) {
         match found {
             Ok(found) => {
+                self.patience.eased(&Concern::Volumes);
                 self.volumes = Volumes {
                     asked: namespaces,
                     found: found.into_iter().map(|v| (v.name.clone(), v)).collect(),
                     at: Some(now),
-                    ..Volumes::default()
+                    stale: false,
                 };
             }
-            Err(why) => {
-                let pause = (RETRY_MS << self.volumes.failures.min(6)).min(RETRY_MAX_MS);
-                self.volumes.failures += 1;
-                let until = now.plus_ms(pause);
-                self.volumes.trouble = Some((Brake::RequestFailed(why, until), until));
-            }
+            Err(why) => self.back_off(Concern::Volumes, why, now),
         }
     }
 
