@@ -8,8 +8,10 @@ use std::{
 use hashbrown::{HashTable, hash_table::Entry};
 use slab::Slab;
 
-/// Where a key and its rows lie. Good until the key leaves.
+/// Where a key and its rows lie. Good until the key leaves. Packed: without an alignment of its own, it makes no gaps in the rows
+/// that carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed)]
 pub(crate) struct Slot(NonZeroU32);
 
 impl Slot {

@@ -2,6 +2,8 @@
 
 use std::hash::Hash;
 
+use bit_vec::BitVec;
+
 use crate::keys::{Keys, Slot};
 
 /// What a write to a [`Table`] or [`Column`] changed.
@@ -15,14 +17,12 @@ pub(crate) enum Put<V> {
     Changed(V),
 }
 
-/// Rows of one kind by slot. A relist marks rows by an epoch instead of a second key set, so that it needs no memory of its
-/// own.
+/// Rows of one kind by slot. A relist marks rows by a bit each instead of by a second key set.
 #[derive(Debug)]
 pub(crate) struct Column<V> {
     rows: Vec<Option<V>>,
-    /// The epoch in which each row was named last; beside the rows, which would be padded for it.
-    seen: Vec<u8>,
-    epoch: u8,
+    /// Rows that the list which began last has named, and what came since.
+    seen: BitVec,
     len: usize,
 }
 
@@ -30,8 +30,7 @@ impl<V> Default for Column<V> {
     fn default() -> Self {
         Self {
             rows: Vec::new(),
-            seen: Vec::new(),
-            epoch: 0,
+            seen: BitVec::new(),
             len: 0,
         }
     }
@@ -42,9 +41,9 @@ impl<V: PartialEq> Column<V> {
         let index = slot.index();
         if index >= self.rows.len() {
             self.rows.resize_with(index + 1, || None);
-            self.seen.resize(index + 1, 0);
+            self.seen.grow(self.rows.len() - self.seen.len(), false);
         }
-        self.seen[index] = self.epoch;
+        self.seen.set(index, true);
         let row = &mut self.rows[index];
         if row.as_ref() == Some(&value) {
             return Put::Same;
@@ -76,20 +75,20 @@ impl<V: PartialEq> Column<V> {
 
     /// A full list begins.
     pub(crate) fn begin(&mut self) {
-        self.epoch = self.epoch.wrapping_add(1);
+        self.seen.fill(false);
     }
 
     /// The object exists, but cannot be read: what is known of it stays.
     pub(crate) fn touch(&mut self, slot: Slot) {
-        if let Some(seen) = self.seen.get_mut(slot.index()) {
-            *seen = self.epoch;
+        if slot.index() < self.seen.len() {
+            self.seen.set(slot.index(), true);
         }
     }
 
     /// Rows that the list which began last has not named.
     pub(crate) fn missing(&self) -> impl Iterator<Item = Slot> {
         let rows = self.rows.iter().zip(&self.seen).enumerate();
-        rows.filter(|(_, (row, seen))| row.is_some() && **seen != self.epoch)
+        rows.filter(|(_, (row, seen))| row.is_some() && !seen)
             .map(|(index, _)| Slot::of(index))
     }
 }
