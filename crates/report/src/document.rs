@@ -113,6 +113,15 @@ impl Report {
     }
 }
 
+/// "once", "2 times".
+pub fn times(n: i64) -> String {
+    if n == 1 {
+        "once".to_owned()
+    } else {
+        format!("{n} times")
+    }
+}
+
 /// Causes first, then what they lead to.
 pub fn ordered(mut findings: Vec<FindingStatus>) -> Vec<FindingStatus> {
     findings.sort_by(|a, b| {
@@ -146,12 +155,12 @@ pub fn live_history(overview: &Overview, now: Timestamp) -> History {
         lane.spans.push(Span {
             from,
             to: Some(to),
-            label: format!("{} recreations", incident.recreations),
+            label: format!("recreated {}", times(incident.recreations)),
             faint: true,
         });
         let text = format!(
-            "first deletion; recreated {} times until {to}",
-            incident.recreations
+            "first deletion; recreated {} until {to}",
+            times(incident.recreations)
         );
         lane.marks.push(Mark {
             at: from,

@@ -59,7 +59,7 @@ pub fn lacking(federation: &Federation) -> Result<Vec<AuditEvent>> {
 /// The audit log cannot be read.
 pub fn repeated_events(federation: &Federation) -> Result<usize> {
     let counted = |e: &AuditEvent| {
-        e.user == USER && e.verb == "patch" && e.resource == "events" && !e.refused()
+        e.user == USER && e.verb == "patch" && e.object.resource == "events" && !e.refused()
     };
     Ok(federation.audit().matching(counted)?.len())
 }

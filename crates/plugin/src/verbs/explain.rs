@@ -4,6 +4,7 @@ mod stop;
 use std::fmt::Write as _;
 
 use federation_health_api::v1alpha1::{ClusterGroup, FederationHealthStatus, FindingStatus};
+use federation_health_report::document::times;
 
 use crate::{
     Error, Outcome, Shell,
@@ -271,8 +272,8 @@ fn known(name: &str, status: &FederationHealthStatus) -> Option<String> {
     }
     let incident = status.incidents.iter().find(|i| i.workspace == name)?;
     Some(format!(
-        "Workspace {name} was recreated {} times between {} and {}; {} namespaces were lost. Nothing is open now.\n",
-        incident.recreations,
+        "Workspace {name} was recreated {} between {} and {}; {} namespaces were lost. Nothing is open now.\n",
+        times(incident.recreations),
         incident.first_seen_time.0,
         incident.last_seen_time.0,
         incident.namespaces_lost

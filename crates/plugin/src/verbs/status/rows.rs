@@ -6,7 +6,10 @@ use std::{
 };
 
 use federation_health_api::v1alpha1::FederationHealthStatus;
-use federation_health_report::federation::{self, Overview};
+use federation_health_report::{
+    document::times,
+    federation::{self, Overview},
+};
 use k8s_openapi::jiff::Timestamp;
 
 use super::row;
@@ -82,7 +85,7 @@ fn workspace(
     let message = incident
         .filter(|i| i.recreations > 0)
         .map_or_else(String::new, |i| {
-            format!("recreated {} times", i.recreations)
+            format!("recreated {}", times(i.recreations))
         });
     let mut node = Node::new(format!("Workspace/{name}"), row("", state, since, message));
     node.children = namespaces(
