@@ -12,6 +12,13 @@ pub fn order(code: &str) -> (usize, &str) {
     (effect.map_or(0, |at| at + 1), code)
 }
 
+/// Place of a severity, the worst first.
+pub fn rank(severity: &str) -> usize {
+    let known = ["Critical", "High", "Medium", "Low"];
+    let place = known.iter().position(|s| *s == severity);
+    place.unwrap_or(known.len())
+}
+
 /// A code by its name, in any case.
 pub fn find(code: &str) -> Option<&'static About> {
     catalogue().find(|about| about.code.eq_ignore_ascii_case(code))

@@ -103,9 +103,14 @@ impl Report {
         report
     }
 
-    /// The verdict in a sentence, from findings that are in order.
+    /// The verdict in a sentence, from findings that are in order: the first of the worst. A suspicion may be the cause of what
+    /// is being lost, but is not the news.
     pub fn sentence(&self, healthy: &str) -> String {
-        match (healthy, self.findings.first()) {
+        let worst = self
+            .findings
+            .iter()
+            .min_by_key(|f| codes::rank(&f.severity));
+        match (healthy, worst) {
             ("True", _) => "Healthy: nothing is deleted that is wished for.".to_owned(),
             (_, Some(worst)) => worst.message.clone(),
             (_, None) => "It cannot be said whether the federation is healthy: something could not be judged.".to_owned(),
@@ -263,4 +268,42 @@ fn incident_start(overview: &Overview) -> Option<Timestamp> {
     let lost = status.lost_namespaces.iter().map(|l| l.time.0);
     let first = open.chain(past).chain(lost).min()?;
     Timestamp::from_second(first.as_second() - 60).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    #[test]
+    fn what_is_being_lost_is_the_news_and_not_a_suspicion_of_its_cause() {
+        let finding = |code: &str, severity: &str, message: &str| FindingStatus {
+            code: code.to_owned(),
+            severity: severity.to_owned(),
+            message: message.to_owned(),
+            subject: String::new(),
+            since: Time(Timestamp::UNIX_EPOCH),
+            evidence: Vec::new(),
+            next: None,
+        };
+        let findings = vec![
+            finding("FH001", "Critical", "deleted"),
+            finding("FH004", "Critical", "one cluster"),
+            finding("FH024", "Medium", "may be one cluster"),
+        ];
+        let headline = |findings: &[FindingStatus]| {
+            let findings = ordered(findings.to_vec());
+            let report = Report {
+                findings,
+                ..Report::default()
+            };
+            report.sentence("False")
+        };
+        assert_eq!(headline(&findings), "one cluster");
+        assert_eq!(
+            headline(&[findings[0].clone(), findings[2].clone()]),
+            "deleted"
+        );
+    }
 }

@@ -236,7 +236,7 @@ pub(crate) fn some_names<'a>(names: impl ExactSizeIterator<Item = &'a Text>) -> 
 }
 
 /// "1 Workspace", "2 Workspaces".
-pub(crate) fn count(n: usize, noun: &str) -> String {
+pub fn count(n: usize, noun: &str) -> String {
     if n == 1 {
         format!("1 {noun}")
     } else {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use federation_health_api::v1alpha1::{FederationHealthStatus, FindingStatus, LostNamespace};
+use federation_health_report::codes;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -147,7 +148,7 @@ fn take(replayed: Replayed, analysis: &mut Analysis) {
     findings.sort_by(|a, b| {
         let rank = |o: &Opened| {
             (
-                rank(&o.finding.severity),
+                codes::rank(&o.finding.severity),
                 o.finding.code.clone(),
                 o.finding.subject.clone(),
             )
@@ -171,13 +172,6 @@ fn take(replayed: Replayed, analysis: &mut Analysis) {
     analysis.lost_namespaces.sort_by(|a, b| a.name.cmp(&b.name));
     analysis.unread = replayed.malformed;
     analysis.status = replayed.status;
-}
-
-fn rank(severity: &str) -> usize {
-    ["Critical", "High", "Medium", "Low"]
-        .iter()
-        .position(|s| *s == severity)
-        .unwrap_or(9)
 }
 
 /// What the last verdict leaves open. A suspicion is a finding of its own.

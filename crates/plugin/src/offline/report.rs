@@ -1,9 +1,10 @@
 //! The report of a recording, an audit log or a bundle.
 
 use federation_health_api::v1alpha1::FindingStatus;
+use federation_health_core::findings::count;
 use federation_health_report::{
     Report,
-    document::ordered,
+    document::{ordered, times},
     picture::graph::{Bond, Membership, Name},
 };
 
@@ -91,7 +92,11 @@ fn facts(analysis: &Analysis) -> Vec<(String, String)> {
     facts.extend(counts.iter().take(SHOWN).map(|(name, c)| {
         (
             format!("Workspace {name}"),
-            format!("{} deletions, {} recreations", c.deleted, c.recreated),
+            format!(
+                "{}, recreated {}",
+                count(c.deleted, "deletion"),
+                times(c.recreated as i64)
+            ),
         )
     }));
     if counts.len() > SHOWN {
