@@ -191,9 +191,7 @@ impl Journal {
         let first = self.records.iter().map(|r| r.id).max().unwrap_or_default() + 1;
         let mut ids = Vec::new();
         for (rung, target, from, to) in steps {
-            // What fails is tried for as long as the danger lasts: the newest try says it all.
-            self.records
-                .retain(|r| r.state != State::Failed || r.rung != rung || r.target != target);
+            self.forget_failures(rung, &target);
             let id = first + ids.len() as u64;
             ids.push(id);
             self.records.push(Record {
@@ -214,6 +212,13 @@ impl Journal {
         self.dirty = true;
         self.trim();
         ids
+    }
+
+    /// What fails is tried for as long as the danger lasts: of the tries before the one that begins, the newest says it all.
+    fn forget_failures(&mut self, rung: Rung, target: &Target) {
+        let failed = |r: &Record| r.state == State::Failed && r.rung == rung && r.target == *target;
+        let newest = self.records.iter().rfind(|r| failed(r)).map(|r| r.id);
+        self.records.retain(|r| !failed(r) || Some(r.id) == newest);
     }
 
     /// Moves a record on; nothing happens to one that is there already.
