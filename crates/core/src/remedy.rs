@@ -104,8 +104,6 @@ pub struct Remedy {
     led: bool,
     /// What was said to the last request about the lease, if it was refused.
     no_lease: Option<String>,
-    /// Why the journal is not available.
-    trouble: Option<String>,
     /// What failed and is not tried for a while.
     patience: Patience,
     /// Records that this process is about to carry out.
@@ -224,13 +222,7 @@ impl Remedy {
                     self.batch.pop_front();
                     continue;
                 };
-                let undoing = record.state == State::Undoing;
-                let brake = if undoing {
-                    self.back(record.rung, around, now)
-                } else {
-                    self.forward(federation, around, now)
-                };
-                match brake.or_else(|| self.rung_pause(record.rung, now)) {
+                match self.onward(&record, federation, around, now) {
                     Some(brake) => self.abandon(&brake, now),
                     None => return Some(Ask::Perform(self.order(&record))),
                 }
@@ -288,10 +280,6 @@ impl Remedy {
         self.patience.pause(&Concern::Journal, now).is_none()
     }
 
-    fn rung_pause(&self, rung: Rung, now: Time) -> Option<Brake> {
-        self.patience.pause(&Concern::Rung(rung), now).cloned()
-    }
-
     /// How far the owner lets it go.
     pub fn mode(&self) -> Mode {
         self.policy.mode
@@ -316,7 +304,7 @@ impl Remedy {
         match refusal {
             // What could not be looked up is in no plan, and says more than a switch that is off or than a guess whose fault it is.
             None | Some(Brake::ActionNever(_) | Brake::FleetUnhealthy { .. }) => {
-                self.patience.trouble().or(refusal)
+                self.patience.first().or(refusal)
             }
             refusal => refusal,
         }

@@ -1,7 +1,7 @@
 //! What each finding means: core's own words, in the order in which a person should read them.
 
 pub use federation_health_core::findings::About;
-use federation_health_core::findings::catalogue;
+use federation_health_core::findings::{Severity, catalogue};
 
 /// Causes come before what they cause: whoever mends the first has mended the rest.
 const EFFECTS: [&str; 3] = ["FH001", "FH003", "FH002"];
@@ -14,9 +14,8 @@ pub fn order(code: &str) -> (usize, &str) {
 
 /// Place of a severity, the worst first.
 pub fn rank(severity: &str) -> usize {
-    let known = ["Critical", "High", "Medium", "Low"];
-    let place = known.iter().position(|s| *s == severity);
-    place.unwrap_or(known.len())
+    let place = Severity::ALL.iter().position(|s| s.as_str() == severity);
+    place.unwrap_or(Severity::ALL.len())
 }
 
 /// A code by its name, in any case.

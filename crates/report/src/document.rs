@@ -119,11 +119,10 @@ impl Report {
 }
 
 /// "once", "2 times".
-pub fn times(n: i64) -> String {
-    if n == 1 {
-        "once".to_owned()
-    } else {
-        format!("{n} times")
+pub fn times(n: impl std::fmt::Display) -> String {
+    match n.to_string().as_str() {
+        "1" => "once".to_owned(),
+        n => format!("{n} times"),
     }
 }
 

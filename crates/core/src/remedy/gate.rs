@@ -4,7 +4,7 @@ use super::{
     Around, Remedy,
     brake::Brake,
     follow::LAG_MS,
-    journal::State,
+    journal::{Record, State},
     ladder::perils,
     patience::Concern,
     plan::{Seen, Wish},
@@ -20,16 +20,28 @@ pub const MAX_APPROVAL_MS: i64 = 24 * HOUR_MS;
 
 impl Remedy {
     /// What stands against every act, the way back included.
-    pub(super) fn at_all(&self, around: Around, now: Time) -> Option<Brake> {
-        self.unwanted().or_else(|| self.unable(around, now))
+    pub(super) fn at_all(&self, around: Around) -> Option<Brake> {
+        self.unwanted().or_else(|| self.unable(around))
     }
 
-    /// What stands against the way back of this rung. Nobody's word keeps an experiment's object in the cluster.
-    pub(super) fn back(&self, rung: Rung, around: Around, now: Time) -> Option<Brake> {
-        match rung {
-            Rung::PlantCanary => self.unable(around, now),
-            _ => self.at_all(around, now),
-        }
+    /// What stands against what a record says is to be done next. Nobody's word keeps an experiment's object in the cluster.
+    pub(super) fn onward(
+        &self,
+        record: &Record,
+        federation: &Federation,
+        around: Around,
+        now: Time,
+    ) -> Option<Brake> {
+        let brake = match (record.state, record.rung) {
+            (State::Undoing, Rung::PlantCanary) => self.unable(around),
+            (State::Undoing, _) => self.at_all(around),
+            _ => self.forward(federation, around, now),
+        };
+        brake.or_else(|| {
+            self.patience
+                .pause(&Concern::Rung(record.rung), now)
+                .cloned()
+        })
     }
 
     /// The owner wants nothing to be done, or does not say what.
@@ -45,14 +57,12 @@ impl Remedy {
     }
 
     /// Nothing can be done, whatever the owner wants.
-    pub(super) fn unable(&self, around: Around, now: Time) -> Option<Brake> {
-        if let Some(why) = &self.trouble {
-            return Some(Brake::JournalUnavailable(why.clone()));
+    pub(super) fn unable(&self, around: Around) -> Option<Brake> {
+        // Also when its pause has ended: until it was read or written again nothing else is.
+        if let Some(why) = self.patience.why(&Concern::Journal) {
+            return Some(why.clone());
         }
-        if !around.leads {
-            return Some(Brake::NotLeading(self.no_lease.clone()));
-        }
-        self.patience.pause(&Concern::Journal, now).cloned()
+        (!around.leads).then(|| Brake::NotLeading(self.no_lease.clone()))
     }
 
     /// What stands against every act forward.
@@ -62,7 +72,7 @@ impl Remedy {
         around: Around,
         now: Time,
     ) -> Option<Brake> {
-        if let Some(brake) = self.at_all(around, now) {
+        if let Some(brake) = self.at_all(around) {
             return Some(brake);
         }
         if !federation.sure(now) {

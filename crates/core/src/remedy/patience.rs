@@ -122,8 +122,13 @@ impl Patience {
         pauses.any(|pause| pause.failures >= RELIABLE)
     }
 
-    /// What failed last and has not gone well since, whether it waits or not.
-    pub(super) fn trouble(&self) -> Option<&Brake> {
+    /// Why it failed, if it has not gone well since, whether it waits or not.
+    pub(super) fn why(&self, concern: &Concern) -> Option<&Brake> {
+        self.pauses.get(concern).map(|pause| &pause.why)
+    }
+
+    /// The same of whatever stands first in the order of concerns.
+    pub(super) fn first(&self) -> Option<&Brake> {
         self.pauses.values().next().map(|pause| &pause.why)
     }
 
@@ -237,6 +242,6 @@ mod tests {
         }
         patience.retain(|_, target| *target != workspace(1));
         assert!(!patience.fails(rung, &workspace(1)));
-        assert!(patience.trouble().is_none());
+        assert!(patience.first().is_none());
     }
 }

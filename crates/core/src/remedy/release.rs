@@ -38,7 +38,7 @@ impl Remedy {
         if self.policy.undo.is_some() {
             self.close_latches(now);
         }
-        if !self.batch.is_empty() || self.unable(around, now).is_some() {
+        if !self.batch.is_empty() || self.unable(around).is_some() {
             return;
         }
         let mut chosen = self.unwanted_canaries();

@@ -33,11 +33,9 @@ impl Remedy {
     pub fn loaded(&mut self, found: Result<Loaded, String>, here: Option<Uid>, now: Time) {
         match found {
             Err(why) => {
-                self.trouble = Some(why.clone());
-                self.back_off(Concern::Journal, why, now);
+                self.back_off(Concern::Journal, |_| Brake::JournalUnavailable(why), now);
             }
             Ok(found) => {
-                self.trouble = None;
                 self.patience = Patience::default();
                 self.loaded = true;
                 let foreign = found.cluster.is_some() && found.cluster != here;
@@ -70,7 +68,6 @@ impl Remedy {
     pub fn recorded(&mut self, outcome: Result<(), String>, overtaken: bool, now: Time) {
         match outcome {
             Ok(()) => {
-                self.trouble = None;
                 self.patience.eased(&Concern::Journal);
                 self.batch_recorded = true;
                 self.journal.written();
@@ -95,8 +92,7 @@ impl Remedy {
                     }
                 }
                 self.loaded &= !overtaken;
-                self.trouble = Some(why.clone());
-                self.back_off(Concern::Journal, why, now);
+                self.back_off(Concern::Journal, |_| Brake::JournalUnavailable(why), now);
             }
         }
     }
@@ -256,9 +252,13 @@ impl Remedy {
         }
     }
 
-    pub(super) fn back_off(&mut self, concern: Concern, why: String, now: Time) {
+    pub(super) fn back_off(
+        &mut self,
+        concern: Concern,
+        why: impl FnOnce(Time) -> Brake,
+        now: Time,
+    ) {
         let danger = self.safe.is_none();
-        let why = |until| Brake::RequestFailed(why, until);
         self.patience.failed(concern, why, danger, now);
     }
 

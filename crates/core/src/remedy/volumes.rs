@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Around, RESURVEY_MS, Remedy,
+    brake::Brake,
     follow::Sight,
     journal::Record,
     ladder::Peril,
@@ -122,7 +123,10 @@ impl Remedy {
                     stale: false,
                 };
             }
-            Err(why) => self.back_off(Concern::Volumes, why, now),
+            Err(why) => {
+                let why = |until| Brake::RequestFailed(why, until);
+                self.back_off(Concern::Volumes, why, now);
+            }
         }
     }
 

@@ -95,7 +95,7 @@ fn facts(analysis: &Analysis) -> Vec<(String, String)> {
             format!(
                 "{}, recreated {}",
                 count(c.deleted, "deletion"),
-                times(c.recreated as i64)
+                times(c.recreated)
             ),
         )
     }));
