@@ -14,6 +14,7 @@ pub mod manifests;
 pub mod observed;
 pub mod quality;
 pub mod random;
+pub mod rights;
 pub mod scenarios;
 pub mod schedules;
 pub mod simulated;

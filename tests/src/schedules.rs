@@ -6,13 +6,13 @@ mod judge;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use federation_health_core::remedy::experiment::CANARY;
-use federation_health_sim::{Controllers, Effect, KubeFedOptions, resources};
+use federation_health_sim::{Controllers, Effect, KubeFedOptions, Sim, resources};
 use federation_health_testbed::{
     Result,
     error::{Attempt as _, Error},
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use crate::{
     guarded::USER,
     random::Random,
+    rights::Lacking,
     simulated::{PLANE, Setup, WORKSPACES, World, is, pass},
 };
 use judge::Judge;
@@ -36,6 +37,8 @@ const REST: Duration = Duration::from_mins(6);
 /// KubeFed's first deletion, and requests that break off one after the other use those up. The hold stands in milliseconds,
 /// whatever breaks off.
 const BROKEN: u64 = 2;
+/// Files of the roles of which one right may be lacking for good.
+const RIGHTS: [&str; 2] = ["remediator", "holder"];
 /// Every action of `spec.remediation.actions`.
 const ACTIONS: [&str; 8] = [
     "retainVolumes",
@@ -79,6 +82,8 @@ struct Plan {
     spec: Value,
     /// Milliseconds after the second registration, in order.
     deeds: Vec<(u64, Deed)>,
+    /// What the operator may not do any more from the second registration on.
+    lacking: Option<Lacking>,
 }
 
 impl Plan {
@@ -130,7 +135,15 @@ impl Plan {
         }
         deeds.push((20_000 + dice.below(ACTING_MS), Deed::Cure));
         deeds.sort_by_key(|(at, _)| *at);
-        Self { spec, deeds }
+        let lacking = (dice.below(3) == 0).then(|| {
+            let rights: Vec<Lacking> = RIGHTS.into_iter().flat_map(Lacking::each).collect();
+            rights[dice.below(rights.len() as u64) as usize]
+        });
+        Self {
+            spec,
+            deeds,
+            lacking,
+        }
     }
 
     /// Nobody and nothing hinders the operator.
@@ -141,6 +154,20 @@ impl Plan {
 
     fn automatic(&self, action: &str) -> bool {
         self.spec["remediation"]["actions"][action] == "Automatic"
+    }
+
+    /// An action is switched on and, as far as rights go, can be taken on these resources.
+    fn able(&self, action: &str, resources: &[&str]) -> bool {
+        let needed = |lacking: &Lacking| {
+            ["configmaps", "leases"].contains(&lacking.resource)
+                || resources.contains(&lacking.resource)
+        };
+        self.automatic(action) && !self.lacking.as_ref().is_some_and(needed)
+    }
+
+    fn lacks(&self, verb: &str, resource: &str) -> bool {
+        self.lacking
+            .is_some_and(|l| (l.verb, l.resource) == (verb, resource))
     }
 
     fn holds_all(&self) -> bool {
@@ -156,6 +183,8 @@ struct Stage {
     volumes: Vec<(&'static str, String)>,
     /// Requests of the operator that may yet break off.
     breaks: Arc<AtomicU64>,
+    /// The right is lacking by now.
+    lacks: Arc<AtomicBool>,
 }
 
 impl Stage {
@@ -177,6 +206,10 @@ impl Stage {
             volumes.push((*namespace, made.attempt(|| "make a volume")?));
         }
         let judge = Judge::seat(&world.sim);
+        let lacks = Arc::new(AtomicBool::new(false));
+        if let Some(right) = plan.lacking {
+            refuse(&world.sim, right, lacks.clone());
+        }
         let breaks = Arc::new(AtomicU64::new(u64::MAX));
         let left = breaks.clone();
         world
@@ -192,6 +225,7 @@ impl Stage {
             judge,
             volumes,
             breaks,
+            lacks,
         })
     }
 
@@ -278,7 +312,8 @@ impl Stage {
     fn at_rest(&self, plan: &Plan) -> Vec<String> {
         let mut wrong = self.judge.verdict();
         let admin = self.world.sim.admin();
-        if admin.get(&resources::WORKSPACES, "", CANARY).is_some() {
+        let canary = admin.get(&resources::WORKSPACES, "", CANARY);
+        if canary.is_some() && !plan.lacks("delete", "workspaces") {
             wrong.push("the canary stands".to_owned());
         }
         if self.world.operator.as_ref().is_none_or(|o| !o.lives()) {
@@ -292,8 +327,8 @@ impl Stage {
             wrong.push("KubeFed does not run as before".to_owned());
         }
         let saves = plan.holds_all()
-            || plan.automatic("freezeControllers")
-            || plan.automatic("shieldWorkspaces");
+            || plan.able("freezeControllers", &["deployments", "deployments/scale"])
+            || plan.able("shieldWorkspaces", &["workspaces"]);
         let lost = self.world.deletions("namespaces");
         if saves && !lost.is_empty() {
             wrong.push(format!("{} namespaces were lost", lost.len()));
@@ -302,10 +337,12 @@ impl Stage {
             let lives = admin.get(&resources::NAMESPACES, "", namespace).is_some();
             let policy = admin.get(&resources::PERSISTENT_VOLUMES, "", volume);
             let policy = policy.map(|v| v["spec"]["persistentVolumeReclaimPolicy"].clone());
-            if lives && policy != Some(json!("Delete")) {
+            let back = !plan.lacks("get", "persistentvolumeclaims");
+            if lives && back && policy != Some(json!("Delete")) {
                 wrong.push(format!("volume {volume} has policy {policy:?}"));
             }
-            if !lives && plan.automatic("retainVolumes") && policy.is_none() {
+            let kept = plan.able("retainVolumes", &["persistentvolumes"]);
+            if !lives && kept && policy.is_none() {
                 wrong.push(format!("volume {volume} is gone"));
             }
         }
@@ -334,12 +371,21 @@ fn disturbance(dice: &Random, user: &str, breaks: &AtomicU64) -> Option<Effect> 
     })
 }
 
+/// From when the flag is up the right is lacking, for good.
+fn refuse(sim: &Sim, right: Lacking, lacks: Arc<AtomicBool>) {
+    sim.inject(move |request| {
+        let begun = lacks.load(Ordering::Relaxed);
+        begun.then(|| right.refuses(request)).flatten()
+    });
+}
+
 /// What a seed stands for, in words.
 pub fn describe(seed: u64) -> String {
     let plan = Plan::of(&Random::new(seed));
     let (spec, deeds) = (&plan.spec, &plan.deeds);
+    let lacking = plan.lacking.map_or_else(String::new, |l| l.words());
     format!(
-        "seed {seed}\nspec {spec}\ndeeds, milliseconds after the second registration: {deeds:?}"
+        "seed {seed}\nspec {spec}\ndeeds, milliseconds after the second registration: {deeds:?}\nlacking: {lacking}"
     )
 }
 
@@ -354,6 +400,7 @@ pub async fn play(seed: u64) -> Result<()> {
     if !plan.holds_all() {
         stage.breaks.store(BROKEN, Ordering::Relaxed);
     }
+    stage.lacks.store(true, Ordering::Relaxed);
     stage.world.double()?;
     let begun = tokio::time::Instant::now();
     for (at, deed) in &plan.deeds {
@@ -361,6 +408,9 @@ pub async fn play(seed: u64) -> Result<()> {
         stage.act(*deed)?;
     }
     stage.world.sim.clear_faults();
+    if let Some(right) = plan.lacking {
+        refuse(&stage.world.sim, right, stage.lacks.clone());
+    }
     if stage.world.operator.is_none() {
         stage.world.restart_operator()?;
     }

@@ -1,8 +1,9 @@
 //! What one rung cannot do keeps no other from what it can, nor one object the others.
 
 use federation_health_sim::RequestFacts;
+use federation_health_tests::rights;
 
-use super::{rights::lacks, *};
+use super::*;
 
 /// The incident, with these requests of the operator refused for good. What was lost would be seen within [`RAGE`].
 async fn without(
@@ -12,9 +13,9 @@ async fn without(
     let world = calm("Apply", actions).await;
     world.sim.add_volume("orders-db", "data", "Delete").unwrap();
     let before = uids(&world);
-    world
-        .sim
-        .inject(move |request| (request.user == USER && refused(request)).then(|| lacks(request)));
+    world.sim.inject(move |request| {
+        (request.user == USER && refused(request)).then(|| rights::refused(request))
+    });
     world.double().unwrap();
     pass(RAGE).await;
     nothing_was_lost(&world, &before);

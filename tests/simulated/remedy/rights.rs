@@ -1,30 +1,13 @@
 //! Each right of remediation taken away by itself: what then is not done is told with the right that is lacking.
 
-use federation_health_cluster::rbac::{OPERATOR_NAMESPACE, ROLES, Right};
-use federation_health_sim::{Controllers, Effect, Refusal, RequestFacts};
+use federation_health_cluster::rbac::OPERATOR_NAMESPACE;
+use federation_health_sim::Controllers;
+use federation_health_tests::rights::Lacking;
 
 use super::{
     cures::{calm_with, curing, leftover_placed},
     *,
 };
-
-/// A request without the right, as Kubernetes refuses it.
-pub(super) fn lacks(request: &RequestFacts) -> Effect {
-    let (verb, group) = (request.verb, &request.group);
-    let message = format!(
-        "{} is forbidden: User {USER:?} cannot {verb} resource {:?} in API group {group:?}",
-        request.resource,
-        plural(request)
-    );
-    Effect::Refuse(Refusal::new(403, "Forbidden", message))
-}
-
-fn plural(request: &RequestFacts) -> String {
-    match request.subresource.as_str() {
-        "" => request.resource.clone(),
-        sub => format!("{}/{sub}", request.resource),
-    }
-}
 
 /// A federation in which the next incident makes the operator use this right.
 async fn using(verb: &str, resource: &str) -> World {
@@ -58,16 +41,10 @@ async fn using(verb: &str, resource: &str) -> World {
 }
 
 /// Takes one verb on one resource away and has the incident: what was told instead, if the right was not named.
-async fn unnamed(right: &Right, verb: &'static str, resource: &'static str) -> Option<String> {
+async fn unnamed(right: Lacking) -> Option<String> {
+    let (verb, resource) = (right.verb, right.resource);
     let mut world = using(verb, resource).await;
-    let right = *right;
-    world.sim.inject(move |request| {
-        let taken = request.user == USER
-            && request.verb == verb
-            && plural(request) == resource
-            && right.covers(verb, &request.group, resource, &request.name);
-        taken.then(|| lacks(request))
-    });
+    world.sim.inject(move |request| right.refuses(request));
     // What was read and made before the right was taken is there; a new process asks again, and finds no lease.
     world.operator = None;
     let admin = world.sim.admin();
@@ -82,7 +59,7 @@ async fn unnamed(right: &Right, verb: &'static str, resource: &'static str) -> O
     world.restart_operator().unwrap();
     pass(SOON).await;
     bring_about(&world, verb, resource).await;
-    let lacking = format!("cannot {verb} resource \"{resource}\"");
+    let lacking = right.words();
     let named = |h: &FederationHealth| {
         let conditions = h.status.iter().flat_map(|s| &s.conditions);
         let mut refusals =
@@ -126,14 +103,8 @@ async fn bring_about(world: &World, verb: &str, resource: &str) {
 #[tokio::test(start_paused = true)]
 async fn every_right_of_remediation_is_missed_by_name() {
     let mut failures = Vec::new();
-    for role in ROLES.iter().filter(|role| role.file == "remediator") {
-        for right in role.rights {
-            for resource in right.resources {
-                for verb in right.verbs {
-                    failures.extend(unnamed(right, verb.as_str(), resource).await);
-                }
-            }
-        }
+    for right in Lacking::each("remediator") {
+        failures.extend(unnamed(right).await);
     }
     assert!(failures.is_empty(), "{failures:#?}");
 }
