@@ -158,11 +158,17 @@ impl Plan {
 
     /// An action is switched on and, as far as rights go, can be taken on these resources.
     fn able(&self, action: &str, resources: &[&str]) -> bool {
-        let needed = |lacking: &Lacking| {
-            ["configmaps", "leases"].contains(&lacking.resource)
-                || resources.contains(&lacking.resource)
-        };
-        self.automatic(action) && !self.lacking.as_ref().is_some_and(needed)
+        self.automatic(action) && !self.shackled() && !self.lacks_on(resources)
+    }
+
+    /// It can neither act nor take back what it did before, for it cannot write that down or does not lead.
+    fn shackled(&self) -> bool {
+        self.lacks_on(&["configmaps", "leases"])
+    }
+
+    fn lacks_on(&self, resources: &[&str]) -> bool {
+        self.lacking
+            .is_some_and(|l| resources.contains(&l.resource))
     }
 
     fn lacks(&self, verb: &str, resource: &str) -> bool {
@@ -313,7 +319,7 @@ impl Stage {
         let mut wrong = self.judge.verdict();
         let admin = self.world.sim.admin();
         let canary = admin.get(&resources::WORKSPACES, "", CANARY);
-        if canary.is_some() && !plan.lacks("delete", "workspaces") {
+        if canary.is_some() && !plan.lacks("delete", "workspaces") && !plan.shackled() {
             wrong.push("the canary stands".to_owned());
         }
         if self.world.operator.as_ref().is_none_or(|o| !o.lives()) {
@@ -322,10 +328,6 @@ impl Stage {
         if !plan.unhindered() {
             return wrong;
         }
-        let replicas = admin.get(&resources::DEPLOYMENTS, PLANE, MANAGER);
-        if replicas.is_none_or(|d| d["spec"]["replicas"] != 2) {
-            wrong.push("KubeFed does not run as before".to_owned());
-        }
         let saves = plan.holds_all()
             || plan.able("freezeControllers", &["deployments", "deployments/scale"])
             || plan.able("shieldWorkspaces", &["workspaces"]);
@@ -333,11 +335,21 @@ impl Stage {
         if saves && !lost.is_empty() {
             wrong.push(format!("{} namespaces were lost", lost.len()));
         }
+        if plan.shackled() {
+            return wrong;
+        }
+        let replicas = admin.get(&resources::DEPLOYMENTS, PLANE, MANAGER);
+        if replicas.is_none_or(|d| d["spec"]["replicas"] != 2) {
+            wrong.push("KubeFed does not run as before".to_owned());
+        }
+        // A volume is given back only to a claim that is known to stay.
+        let back = ["persistentvolumeclaims", "namespaces"]
+            .iter()
+            .all(|claim| !plan.lacks("get", claim));
         for (namespace, volume) in &self.volumes {
             let lives = admin.get(&resources::NAMESPACES, "", namespace).is_some();
             let policy = admin.get(&resources::PERSISTENT_VOLUMES, "", volume);
             let policy = policy.map(|v| v["spec"]["persistentVolumeReclaimPolicy"].clone());
-            let back = !plan.lacks("get", "persistentvolumeclaims");
             if lives && back && policy != Some(json!("Delete")) {
                 wrong.push(format!("volume {volume} has policy {policy:?}"));
             }
