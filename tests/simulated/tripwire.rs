@@ -187,3 +187,44 @@ async fn a_single_namespace_deleted_by_hand_goes_and_nothing_is_held() {
         .get(&resources::NAMESPACES, "", "orders-web");
     assert!(web.is_none(), "{PLANE}");
 }
+
+/// Real KubeFed 0.8.1, one run in five: a DELETE was received two milliseconds before that of its KubeFedCluster, and seen after it.
+#[tokio::test(start_paused = true)]
+async fn the_last_deletion_of_a_cause_that_is_gone_needs_no_person_to_end_the_hold() {
+    for late in [Duration::from_millis(20), Duration::from_secs(6)] {
+        let mut spec = federation_health_tests::guarded::holding();
+        spec["hold"]["federation"] = json!("Never");
+        let setup = Setup {
+            spec: Some(spec),
+            ..Setup::default()
+        };
+        let world = World::calm(setup).await.unwrap();
+        world.double().unwrap();
+        pass(Duration::from_secs(40)).await;
+        assert!(!world.deletions("workspaces").is_empty());
+        let exists = || {
+            let admin = world.sim.admin();
+            admin.get(&resources::WORKSPACES, "", "orders").is_some()
+        };
+        world.cure().unwrap();
+        pass(late).await;
+        while !exists() {
+            pass(Duration::from_millis(5)).await;
+        }
+        delete_workspace(&world, "orders");
+        pass(Duration::from_secs(2)).await;
+        let named = |h: &federation_health_api::FederationHealth| {
+            let hold = h.status.as_ref().and_then(|s| s.hold.as_ref());
+            hold.is_some_and(|hold| {
+                let mut causes = hold.causes.iter();
+                causes.any(|cause| cause.reason == "UnexpectedDeletion")
+            })
+        };
+        let health = world.health().unwrap();
+        let echo = late < Duration::from_secs(5);
+        assert_eq!(named(&health), !echo, "{late:?}");
+        pass(Duration::from_mins(2)).await;
+        assert_eq!(holds(&world.health().unwrap()), (!echo, false), "{late:?}");
+        assert!(world.deletions("namespaces").is_empty());
+    }
+}

@@ -17,6 +17,9 @@ use crate::{
 
 /// Bytes of a subject: that of a hold's cause in the CRD.
 const MAX_SUBJECT: usize = 512;
+/// What KubeFed sent before it knew that its cause was gone is seen this much later at most, in milliseconds: a watch may trail
+/// a write by that on a busy server. A real KubeFed's last deletion was on its way while the registration was taken away.
+const ECHO_MS: i64 = 5_000;
 /// Between the names of one real cluster.
 const AND: &str = " and ";
 
@@ -24,8 +27,12 @@ impl Federation {
     /// Registrations or control planes changed: everything that rests on them is worked out afresh.
     pub(crate) fn regroup(&mut self, now: Time) -> Vec<Effect> {
         self.regroup_due = false;
+        let before = self.in_danger_here();
         self.registry.regroup();
         self.objects.rejudge(&self.registry);
+        for (workspace, cause) in before {
+            self.leave_echo(&workspace, cause, now);
+        }
         self.cover();
         self.risk_stale = true;
         self.diagnosis_stale = true;
@@ -132,6 +139,35 @@ impl Federation {
         let covers = self.endangers(&danger, FEDERATED_WORKSPACE, &cluster_key(workspace))
             || (matches!(danger.fate, Fate::Lost { .. }) && self.standing.contains(&cause));
         covers.then_some(cause)
+    }
+
+    /// Workspaces that a named cause puts in danger, whether they exist right now or not.
+    fn in_danger_here(&self) -> Vec<(Text, (CauseKind, Text))> {
+        let mut found = Vec::new();
+        for (danger, kind, members) in self.objects.endangered() {
+            if &**kind == FEDERATED_WORKSPACE
+                && let Some(cause) = self.named_cause(danger)
+            {
+                found.extend(members.iter().map(|key| (key.name.clone(), cause.clone())));
+            }
+        }
+        found
+    }
+
+    /// A Workspace was in danger from this cause: if it no longer is, a deletion may be on its way yet. Kept are at most the
+    /// Workspaces that were in danger within [`ECHO_MS`].
+    pub(crate) fn leave_echo(&mut self, workspace: &Text, cause: (CauseKind, Text), now: Time) {
+        if self.danger_here(workspace).is_none() {
+            self.echoes.retain(|_, (_, at)| now.since_ms(*at) < ECHO_MS);
+            self.echoes.insert(workspace.clone(), (cause, now));
+        }
+    }
+
+    /// The named cause that deleted this Workspace a moment after it was gone. It ends as such a cause does; one of its own
+    /// would stand until a person ended it.
+    pub(crate) fn echoed_cause(&self, workspace: &Text, now: Time) -> Option<(CauseKind, Text)> {
+        let (cause, at) = self.echoes.get(workspace)?;
+        (now.since_ms(*at) < ECHO_MS).then(|| cause.clone())
     }
 
     /// Registrations that KubeFed works through and that no probe has identified: as long as a name is among them, nobody

@@ -106,6 +106,8 @@ pub struct Federation {
     pub(crate) undecided: BTreeMap<Text, LiveWish>,
     /// Of Workspaces whose deletion live reads decide: UID of the template that it is judged by.
     pub(crate) suspects: BTreeMap<Text, Uid>,
+    /// Workspaces that a named cause put in danger until then.
+    pub(crate) echoes: BTreeMap<Text, ((CauseKind, Text), Time)>,
     /// Templates that went lately while their Workspace seemed to live.
     pub(crate) former: BTreeMap<Text, Former>,
     /// What was in the namespaces at risk.
@@ -227,7 +229,7 @@ impl Federation {
         if &**kind == FEDERATED_WORKSPACE {
             key = cluster_key(&self.shared_name(&key.name));
         }
-        let was = self.objects.danger_of(kind, &key).is_some();
+        let was = self.objects.danger_of(kind, &key);
         let decides = &**kind == FEDERATED_NAMESPACE;
         let contents = decides && self.objects.any_danger();
         if !self.objects.apply(kind, &key, desired, &self.registry, now) {
@@ -237,7 +239,13 @@ impl Federation {
             self.file_wish(&key.name);
         }
         let danger = self.objects.danger_of(kind, &key);
-        if was || danger.is_some() {
+        if &**kind == FEDERATED_WORKSPACE
+            && danger.is_none()
+            && let Some(cause) = was.and_then(|was| self.named_cause(was))
+        {
+            self.leave_echo(&key.name, cause, now);
+        }
+        if was.is_some() || danger.is_some() {
             self.risk_stale = true;
             self.diagnosis_stale = true;
         }

@@ -111,8 +111,11 @@ impl Federation {
 
     fn unexpected(&mut self, name: &Text, uid: Uid, now: Time) -> Vec<Effect> {
         self.excuses.remove(name);
-        // A named cause that covers this Workspace accounts for the deletion.
-        if let Some((kind, subject)) = self.covering_cause(name) {
+        // A named cause that covers this Workspace, or did a moment ago, accounts for the deletion.
+        let cause = self
+            .covering_cause(name)
+            .or_else(|| self.echoed_cause(name, now));
+        if let Some((kind, subject)) = cause {
             self.ledger.unexpected(name, now);
             self.hold.raise(kind, subject, None, now);
             return self.hold.plan(now);
