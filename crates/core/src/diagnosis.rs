@@ -19,7 +19,7 @@ use crate::{
 const MAX_SUBJECT: usize = 512;
 /// What KubeFed sent before it knew that its cause was gone is seen this much later at most, in milliseconds: a watch may trail
 /// a write by that on a busy server. A real KubeFed's last deletion was on its way while the registration was taken away.
-const ECHO_MS: i64 = 5_000;
+pub(crate) const ECHO_MS: i64 = 5_000;
 /// Between the names of one real cluster.
 const AND: &str = " and ";
 
@@ -154,11 +154,10 @@ impl Federation {
         found
     }
 
-    /// A Workspace was in danger from this cause: if it no longer is, a deletion may be on its way yet. Kept are at most the
-    /// Workspaces that were in danger within [`ECHO_MS`].
+    /// A Workspace was in danger from this cause: if it no longer is, a deletion may be on its way yet. Kept until the
+    /// first tick after [`ECHO_MS`]: at most the Workspaces that were in danger.
     pub(crate) fn leave_echo(&mut self, workspace: &Text, cause: (CauseKind, Text), now: Time) {
         if self.danger_here(workspace).is_none() {
-            self.echoes.retain(|_, (_, at)| now.since_ms(*at) < ECHO_MS);
             self.echoes.insert(workspace.clone(), (cause, now));
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     churn::Thresholds,
+    diagnosis::ECHO_MS,
     effect::{CauseKind, Effect},
     facts::{Change, Desired, Feed, ObjectKey},
     feeds::FeedHealth,
@@ -295,6 +296,7 @@ impl Federation {
         self.excuses.retain(|_, excuse| excuse.until > now);
         self.former
             .retain(|_, former| now.since_ms(former.at) < FORMER_MS);
+        self.echoes.retain(|_, (_, at)| now.since_ms(*at) < ECHO_MS);
         if !self.losses.is_empty() {
             self.settle_losses(now);
         }
