@@ -6,20 +6,18 @@ use crate::{
     effect::{CauseKind, Effect},
     facts::{Managed, ObjectKey, Readiness},
     federation::{Federation, Risk, RiskLine},
+    feeds::LAG_MS,
     findings::{MAX_NAMES, object_name},
     id::Text,
     objects::{FEDERATED_WORKSPACE, cluster_key},
     placement::Fate,
-    registry::Danger,
+    registry::{Danger, RealCluster},
     text::clip,
     time::Time,
 };
 
 /// Bytes of a subject: that of a hold's cause in the CRD.
 const MAX_SUBJECT: usize = 512;
-/// What KubeFed sent before it knew that its cause was gone is seen this much later at most, in milliseconds: a watch may trail
-/// a write by that on a busy server. A real KubeFed's last deletion was on its way while the registration was taken away.
-pub(crate) const ECHO_MS: i64 = 5_000;
 /// Between the names of one real cluster.
 const AND: &str = " and ";
 
@@ -81,16 +79,18 @@ impl Federation {
 
     /// The cause that this danger is, if it is this server's: what happens in members is none that a hold here could stop.
     pub(crate) fn named_cause(&self, danger: Danger) -> Option<(CauseKind, Text)> {
-        let real = self.registry.real().get(danger.cluster)?;
-        if !self.registry.is_here(real) {
-            return None;
-        }
+        let real = self.real_here(danger)?;
         let kind = match danger.fate {
             Fate::Lost { .. } => CauseKind::SelectedNowhere,
             _ if real.across_planes() => CauseKind::SecondControlPlane,
             _ => CauseKind::DoubledRegistration,
         };
         Some((kind, self.subject_of(danger.cluster)))
+    }
+
+    fn real_here(&self, danger: Danger) -> Option<&RealCluster> {
+        let real = self.registry.real().get(danger.cluster)?;
+        self.registry.is_here(real).then_some(real)
     }
 
     /// The danger is one to this object. A Workspace that is out of KubeFed's care is in none; one that does not exist here
@@ -154,10 +154,12 @@ impl Federation {
         found
     }
 
-    /// A Workspace was in danger from this cause: if it no longer is, a deletion may be on its way yet. Kept until the
-    /// first tick after [`ECHO_MS`]: at most the Workspaces that were in danger.
+    /// A Workspace was in danger from this cause: if it no longer is, a deletion may be on its way yet. A real KubeFed's last
+    /// one was while the registration was taken away. At most the Workspaces that were in danger are kept, until a tick after
+    /// [`LAG_MS`].
     pub(crate) fn leave_echo(&mut self, workspace: &Text, cause: (CauseKind, Text), now: Time) {
-        if self.danger_here(workspace).is_none() {
+        let danger = self.objects.danger_of_workspace(workspace);
+        if danger.is_none_or(|danger| self.real_here(danger).is_none()) {
             self.echoes.insert(workspace.clone(), (cause, now));
         }
     }
@@ -166,7 +168,7 @@ impl Federation {
     /// would stand until a person ended it.
     pub(crate) fn echoed_cause(&self, workspace: &Text, now: Time) -> Option<(CauseKind, Text)> {
         let (cause, at) = self.echoes.get(workspace)?;
-        (now.since_ms(*at) < ECHO_MS).then(|| cause.clone())
+        (now.since_ms(*at) < LAG_MS).then(|| cause.clone())
     }
 
     /// Registrations that KubeFed works through and that no probe has identified: as long as a name is among them, nobody

@@ -8,10 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     churn::Thresholds,
-    diagnosis::ECHO_MS,
     effect::{CauseKind, Effect},
     facts::{Change, Desired, Feed, ObjectKey},
-    feeds::FeedHealth,
+    feeds::{FeedHealth, LAG_MS},
     fights::Fights,
     hold::{Hold, HoldPolicy},
     id::{Text, Uid},
@@ -107,7 +106,7 @@ pub struct Federation {
     pub(crate) undecided: BTreeMap<Text, LiveWish>,
     /// Of Workspaces whose deletion live reads decide: UID of the template that it is judged by.
     pub(crate) suspects: BTreeMap<Text, Uid>,
-    /// Workspaces that a named cause put in danger until then.
+    /// Workspaces that are in danger no more: the named cause that they were in, and when they last were.
     pub(crate) echoes: BTreeMap<Text, ((CauseKind, Text), Time)>,
     /// Templates that went lately while their Workspace seemed to live.
     pub(crate) former: BTreeMap<Text, Former>,
@@ -296,7 +295,7 @@ impl Federation {
         self.excuses.retain(|_, excuse| excuse.until > now);
         self.former
             .retain(|_, former| now.since_ms(former.at) < FORMER_MS);
-        self.echoes.retain(|_, (_, at)| now.since_ms(*at) < ECHO_MS);
+        self.echoes.retain(|_, (_, at)| now.since_ms(*at) < LAG_MS);
         if !self.losses.is_empty() {
             self.settle_losses(now);
         }

@@ -13,6 +13,8 @@ use crate::{
 
 /// A watch that has not said anything, bookmarks included, for this long is not trusted: bookmarks come every minute.
 pub const STALE_MS: i64 = 100_000;
+/// A watch may trail a write by this much on a busy server, in milliseconds.
+pub(crate) const LAG_MS: i64 = 5_000;
 /// Names of unreadable objects kept a feed: enough to look at, however many there are.
 const MAX_MALFORMED: usize = 16;
 

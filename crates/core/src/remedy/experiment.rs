@@ -6,7 +6,6 @@
 use super::{
     Remedy,
     brake::Brake,
-    follow::LAG_MS,
     journal::{Record, State},
     plan::Wish,
     policy::Allowed,
@@ -15,6 +14,7 @@ use super::{
 use crate::{
     churn::Level,
     federation::Federation,
+    feeds::LAG_MS,
     id::{Text, Uid},
     time::Time,
 };

@@ -8,13 +8,12 @@ use super::{
 use crate::{
     facts::{Feed, Managed},
     federation::Federation,
+    feeds::LAG_MS,
     id::RegistrationKey,
     placement::Placement,
     time::Time,
 };
 
-/// A watch may trail a write by this much on a busy server; only later is a difference somebody else's doing.
-pub(super) const LAG_MS: i64 = 5000;
 /// What is noted of an act whose effect did not come.
 pub(super) const NOT_SEEN: &str = "The expected change did not come in time.";
 

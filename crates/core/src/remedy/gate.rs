@@ -3,7 +3,6 @@
 use super::{
     Around, Remedy,
     brake::Brake,
-    follow::LAG_MS,
     journal::{Record, State},
     ladder::perils,
     patience::Concern,
@@ -11,7 +10,7 @@ use super::{
     policy::{Allowed, Approval, Mode, Undo},
     rung::Rung,
 };
-use crate::{federation::Federation, id::Text, time::Time};
+use crate::{federation::Federation, feeds::LAG_MS, id::Text, time::Time};
 
 /// An hour: the budget's.
 const HOUR_MS: i64 = 3_600_000;

@@ -162,7 +162,7 @@ impl Remedy {
         let lags = records
             .clone()
             .filter(|r| r.stands())
-            .map(|r| r.since.plus_ms(super::follow::LAG_MS));
+            .map(|r| r.since.plus_ms(crate::feeds::LAG_MS));
         let watch = records
             .clone()
             .filter(|r| r.rung == Rung::FreezeControllers && r.state == State::Undone)
