@@ -2,6 +2,7 @@
 //! time. Every write of the operator to what is not its own is judged at the moment at which the server takes it.
 
 mod judge;
+mod plan;
 
 use std::{
     sync::{
@@ -12,7 +13,7 @@ use std::{
 };
 
 use federation_health_core::remedy::experiment::CANARY;
-use federation_health_sim::{Controllers, Effect, KubeFedOptions, Sim, resources};
+use federation_health_sim::{Controllers, Effect, KubeFedOptions, resources};
 use federation_health_testbed::{
     Result,
     error::{Attempt as _, Error},
@@ -22,175 +23,35 @@ use serde_json::{Value, json};
 use crate::{
     guarded::USER,
     random::Random,
-    rights::Lacking,
     simulated::{PLANE, Setup, WORKSPACES, World, is, pass},
 };
 use judge::Judge;
+use plan::{Deed, Plan};
 
 /// KubeFed's Deployment.
 pub const MANAGER: &str = "kubefed-controller-manager";
-/// From the second registration on the actors act within this; KubeFed's first deletion comes 10 to 21 s after it.
-const ACTING_MS: u64 = 60_000;
 /// Afterwards everything that is taken back by itself has been: a freeze, a minute's watch, labels, volumes.
 const REST: Duration = Duration::from_mins(6);
 /// Requests that break off after the second registration where the hold is not on: remediation alone has the ten seconds to
 /// KubeFed's first deletion, and requests that break off one after the other use those up. The hold stands in milliseconds,
 /// whatever breaks off.
 const BROKEN: u64 = 2;
-/// Files of the roles of which one right may be lacking for good.
-const RIGHTS: [&str; 2] = ["remediator", "holder"];
-/// Every action of `spec.remediation.actions`.
-const ACTIONS: [&str; 8] = [
-    "retainVolumes",
-    "armOrphan",
-    "shieldWorkspaces",
-    "freezeControllers",
-    "plantCanary",
-    "disarmNamespaces",
-    "fixPlacement",
-    "removeStaleCluster",
-];
-
-/// What an actor does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
-    /// The person takes the second registration away.
-    Cure,
-    /// The GitOps agent sees to it that KubeFed runs.
-    ScaleBack,
-    /// The person pauses remediation, or lifts the pause.
-    Pause(bool),
-    /// The person keeps this from being touched.
-    OptOut(&'static str),
-    /// The person asks everything back, or no more.
-    Undo(bool),
-    /// The person sets a Workspace's label.
-    Relabel(&'static str),
-    /// The process is killed, and started again a while later.
-    Kill,
-    Start,
-    /// The API server is started anew.
-    Restart,
-    /// Watches break off.
-    Cut,
-    /// The person asks for the experiment.
-    Experiment,
-}
-
-/// One schedule.
-struct Plan {
-    spec: Value,
-    /// Milliseconds after the second registration, in order.
-    deeds: Vec<(u64, Deed)>,
-    /// What the operator may not do any more from the second registration on.
-    lacking: Option<Lacking>,
-}
-
-impl Plan {
-    fn of(dice: &Random) -> Self {
-        let mut actions = json!({});
-        for action in ACTIONS {
-            actions[action] = json!(if dice.below(3) == 0 {
-                "Never"
-            } else {
-                "Automatic"
-            });
-        }
-        let rule = || {
-            if dice.below(2) == 0 {
-                "OnDiagnosis"
-            } else {
-                "Never"
-            }
-        };
-        let spec = json!({
-            "probe": {"mode": "Probe", "allowedEndpoints": ["127.0.0.0/8"]},
-            "hold": {"collection": rule(), "federation": rule(), "releaseAfterSeconds": 5},
-            "remediation": {"mode": "Apply", "actions": actions, "limits": {"maxActionsPerHour": 60}},
-        });
-        let mut deeds = Vec::new();
-        for _ in 0..dice.below(6) {
-            let at = dice.below(ACTING_MS);
-            match dice.below(10) {
-                0 | 1 => deeds.push((at, Deed::ScaleBack)),
-                2 => deeds.extend([
-                    (at, Deed::Pause(true)),
-                    (at + dice.below(60_000), Deed::Pause(false)),
-                ]),
-                3 => deeds.push((
-                    at,
-                    Deed::OptOut(if dice.below(2) == 0 {
-                        MANAGER
-                    } else {
-                        "orders"
-                    }),
-                )),
-                4 => deeds.extend([(at, Deed::Undo(true)), (at + 30_000, Deed::Undo(false))]),
-                5 => deeds.push((at, Deed::Relabel("payments"))),
-                6 => deeds.extend([(at, Deed::Kill), (at + dice.below(20_000), Deed::Start)]),
-                7 => deeds.push((at, Deed::Restart)),
-                8 => deeds.push((at, Deed::Cut)),
-                _ => deeds.push((at, Deed::Experiment)),
-            }
-        }
-        deeds.push((20_000 + dice.below(ACTING_MS), Deed::Cure));
-        deeds.sort_by_key(|(at, _)| *at);
-        let lacking = (dice.below(3) == 0).then(|| {
-            let rights: Vec<Lacking> = RIGHTS.into_iter().flat_map(Lacking::each).collect();
-            rights[dice.below(rights.len() as u64) as usize]
-        });
-        Self {
-            spec,
-            deeds,
-            lacking,
-        }
-    }
-
-    /// Nobody and nothing hinders the operator.
-    fn unhindered(&self) -> bool {
-        let harmless = |deed: &Deed| matches!(deed, Deed::Cure | Deed::Experiment | Deed::Cut);
-        self.deeds.iter().all(|(_, deed)| harmless(deed))
-    }
-
-    fn automatic(&self, action: &str) -> bool {
-        self.spec["remediation"]["actions"][action] == "Automatic"
-    }
-
-    /// An action is switched on and, as far as rights go, can be taken on these resources.
-    fn able(&self, action: &str, resources: &[&str]) -> bool {
-        self.automatic(action) && !self.shackled() && !self.lacks_on(resources)
-    }
-
-    /// It can neither act nor take back what it did before, for it cannot write that down or does not lead.
-    fn shackled(&self) -> bool {
-        self.lacks_on(&["configmaps", "leases"])
-    }
-
-    fn lacks_on(&self, resources: &[&str]) -> bool {
-        self.lacking
-            .is_some_and(|l| resources.contains(&l.resource))
-    }
-
-    fn lacks(&self, verb: &str, resource: &str) -> bool {
-        self.lacking
-            .is_some_and(|l| (l.verb, l.resource) == (verb, resource))
-    }
-
-    fn holds_all(&self) -> bool {
-        let rule = |name: &str| self.spec["hold"][name] == "OnDiagnosis";
-        rule("collection") && rule("federation")
-    }
-}
-
 /// A federation under a plan, with the judge on it.
 struct Stage {
     world: World,
     judge: Arc<Judge>,
     volumes: Vec<(&'static str, String)>,
+    faults: Arc<Faults>,
+}
+
+/// How far the faults have come.
+struct Faults {
     /// Requests of the operator that may yet break off.
-    breaks: Arc<AtomicU64>,
-    /// The right is lacking by now.
-    lacks: Arc<AtomicBool>,
+    breaks: AtomicU64,
+    /// The right is lacking by now, for good.
+    lacks: AtomicBool,
+    /// Nothing is late or breaks off any more.
+    over: AtomicBool,
 }
 
 impl Stage {
@@ -212,15 +73,20 @@ impl Stage {
             volumes.push((*namespace, made.attempt(|| "make a volume")?));
         }
         let judge = Judge::seat(&world.sim);
-        let lacks = Arc::new(AtomicBool::new(false));
+        let faults = Arc::new(Faults {
+            breaks: AtomicU64::new(u64::MAX),
+            lacks: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+        });
         if let Some(right) = plan.lacking {
-            refuse(&world.sim, right, lacks.clone());
+            let faults = faults.clone();
+            let lacks = move || faults.lacks.load(Ordering::Relaxed);
+            world
+                .sim
+                .inject(move |r| lacks().then(|| right.refuses(r)).flatten());
         }
-        let breaks = Arc::new(AtomicU64::new(u64::MAX));
-        let left = breaks.clone();
-        world
-            .sim
-            .inject(move |r| disturbance(&dice, &r.user, &left));
+        let shared = faults.clone();
+        world.sim.inject(move |r| shared.disturb(&dice, &r.user));
         world
             .wait("a first good verdict", Duration::from_mins(2), |h| {
                 is(h, "Healthy", "True")
@@ -230,8 +96,7 @@ impl Stage {
             world,
             judge,
             volumes,
-            breaks,
-            lacks,
+            faults,
         })
     }
 
@@ -362,43 +227,33 @@ impl Stage {
     }
 }
 
-/// Requests of the operator are late, or break off before or after they are carried out.
-fn disturbance(dice: &Random, user: &str, breaks: &AtomicU64) -> Option<Effect> {
-    if user != USER {
-        return None;
+impl Faults {
+    /// Requests of the operator are late, or break off before or after they are carried out.
+    fn disturb(&self, dice: &Random, user: &str) -> Option<Effect> {
+        let relaxed = Ordering::Relaxed;
+        if user != USER || self.over.load(relaxed) {
+            return None;
+        }
+        let chance = dice.draw();
+        let late = Duration::from_micros(chance % 8_000);
+        let one = || {
+            let left = self
+                .breaks
+                .fetch_update(relaxed, relaxed, |left| left.checked_sub(1));
+            left.is_ok()
+        };
+        Some(match chance % 60 {
+            0 if one() => Effect::Break,
+            1 if one() => Effect::BreakAnswer,
+            0..30 => Effect::Delay(late),
+            _ => Effect::DelayAnswer(late),
+        })
     }
-    let chance = dice.draw();
-    let late = Duration::from_micros(chance % 8_000);
-    let relaxed = Ordering::Relaxed;
-    let one = || {
-        breaks
-            .fetch_update(relaxed, relaxed, |left| left.checked_sub(1))
-            .is_ok()
-    };
-    Some(match chance % 60 {
-        0 if one() => Effect::Break,
-        1 if one() => Effect::BreakAnswer,
-        0..30 => Effect::Delay(late),
-        _ => Effect::DelayAnswer(late),
-    })
-}
-
-/// From when the flag is up the right is lacking, for good.
-fn refuse(sim: &Sim, right: Lacking, lacks: Arc<AtomicBool>) {
-    sim.inject(move |request| {
-        let begun = lacks.load(Ordering::Relaxed);
-        begun.then(|| right.refuses(request)).flatten()
-    });
 }
 
 /// What a seed stands for, in words.
 pub fn describe(seed: u64) -> String {
-    let plan = Plan::of(&Random::new(seed));
-    let (spec, deeds) = (&plan.spec, &plan.deeds);
-    let lacking = plan.lacking.map_or_else(String::new, |l| l.words());
-    format!(
-        "seed {seed}\nspec {spec}\ndeeds, milliseconds after the second registration: {deeds:?}\nlacking: {lacking}"
-    )
+    format!("seed {seed}\n{}", Plan::of(&Random::new(seed)))
 }
 
 /// Plays one schedule in paused time.
@@ -410,19 +265,16 @@ pub async fn play(seed: u64) -> Result<()> {
     let plan = Plan::of(&dice);
     let mut stage = Stage::build(&plan, dice).await?;
     if !plan.holds_all() {
-        stage.breaks.store(BROKEN, Ordering::Relaxed);
+        stage.faults.breaks.store(BROKEN, Ordering::Relaxed);
     }
-    stage.lacks.store(true, Ordering::Relaxed);
+    stage.faults.lacks.store(true, Ordering::Relaxed);
     stage.world.double()?;
     let begun = tokio::time::Instant::now();
     for (at, deed) in &plan.deeds {
         tokio::time::sleep_until(begun + Duration::from_millis(*at)).await;
         stage.act(*deed)?;
     }
-    stage.world.sim.clear_faults();
-    if let Some(right) = plan.lacking {
-        refuse(&stage.world.sim, right, stage.lacks.clone());
-    }
+    stage.faults.over.store(true, Ordering::Relaxed);
     if stage.world.operator.is_none() {
         stage.world.restart_operator()?;
     }

@@ -2,7 +2,7 @@
 
 use federation_health_core::remedy::experiment::{ALONE, CANARY, FOREIGN};
 use federation_health_sim::{Controllers, Running, Sim};
-use federation_health_tests::simulated::HOST;
+use federation_health_tests::{rights::Lacking, simulated::HOST};
 
 use super::*;
 
@@ -209,4 +209,30 @@ async fn on_request_it_is_made_once_and_never_where_its_switch_is_off() {
         let states = state_of(&world.health().unwrap(), "PlantCanary");
         assert_eq!(states, vec!["Undone"; wanted]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_waits_for_a_canary_that_cannot_be_removed() {
+    let mut allowed = allowed();
+    allowed["retainVolumes"] = json!("Automatic");
+    let world = calm("Apply", allowed).await;
+    let volume = world.sim.add_volume("orders-db", "data", "Delete").unwrap();
+    let mut rights = Lacking::each("remediator");
+    let right = rights.find(|r| (r.verb, r.resource) == ("delete", "workspaces"));
+    let right = right.unwrap();
+    world.sim.inject(move |request| right.refuses(request));
+    world.double().unwrap();
+    planted(&world).await;
+    pass(WHOLE).await;
+    assert_eq!(replicas(&world), 0, "the cause stands");
+    world.cure().unwrap();
+    pass(WHOLE).await;
+    assert_eq!(replicas(&world), 2);
+    let admin = world.sim.admin();
+    let found = admin.get(&resources::PERSISTENT_VOLUMES, "", &volume);
+    assert_eq!(
+        found.unwrap()["spec"]["persistentVolumeReclaimPolicy"],
+        "Delete"
+    );
+    assert!(canary(&world), "it could be removed");
 }

@@ -207,3 +207,58 @@ async fn under_a_proven_hold_no_volume_is_touched() {
     assert!(terminating(&world).is_empty());
     assert_eq!(volume_acts(&world), 0, "{:#?}", acts(&world));
 }
+
+fn ask_back(world: &World, what: &str) {
+    let undo = json!({"metadata": {"annotations": {"federationhealth.io/undo": what}}});
+    let admin = world.sim.admin();
+    admin
+        .merge(&resources::FEDERATION_HEALTHS, "", "default", undo)
+        .unwrap();
+}
+
+/// Six volumes kept by an operator without a hold, and a person who asks that back while the cause stands.
+async fn asked_back_in_danger(what: &str) -> (World, Storage) {
+    let world = calm(
+        "Apply",
+        json!({"retainVolumes": "Automatic", "shieldWorkspaces": "Automatic"}),
+    )
+    .await;
+    let storage = provision(&world);
+    world.double().unwrap();
+    world
+        .wait("six volumes kept and two Workspaces shielded", SOON, |h| {
+            all(h, 6, "Verified") && state_of(h, "ShieldWorkspaces") == ["Verified", "Verified"]
+        })
+        .await
+        .unwrap();
+    ask_back(&world, what);
+    (world, storage)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_everything_back_in_a_danger_loses_namespaces_and_no_data() {
+    let (world, storage) = asked_back_in_danger("all").await;
+    pass(RAGE).await;
+    let admin = world.sim.admin();
+    let lost = |namespace: &str| admin.get(&resources::NAMESPACES, "", namespace).is_none();
+    assert!(
+        storage.endangered.iter().any(|(n, _)| lost(n)),
+        "the shields were not taken off"
+    );
+    for (_, volume) in &storage.endangered {
+        let found = policy(&world, volume);
+        assert_eq!(found.as_deref(), Some("Retain"), "{volume}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_names_the_volumes_gets_them_back_at_once() {
+    let (world, storage) = asked_back_in_danger("RetainVolumes").await;
+    world
+        .wait("the former policies", SOON, |h| all(h, 6, "Undone"))
+        .await
+        .unwrap();
+    for (_, volume) in &storage.endangered {
+        assert_eq!(policy(&world, volume).as_deref(), Some("Delete"));
+    }
+}

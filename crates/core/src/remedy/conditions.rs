@@ -1,6 +1,12 @@
 //! What status says of remediation.
 
-use super::{Remedy, brake::Brake, policy::Mode, rung::MAX_TARGETS};
+use super::{
+    Remedy,
+    brake::Brake,
+    journal::{Record, State},
+    policy::Mode,
+    rung::MAX_TARGETS,
+};
 use crate::{
     assess::{ConditionState, Truth},
     words::{ConditionType, Reason},
@@ -47,9 +53,12 @@ impl Remedy {
             .journal
             .records()
             .iter()
-            .filter(|r| r.unsettled() || (r.stands() && r.rung.is_transient()))
+            .filter(|r| self.perhaps_done(r) || (r.stands() && r.rung.is_transient()))
             .take(MAX_TARGETS)
-            .map(|r| format!("{} on {}", r.rung.as_str(), r.target))
+            .map(|r| {
+                let doubt = if r.unsettled() { " (under way)" } else { "" };
+                format!("{} on {}{doubt}", r.rung.as_str(), r.target)
+            })
             .collect();
         if !standing.is_empty() {
             push(
@@ -60,5 +69,11 @@ impl Remedy {
             );
         }
         conditions
+    }
+
+    /// Its write may have been sent. Not yet, while its intention is not written down.
+    fn perhaps_done(&self, record: &Record) -> bool {
+        let waits = self.batch.contains(&record.id) && !self.batch_recorded;
+        record.unsettled() && !(waits && record.state == State::Intended)
     }
 }

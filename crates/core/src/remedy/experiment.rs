@@ -160,16 +160,20 @@ impl Remedy {
     }
 
     /// Canaries of an experiment that the owner switched off meanwhile, alone or with all else: they go at once.
-    pub(super) fn unwanted_canaries(&self) -> Vec<Record> {
+    pub(super) fn unwanted_canaries(&self, now: Time) -> Vec<Record> {
         let off = self.policy.allowed(Rung::PlantCanary) == Allowed::Never;
         if !off && self.unwanted().is_none() {
             return Vec::new();
         }
+        self.removable_canaries(now).cloned().collect()
+    }
+
+    /// Canaries that stand, but for one that could not be removed a moment ago: everything else goes on meanwhile.
+    fn removable_canaries(&self, now: Time) -> impl Iterator<Item = &Record> {
         let planted = self.journal.standing();
-        planted
-            .filter(|r| r.rung == Rung::PlantCanary)
-            .cloned()
-            .collect()
+        planted.filter(move |r| {
+            r.rung == Rung::PlantCanary && self.patience.pause_on(r.rung, &r.target, now).is_none()
+        })
     }
 
     /// A canary of ours may be there: by the journal, or by the caches while that is unread.
@@ -184,8 +188,11 @@ impl Remedy {
     /// Acts whose time is over whatever the danger: a canary that has told, and a stop of our own planes that turned out not
     /// to help.
     pub(super) fn pointless(&self, now: Time) -> Vec<Record> {
-        let told = |r: &&Record| r.rung == Rung::PlantCanary && r.state == State::Verified;
-        let told: Vec<Record> = self.journal.standing().filter(told).cloned().collect();
+        let told = self.removable_canaries(now);
+        let told: Vec<Record> = told
+            .filter(|r| r.state == State::Verified)
+            .cloned()
+            .collect();
         if !told.is_empty() || !self.foreign_plane(now) {
             return told;
         }

@@ -41,7 +41,7 @@ impl Remedy {
         if !self.batch.is_empty() || self.unable(around).is_some() {
             return;
         }
-        let mut chosen = self.unwanted_canaries();
+        let mut chosen = self.unwanted_canaries(now);
         if chosen.is_empty() && self.unwanted().is_none() {
             chosen = self.due_back(federation, now);
         }
@@ -64,10 +64,11 @@ impl Remedy {
         }
     }
 
-    /// Of a write of this rung, or of one whose way back comes earlier, it is not known whether it happened.
+    /// Of a write of this rung, or of one whose way back comes earlier, it is not known whether it happened. Nothing waits for a
+    /// canary: nobody's object hangs on it.
     fn unsettled_from(&self, rung: Rung) -> bool {
         let mut records = self.journal.records().iter();
-        records.any(|r| r.unsettled() && r.rung >= rung)
+        records.any(|r| r.unsettled() && r.rung >= rung && r.rung != Rung::PlantCanary)
     }
 
     /// A person who asks acts back has looked: what latched the ladder is theirs now.
@@ -104,7 +105,7 @@ impl Remedy {
             standing
                 .iter()
                 // What mends a cause stays: its way back would bring the danger back, or place objects on a name that is gone.
-                .filter(|r| self.asked_back(r.rung) && r.rung.is_transient())
+                .filter(|r| r.rung.is_transient() && self.asked_back_now(r.rung))
                 .filter(|r| Self::may_be_let_go(federation, r)),
         );
         if !asked.is_empty() {

@@ -134,6 +134,10 @@ pub async fn run(global: &Global, args: &UndoArgs, shell: &mut Shell) -> Result<
             args.dry_run,
         );
         shell.say("Nothing new is done while the request stands. When it may act again: kubectl federation-health undo --end");
+        let kept = |r: &&Record| r.rung == Rung::RetainVolumes && r.stands();
+        if matches!(wish, Wish::All) && chosen.iter().any(kept) {
+            shell.say("Volumes keep the policy Retain until nothing is in danger. Now, whatever becomes of their data: kubectl federation-health undo RetainVolumes");
+        }
     }
     for record in by_hand {
         self::by_hand(&cluster, record, args, shell).await?;
