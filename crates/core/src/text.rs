@@ -9,6 +9,14 @@ pub fn clip(text: &str, max: usize) -> &str {
     &text[..end]
 }
 
+/// "once", "2 times".
+pub fn times(n: impl std::fmt::Display) -> String {
+    match n.to_string().as_str() {
+        "1" => "once".to_owned(),
+        n => format!("{n} times"),
+    }
+}
+
 /// At most `max` bytes; what was cut shows as three dots.
 pub(crate) fn shorten(text: String, max: usize) -> String {
     if text.len() <= max {

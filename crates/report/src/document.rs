@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use federation_health_api::v1alpha1::{
     ActionStatus, BlastRadius, FindingStatus, LostNamespace, PlanStatus,
 };
-use federation_health_core::remedy::journal::State;
+use federation_health_core::{findings::MAX_FINDINGS, remedy::journal::State, text::times};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use serde::Serialize;
 
@@ -112,17 +112,22 @@ impl Report {
             .min_by_key(|f| codes::rank(&f.severity));
         match (healthy, worst) {
             ("True", _) => "Healthy: nothing is deleted that is wished for.".to_owned(),
-            (_, Some(worst)) => worst.message.clone(),
+            (_, Some(worst)) => {
+                let alike = self.findings.iter().filter(|f| f.code == worst.code);
+                let (others, message) = (alike.count() - 1, &worst.message);
+                // Status has the first few alone.
+                let least = if self.findings.len() < MAX_FINDINGS {
+                    ""
+                } else {
+                    "at least "
+                };
+                match others {
+                    0 => message.clone(),
+                    _ => format!("{message} And {least}{others} more of {}.", worst.code),
+                }
+            }
             (_, None) => "It cannot be said whether the federation is healthy: something could not be judged.".to_owned(),
         }
-    }
-}
-
-/// "once", "2 times".
-pub fn times(n: impl std::fmt::Display) -> String {
-    match n.to_string().as_str() {
-        "1" => "once".to_owned(),
-        n => format!("{n} times"),
     }
 }
 
@@ -300,6 +305,8 @@ mod tests {
             report.sentence("False")
         };
         assert_eq!(headline(&findings), "one cluster");
+        let twice = [findings[0].clone(), findings[0].clone()];
+        assert_eq!(headline(&twice), "deleted And 1 more of FH001.");
         assert_eq!(
             headline(&[findings[0].clone(), findings[2].clone()]),
             "deleted"

@@ -7,6 +7,7 @@ use crate::{
     federation::Federation,
     id::Text,
     ledger::Incident,
+    text::times,
     time::Time,
     words::{ConditionType, Reason},
 };
@@ -132,13 +133,14 @@ fn evidence(
     let mut lines = Vec::new();
     if incident.recreations > 0 {
         lines.push(format!(
-            "Recreated {} times in {seconds} s, each time with a new UID.",
-            incident.recreations
+            "Recreated {} in {seconds} s, each time with a new UID.",
+            times(incident.recreations)
         ));
     }
     if removals > 0 {
         lines.push(format!(
-            "KubeFed removed it {removals} times within minutes under an unchanged placement, by its own status or events."
+            "KubeFed removed it {} within minutes under an unchanged placement, by its own status or events.",
+            times(removals)
         ));
     }
     for party in &incident.parties {
@@ -152,7 +154,8 @@ fn evidence(
         .filter(|(p, _)| !incident.parties.contains(p))
     {
         lines.push(format!(
-            "Deleted through {party} (sure, KubeFed's events): at least {count} times, and its placement leaves {party} out."
+            "Deleted through {party} (sure, KubeFed's events): at least {}, and its placement leaves {party} out.",
+            times(count)
         ));
     }
     let seen = !incident.parties.is_empty() || !deleters.is_empty();
@@ -160,7 +163,8 @@ fn evidence(
     let creators: Vec<_> = creators.filter(|_| !deleters.is_empty()).collect();
     for (party, count) in &creators {
         lines.push(format!(
-            "Created through {party} (sure, KubeFed's events): at least {count} times."
+            "Created through {party} (sure, KubeFed's events): at least {}.",
+            times(count)
         ));
     }
     let makers = federation.makers(name);

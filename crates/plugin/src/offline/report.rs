@@ -1,10 +1,10 @@
 //! The report of a recording, an audit log or a bundle.
 
 use federation_health_api::v1alpha1::FindingStatus;
-use federation_health_core::findings::count;
+use federation_health_core::{findings::count, text::times};
 use federation_health_report::{
     Report,
-    document::{ordered, times},
+    document::ordered,
     picture::graph::{Bond, Membership, Name},
 };
 

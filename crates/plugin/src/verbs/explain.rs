@@ -4,7 +4,7 @@ mod stop;
 use std::fmt::Write as _;
 
 use federation_health_api::v1alpha1::{ClusterGroup, FederationHealthStatus, FindingStatus};
-use federation_health_report::document::times;
+use federation_health_core::text::times;
 
 use crate::{
     Error, Outcome, Shell,

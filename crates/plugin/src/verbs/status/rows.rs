@@ -6,10 +6,8 @@ use std::{
 };
 
 use federation_health_api::v1alpha1::FederationHealthStatus;
-use federation_health_report::{
-    document::times,
-    federation::{self, Overview},
-};
+use federation_health_core::text::times;
+use federation_health_report::federation::{self, Overview};
 use k8s_openapi::jiff::Timestamp;
 
 use super::row;
