@@ -75,6 +75,28 @@ fn uids(world: &World) -> Vec<String> {
         .collect()
 }
 
+fn annotate(
+    world: &World,
+    resource: &federation_health_sim::Resource,
+    namespace: &str,
+    name: &str,
+    annotation: &str,
+    value: &str,
+) {
+    let patch = json!({"metadata": {"annotations": {annotation: value}}});
+    world
+        .sim
+        .admin()
+        .merge(resource, namespace, name, patch)
+        .unwrap();
+}
+
+/// A person's word on the FederationHealth.
+fn ask(world: &World, annotation: &str, value: &str) {
+    let healths = &resources::FEDERATION_HEALTHS;
+    annotate(world, healths, "", "default", annotation, value);
+}
+
 /// Writes of the operator to what is not its own.
 fn acts(world: &World) -> Vec<AuditEntry> {
     let mut found = world.requests();

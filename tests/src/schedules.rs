@@ -284,8 +284,7 @@ pub async fn play(seed: u64) -> Result<()> {
         return Ok(());
     }
     Err(Error::refused(format!(
-        "{}: {}\n{}",
-        describe(seed),
+        "seed {seed}\n{plan}: {}\n{}",
         wrong.join("; "),
         stage.world.told()
     )))

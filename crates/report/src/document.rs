@@ -112,22 +112,27 @@ impl Report {
             .min_by_key(|f| codes::rank(&f.severity));
         match (healthy, worst) {
             ("True", _) => "Healthy: nothing is deleted that is wished for.".to_owned(),
-            (_, Some(worst)) => {
-                let alike = self.findings.iter().filter(|f| f.code == worst.code);
-                let (others, message) = (alike.count() - 1, &worst.message);
-                // Status has the first few alone.
-                let least = if self.findings.len() < MAX_FINDINGS {
-                    ""
-                } else {
-                    "at least "
-                };
-                match others {
-                    0 => message.clone(),
-                    _ => format!("{message} And {least}{others} more of {}.", worst.code),
-                }
-            }
+            (_, Some(worst)) => self.news(worst),
             (_, None) => "It cannot be said whether the federation is healthy: something could not be judged.".to_owned(),
         }
+    }
+
+    /// A finding, and how many of its kind stand beside it: of many, status has the first few alone.
+    fn news(&self, worst: &FindingStatus) -> String {
+        let alike = self.findings.iter().filter(|f| f.code == worst.code);
+        let others = alike.count() - 1;
+        if others == 0 {
+            return worst.message.clone();
+        }
+        let least = if self.findings.len() < MAX_FINDINGS {
+            ""
+        } else {
+            "at least "
+        };
+        format!(
+            "{} And {least}{others} more of {}.",
+            worst.message, worst.code
+        )
     }
 }
 

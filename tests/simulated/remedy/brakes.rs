@@ -27,22 +27,6 @@ async fn nothing_is_done_by_default_and_the_reason_is_said() {
     }
 }
 
-fn annotate(
-    world: &World,
-    resource: &federation_health_sim::Resource,
-    namespace: &str,
-    name: &str,
-    annotation: &str,
-    value: &str,
-) {
-    let patch = json!({"metadata": {"annotations": {annotation: value}}});
-    world
-        .sim
-        .admin()
-        .merge(resource, namespace, name, patch)
-        .unwrap();
-}
-
 async fn planned(world: &World) -> String {
     let health = world
         .wait("a plan", SOON, |h| {
@@ -60,14 +44,7 @@ async fn an_approval_counts_for_its_plan_until_it_expires() {
     world.double().unwrap();
     let id = planned(&world).await;
     let approve = |value: &str| {
-        annotate(
-            &world,
-            &resources::FEDERATION_HEALTHS,
-            "",
-            "default",
-            "federationhealth.io/approve",
-            value,
-        );
+        ask(&world, "federationhealth.io/approve", value);
     };
     let at = |seconds: i64| {
         (world.sim.clock().now() + Duration::from_secs(seconds.unsigned_abs())).to_string()

@@ -175,12 +175,7 @@ async fn a_workspace_placed_on_the_leftover_alone_gets_its_placement_first_and_n
             of("kubefedclusters", "produce-trt")
         ]
     );
-    let undo = json!({"metadata": {"annotations": {"federationhealth.io/undo": "all"}}});
-    world
-        .sim
-        .admin()
-        .merge(&resources::FEDERATION_HEALTHS, "", "default", undo)
-        .unwrap();
+    ask(&world, "federationhealth.io/undo", "all");
     pass(RAGE).await;
     nothing_was_lost(&world, &before);
     assert_eq!(

@@ -85,11 +85,7 @@ async fn what_was_disarmed_is_never_armed_again_on_a_persons_word() {
         })
         .await
         .unwrap();
-    let patch = json!({"metadata": {"annotations": {"federationhealth.io/undo": "all"}}});
-    let admin = world.sim.admin();
-    admin
-        .merge(&resources::FEDERATION_HEALTHS, "", "default", patch)
-        .unwrap();
+    ask(&world, "federationhealth.io/undo", "all");
     pass(RAGE).await;
     assert!(world.deletions("namespaces").is_empty());
 }

@@ -188,19 +188,16 @@ async fn the_canary_goes_although_nothing_else_is_to_be_done_any_more() {
 }
 
 /// A person asks for the experiment.
-pub(super) fn ask(world: &World) {
+pub(super) fn request(world: &World) {
     let until = (world.sim.clock().now() + Duration::from_mins(30)).to_string();
-    let patch = json!({"metadata": {"annotations": {"federationhealth.io/experiment": until}}});
-    let healths = &resources::FEDERATION_HEALTHS;
-    let admin = world.sim.admin();
-    admin.merge(healths, "", "default", patch).unwrap();
+    ask(world, "federationhealth.io/experiment", &until);
 }
 
 #[tokio::test(start_paused = true)]
 async fn on_request_it_is_made_once_and_never_where_its_switch_is_off() {
     for (switch, wanted) in [("Automatic", 1), ("Never", 0)] {
         let world = calm("Apply", json!({"plantCanary": switch})).await;
-        ask(&world);
+        request(&world);
         pass(Duration::from_mins(20)).await;
         let made = acts(&world);
         let made = made.iter().filter(|e| e.verb == "create").count();
@@ -228,11 +225,7 @@ async fn nothing_waits_for_a_canary_that_cannot_be_removed() {
     world.cure().unwrap();
     pass(WHOLE).await;
     assert_eq!(replicas(&world), 2);
-    let admin = world.sim.admin();
-    let found = admin.get(&resources::PERSISTENT_VOLUMES, "", &volume);
-    assert_eq!(
-        found.unwrap()["spec"]["persistentVolumeReclaimPolicy"],
-        "Delete"
-    );
+    let policy = volumes::policy(&world, &volume);
+    assert_eq!(policy.as_deref(), Some("Delete"));
     assert!(canary(&world), "it could be removed");
 }

@@ -79,7 +79,7 @@ async fn bring_about(world: &World, verb: &str, resource: &str) {
         (_, "workspacetemplates") => {
             leftover_placed(world).await;
         }
-        ("create" | "delete", "workspaces") => experiment::ask(world),
+        ("create" | "delete", "workspaces") => experiment::request(world),
         (_, "namespaces") => {
             admin
                 .edit(&resources::NAMESPACES, "", "orders-db", |n| {

@@ -34,7 +34,7 @@ fn provision(world: &World) -> Storage {
     }
 }
 
-fn policy(world: &World, volume: &str) -> Option<String> {
+pub(super) fn policy(world: &World, volume: &str) -> Option<String> {
     let found = world
         .sim
         .admin()
@@ -51,10 +51,10 @@ fn volume_acts(world: &World) -> usize {
         .count()
 }
 
-/// Every act on volumes stands thus.
-fn all(health: &FederationHealth, count: usize, state: &str) -> bool {
-    let found = state_of(health, "RetainVolumes");
-    found.len() == count && found.iter().all(|s| s == state)
+/// Waits until the acts on all six volumes stand thus.
+async fn all_six(world: &World, state: &str, limit: Duration) {
+    let all = |h: &FederationHealth| state_of(h, "RetainVolumes") == vec![state; 6];
+    world.wait("six volumes", limit, all).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,10 +67,7 @@ async fn volumes_in_danger_are_kept_and_no_others_and_get_their_policy_back() {
     let storage = provision(&world);
     let before = uids(&world);
     world.double().unwrap();
-    world
-        .wait("six volumes kept, seen", SOON, |h| all(h, 6, "Verified"))
-        .await
-        .unwrap();
+    all_six(&world, "Verified", SOON).await;
     for (_, volume) in &storage.endangered {
         assert_eq!(policy(&world, volume).as_deref(), Some("Retain"));
     }
@@ -82,12 +79,7 @@ async fn volumes_in_danger_are_kept_and_no_others_and_get_their_policy_back() {
     );
     pass(RAGE).await;
     world.cure().unwrap();
-    world
-        .wait("the former policies", Duration::from_mins(3), |h| {
-            all(h, 6, "Undone")
-        })
-        .await
-        .unwrap();
+    all_six(&world, "Undone", Duration::from_mins(3)).await;
     for (_, volume) in &storage.endangered {
         assert_eq!(policy(&world, volume).as_deref(), Some("Delete"));
     }
@@ -159,10 +151,7 @@ async fn a_policy_is_not_put_back_while_the_claim_goes() {
     .await;
     let storage = provision(&world);
     world.double().unwrap();
-    world
-        .wait("six volumes kept", SOON, |h| all(h, 6, "Verified"))
-        .await
-        .unwrap();
+    all_six(&world, "Verified", SOON).await;
     // A pod still uses the claim: it stays, on its way out.
     let admin = world.sim.admin();
     let (namespace, volume) = &storage.endangered[0];
@@ -208,14 +197,6 @@ async fn under_a_proven_hold_no_volume_is_touched() {
     assert_eq!(volume_acts(&world), 0, "{:#?}", acts(&world));
 }
 
-fn ask_back(world: &World, what: &str) {
-    let undo = json!({"metadata": {"annotations": {"federationhealth.io/undo": what}}});
-    let admin = world.sim.admin();
-    admin
-        .merge(&resources::FEDERATION_HEALTHS, "", "default", undo)
-        .unwrap();
-}
-
 /// Six volumes kept by an operator without a hold, and a person who asks that back while the cause stands.
 async fn asked_back_in_danger(what: &str) -> (World, Storage) {
     let world = calm(
@@ -225,13 +206,14 @@ async fn asked_back_in_danger(what: &str) -> (World, Storage) {
     .await;
     let storage = provision(&world);
     world.double().unwrap();
+    all_six(&world, "Verified", SOON).await;
     world
-        .wait("six volumes kept and two Workspaces shielded", SOON, |h| {
-            all(h, 6, "Verified") && state_of(h, "ShieldWorkspaces") == ["Verified", "Verified"]
+        .wait("both shields, seen", SOON, |h| {
+            state_of(h, "ShieldWorkspaces") == ["Verified", "Verified"]
         })
         .await
         .unwrap();
-    ask_back(&world, what);
+    ask(&world, "federationhealth.io/undo", what);
     (world, storage)
 }
 
@@ -254,10 +236,7 @@ async fn who_asks_everything_back_in_a_danger_loses_namespaces_and_no_data() {
 #[tokio::test(start_paused = true)]
 async fn who_names_the_volumes_gets_them_back_at_once() {
     let (world, storage) = asked_back_in_danger("RetainVolumes").await;
-    world
-        .wait("the former policies", SOON, |h| all(h, 6, "Undone"))
-        .await
-        .unwrap();
+    all_six(&world, "Undone", SOON).await;
     for (_, volume) in &storage.endangered {
         assert_eq!(policy(&world, volume).as_deref(), Some("Delete"));
     }

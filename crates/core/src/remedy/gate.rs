@@ -204,19 +204,19 @@ impl Remedy {
         }
     }
 
-    /// The same, whatever the danger. A volume kept in vain costs its space, one given back too early its data: in a danger that
-    /// takes its own name, since whoever asks for everything thinks of what stands still.
-    pub(super) fn asked_back_now(&self, rung: Rung) -> bool {
-        let named = self.policy.undo == Some(Undo::Rung(rung));
-        self.asked_back(rung) && (named || rung != Rung::RetainVolumes)
-    }
-
     /// A person asks for acts of this rung to be taken back.
     pub(super) fn asked_back(&self, rung: Rung) -> bool {
         self.policy
             .undo
             .as_ref()
             .is_some_and(|undo: &Undo| undo.covers(rung))
+    }
+
+    /// The same, whatever the danger. A volume kept in vain costs its space, one given back too early its data: in a danger that
+    /// takes its own name, since whoever asks for everything thinks of what stands still.
+    pub(super) fn asked_back_now(&self, rung: Rung) -> bool {
+        let named = self.policy.undo == Some(Undo::Rung(rung));
+        self.asked_back(rung) && (named || rung != Rung::RetainVolumes)
     }
 }
 
