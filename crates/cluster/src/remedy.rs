@@ -8,6 +8,7 @@ use federation_health_core::{
     id::{Text, Uid},
     remedy::{
         Outcome,
+        brake::Brake,
         plan::{Order, Seen, Tie},
         rung::{Kind, Rung, Target, Value},
     },
@@ -15,6 +16,7 @@ use federation_health_core::{
 use http::Method;
 use kube::Client;
 use serde_json::{Value as Json, json};
+use tokio::time::Instant;
 
 use crate::call::{Call, CallError, JSON, MERGE};
 
@@ -76,14 +78,14 @@ impl Hands {
             .await
     }
 
-    /// Carries an order out. `left` is what remains of the right to write, the lease's.
-    pub async fn perform(&self, order: &Order, left: Duration) -> Outcome {
+    /// Carries an order out. After `until` nothing may be on its way any more: the reads before the write take from that time.
+    pub async fn perform(&self, order: &Order, until: Instant) -> Outcome {
         let object = match self.read(&order.target).await {
             Ok(object) => object,
             Err(error) => return Outcome::Failed(said("read", &error)),
         };
         if order.rung == Rung::PlantCanary {
-            return self.canary(order, object, left.min(WRITE_DEADLINE)).await;
+            return self.canary(order, object, until).await;
         }
         let mut found = object.as_ref().map(|object| seen(order.rung, object));
         if let (true, Some(object), Some(found)) = (order.needs_tie(), &object, &mut found) {
@@ -98,11 +100,7 @@ impl Hands {
         let Some(object) = object else {
             return Outcome::Failed("the object is gone".to_owned());
         };
-        let call = match self.write(order, &object, left.min(WRITE_DEADLINE)) {
-            Ok(call) => call,
-            Err(error) => return Outcome::Failed(error.to_string()),
-        };
-        outcome(call.send().await)
+        in_time(until, |deadline| self.write(order, &object, deadline)).await
     }
 
     fn delete(
@@ -153,6 +151,21 @@ impl Hands {
         // A Scale has no metadata-only form.
         call.accept = JSON;
         Ok(call)
+    }
+}
+
+/// Sends what `make` gives for the time that is left, if any is.
+async fn in_time<'a>(
+    until: Instant,
+    make: impl FnOnce(Duration) -> Result<Call<'a>, serde_json::Error>,
+) -> Outcome {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Outcome::Refused(Brake::NotLeading(None));
+    }
+    match make(left.min(WRITE_DEADLINE)) {
+        Ok(call) => outcome(call.send().await),
+        Err(error) => Outcome::Failed(error.to_string()),
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Registration {
     pub host_label: bool,
     /// Readiness.
     pub ready: Readiness,
+    /// Since when it is not Ready, as KubeFed wrote it.
+    pub unready_since: Option<Time>,
     /// TLS checks switched off or a proxy named: such a registration is never dialled.
     pub indirect: bool,
 }

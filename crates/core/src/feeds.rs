@@ -80,6 +80,11 @@ impl Federation {
         self.feeds.remove(feed);
     }
 
+    /// The feed is wanted, whatever has come of it.
+    pub(crate) fn watches(&self, feed: &Feed) -> bool {
+        self.feeds.contains_key(feed)
+    }
+
     /// A list of this feed was completed, and nobody said since that there is no such kind.
     pub(crate) fn known(&self, feed: &Feed) -> bool {
         self.feeds.get(feed).is_some_and(|health| {

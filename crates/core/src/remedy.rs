@@ -232,7 +232,9 @@ impl Remedy {
             if let Some(ask) = self.settle(around, now) {
                 return Some(ask);
             }
-            self.follow(federation, now);
+            if let Some(ask) = self.follow(federation, around, now) {
+                return Some(ask);
+            }
             self.choose_way_back(federation, around, now);
         }
         (self.journal.dirty() && self.journal_due(now) && around.leads)

@@ -203,6 +203,8 @@ words! {
         TargetChanged,
         /// Remediation: the simulation shows a loss.
         WouldLose,
+        /// Remediation: objects that nobody looked at may be lost.
+        Unsimulated,
         /// Remediation: no durable hold is proven.
         NotHeld,
         /// Remediation: no name of a doubled cluster is proven to be a leftover.

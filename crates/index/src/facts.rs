@@ -45,6 +45,8 @@ pub fn registration(object: &foreign::KubeFedCluster) -> (RegistrationKey, Regis
         .iter()
         .map(|(k, v)| (text(k), text(v)))
         .collect();
+    let ready = readiness(&object.status.conditions);
+    let turned = || turned(&object.status.conditions);
     let facts = Registration {
         uid: uid(meta),
         created: meta.creation_timestamp.as_deref().and_then(time),
@@ -56,7 +58,9 @@ pub fn registration(object: &foreign::KubeFedCluster) -> (RegistrationKey, Regis
         secret: text(&spec.secret_ref.name),
         host_label: meta.labels.contains_key(names::HOST_LABEL),
         labels,
-        ready: readiness(&object.status.conditions),
+        ready,
+        // KubeFed writes it anew when it starts, which is no news of a cluster that is Ready.
+        unready_since: (ready != Readiness::True).then(turned).flatten(),
         indirect: !spec.proxy_url.is_empty() || !spec.disabled_tls_validations.is_empty(),
     };
     (key, facts)
@@ -76,6 +80,15 @@ fn readiness(conditions: &[foreign::StatusCondition]) -> Readiness {
         (Some(_), _) => Readiness::Unknown,
         (None, _) => Readiness::Absent,
     }
+}
+
+/// When readiness last changed.
+fn turned(conditions: &[foreign::StatusCondition]) -> Option<Time> {
+    conditions
+        .iter()
+        .filter(|c| matches!(&*c.type_, "Ready" | "Offline"))
+        .filter_map(|c| time(c.last_transition_time.as_deref()?))
+        .max()
 }
 
 /// KubeSphere's Cluster.

@@ -22,13 +22,13 @@ use federation_health_core::{
     words::Reason,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{engine::Engine, metrics::Metrics};
 
 /// Changes that come together are judged together; KubeFed's first deletion is ten seconds away at least.
 const GATHER: Duration = Duration::from_millis(10);
-/// What must remain of the lease beyond a write's deadline: the live reads before it, and the way to the server.
+/// What must remain of the lease beyond a write's deadline: the way to the server.
 const SLACK: Duration = Duration::from_secs(2);
 /// Judged at least this often, in case a wake-up is missing somewhere.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -186,8 +186,8 @@ impl Remediator {
             .listed(namespaces, found, now);
     }
 
-    /// The lease, read live, is ours and lasts: gives how long a write may take.
-    async fn fence(&self) -> Result<Duration, Outcome> {
+    /// The lease, read live, is ours and lasts: gives until when a write may be on its way.
+    async fn fence(&self) -> Result<Instant, Outcome> {
         let view = match self.leases.read().await {
             Ok(view) => view,
             Err(error) => return Err(Outcome::Failed(format!("read the lease: {error}"))),
@@ -198,14 +198,14 @@ impl Remediator {
             .map_or(Duration::ZERO, |until| self.engine.clock.until(until));
         let ours = view.is_some_and(|view| *view.holder == *self.instance);
         match left.checked_sub(SLACK) {
-            Some(left) if ours && !left.is_zero() => Ok(left),
+            Some(left) if ours && !left.is_zero() => Ok(Instant::now() + left),
             _ => Err(Outcome::Refused(Brake::NotLeading(None))),
         }
     }
 
     async fn perform(&self, order: &Order) {
         let outcome = match self.fence().await {
-            Ok(left) => self.hands.perform(order, left).await,
+            Ok(until) => self.hands.perform(order, until).await,
             Err(outcome) => outcome,
         };
         let word = match &outcome {

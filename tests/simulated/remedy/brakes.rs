@@ -189,7 +189,7 @@ async fn scaled_back(after: Duration) {
         .scale(&resources::DEPLOYMENTS, PLANE, MANAGER, 1)
         .unwrap();
     world
-        .wait("the latch", 2 * SOON, |h| {
+        .wait("the latch", Duration::from_secs(1), |h| {
             state_of(h, "FreezeControllers") == ["Contested"]
         })
         .await

@@ -206,3 +206,21 @@ async fn of_two_names_in_use_none_is_removed_and_that_is_said() {
     assert!(acts(&world).is_empty());
     assert_eq!(registered(&world).len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_removed_by_itself_while_kinds_are_out_of_sight() {
+    let mut spec = curing();
+    spec["workspaces"] = json!({"kinds": "Workspaces"});
+    let world = calm_with(spec).await;
+    world.double().unwrap();
+    world
+        .wait("the reason", SOON, |h| {
+            let plan = h.status.as_ref().and_then(|s| s.plan.as_ref());
+            let mut steps = plan.into_iter().flat_map(|plan| &plan.steps);
+            steps.any(|s| s.blocked_by.as_deref() == Some("Unsimulated"))
+        })
+        .await
+        .unwrap();
+    pass(RAGE).await;
+    assert_eq!(registered(&world).len(), 2);
+}

@@ -73,6 +73,9 @@ pub struct StatusCondition {
     /// RFC 3339 time of the last look; `KubeFed` writes it at every health check, changed or not.
     #[serde(default)]
     pub last_probe_time: Option<String>,
+    /// RFC 3339 time of the last change of status; `KubeFed` also writes it when it has just started.
+    #[serde(default)]
+    pub last_transition_time: Option<String>,
 }
 
 /// A control plane's configuration; its mere presence in a namespace names a control plane.

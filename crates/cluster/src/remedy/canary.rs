@@ -15,8 +15,9 @@ use federation_health_core::remedy::{
 };
 use federation_health_index::facts;
 use serde_json::{Value as Json, json};
+use tokio::time::Instant;
 
-use super::{Hands, WORKSPACES, outcome, seen as seen_of};
+use super::{Hands, WORKSPACES, in_time, seen as seen_of};
 use crate::call::Call;
 
 /// As the decisions see it: there, or not. One that is on its way out is as good as gone; somebody else's of this name has a
@@ -56,7 +57,7 @@ impl Hands {
         &self,
         order: &Order,
         object: Option<Json>,
-        deadline: Duration,
+        until: Instant,
     ) -> Outcome {
         let plants = &*order.to.0 == PLANTED;
         if let Err(brake) = order.check(Some(&seen(object.as_ref()))) {
@@ -70,14 +71,11 @@ impl Hands {
                 Outcome::Refused(brake)
             };
         }
-        let call = match object.filter(|_| !plants) {
+        in_time(until, |deadline| match object.filter(|_| !plants) {
             None => self.plant(order, deadline),
             Some(object) => self.delete(order, &object, deadline),
-        };
-        match call {
-            Ok(call) => outcome(call.send().await),
-            Err(error) => Outcome::Failed(error.to_string()),
-        }
+        })
+        .await
     }
 
     fn plant(&self, order: &Order, deadline: Duration) -> Result<Call<'_>, serde_json::Error> {

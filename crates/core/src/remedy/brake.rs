@@ -34,7 +34,7 @@ pub enum Brake {
         /// Share in percent from which on nothing is done.
         max_percent: i64,
     },
-    /// An earlier rung did not bring what was expected and was taken back.
+    /// An earlier rung did not bring what was expected, and was taken back where it can be.
     LadderStopped(Rung, Target),
     /// A person asked to take acts back.
     UndoRequested(Text),
@@ -75,6 +75,8 @@ pub enum Brake {
         /// Workspaces that would be lost.
         lost: usize,
     },
+    /// Of these enabled kinds nobody has looked at the objects: one may be placed on the leftover alone.
+    Unsimulated(Text),
     /// A destructive rung needs a durable hold that is proven.
     NotHeld,
     /// A cluster has several names, and none is proven to be the one leftover.
@@ -84,7 +86,7 @@ pub enum Brake {
 }
 
 /// A line of the table in `docs/remediation.md`: the brake's word, what it means, how it ends.
-pub const TABLE: [(&str, &str, &str); 25] = [
+pub const TABLE: [(&str, &str, &str); 26] = [
     (
         "Observing",
         "`spec.remediation.mode` is `Observe`, the default",
@@ -132,7 +134,7 @@ pub const TABLE: [(&str, &str, &str); 25] = [
     ),
     (
         "LadderStopped",
-        "a rung did not bring the expected change in time and was taken back",
+        "a rung did not bring the expected change in time; it was taken back where it can be",
         "annotation `federationhealth.io/undo=all`",
     ),
     (
@@ -172,7 +174,7 @@ pub const TABLE: [(&str, &str, &str); 25] = [
     ),
     (
         "CoolingDown",
-        "the same act was begun on an object of this name within `limits.cooldownSeconds`",
+        "the same act was begun on this object within `limits.cooldownSeconds`; of a Deployment, a placement or a registration on any of its name",
         "by itself",
     ),
     (
@@ -189,6 +191,11 @@ pub const TABLE: [(&str, &str, &str); 25] = [
         "WouldLose",
         "simulated with the act done, some object would loop or be lost",
         "mend the placements that the plan names",
+    ),
+    (
+        "Unsimulated",
+        "objects of some enabled kinds are not looked at (`workspaces.kinds: Workspaces`, or credentials are in them) and one may be placed on the leftover alone",
+        "set the action to `Approval` and look, or `workspaces.kinds` to `AllFederatedTypes`",
     ),
     (
         "NotHeld",
@@ -238,6 +245,7 @@ impl Brake {
             Self::TargetChanged(_, GONE) => Reason::TargetGone,
             Self::TargetChanged(..) => Reason::TargetChanged,
             Self::WouldLose { .. } => Reason::WouldLose,
+            Self::Unsimulated(_) => Reason::Unsimulated,
             Self::NotHeld => Reason::NotHeld,
             Self::NoneStale(_) => Reason::NoneStale,
             Self::WouldComeBack(_) => Reason::WouldComeBack,
@@ -282,7 +290,7 @@ impl Brake {
                 "{bad} of {of} clusters turned bad within 15 minutes, {max_percent}% are allowed: the fault may be here."
             ),
             Self::LadderStopped(rung, target) => format!(
-                "{} on {target} did not bring the expected change and was taken back.",
+                "{} on {target} did not bring the expected change.",
                 rung.as_str()
             ),
             Self::UndoRequested(what) => {
@@ -318,6 +326,9 @@ impl Brake {
             Self::WouldLose { loops, lost } => format!(
                 "Afterwards {loops} objects would loop and {lost} Workspaces would be lost."
             ),
+            Self::Unsimulated(kinds) => format!(
+                "Of {kinds} nobody has looked at the objects: one may be placed on the leftover alone."
+            ),
             Self::NotHeld => {
                 "What cannot be taken back needs a durable hold that is proven, or an approval under a freeze or when all is shielded.".to_owned()
             }
@@ -333,6 +344,8 @@ impl Brake {
 
 /// What a live read says of an object that does not exist.
 pub(crate) const GONE: &str = "does not exist any more";
+/// What is said of an object of which nothing is wished any more, or something else.
+pub(crate) const UNWISHED: &str = "is no longer what the plan was made for";
 /// The same of a volume that its claim left.
 pub(crate) const CLAIM_GONE: &str = "has no claim any more: its policy is a person's to decide";
 /// The same of a volume whose claim goes.

@@ -3,22 +3,28 @@
 
 use super::{
     Around, Remedy,
-    brake::Brake,
-    journal::State,
+    brake::{Brake, UNWISHED},
+    experiment::PODS_END_MS,
+    journal::{Record, State},
     ladder::{Peril, perils},
     plan::Wish,
     policy::Allowed,
     rung::{Kind, MAX_TARGETS, Rung, Target, Value},
 };
 use crate::{
-    facts::KubeSphereCluster,
+    facts::{Feed, KubeSphereCluster},
     federation::Federation,
+    findings::some_names,
     id::{RegistrationKey, Text},
-    objects::FEDERATED_WORKSPACE,
+    objects::{FEDERATED_NAMESPACE, FEDERATED_WORKSPACE},
     placement::{Fate, Placement},
     registry::RealCluster,
     staleness::{Sign, Staleness},
+    time::Time,
 };
+
+/// KubeSphere's users: their template holds a password's hash.
+const FEDERATED_USER: &str = "FederatedUser";
 
 /// A registration that is proven to be a leftover, and the name that stays.
 struct Stale {
@@ -56,18 +62,23 @@ fn stale(federation: &Federation, real: &RealCluster) -> Option<Stale> {
 }
 
 impl Remedy {
-    pub(super) fn cures(&self, federation: &Federation, around: Around) -> Vec<Wish> {
+    pub(super) fn cures(&self, federation: &Federation, around: Around, now: Time) -> Vec<Wish> {
         let mut wishes = Vec::new();
         let doubled = federation
             .registry
             .real()
             .iter()
             .filter(|real| real.doubled());
-        for stale in doubled.filter_map(|real| stale(federation, real)) {
-            let fixes = self.fixes(federation, &stale, around);
+        for real in doubled {
+            let Some(stale) = stale(federation, real) else {
+                continue;
+            };
+            let unsafe_under = |rung| self.needs_hold(rung, federation, real, around, now);
+            let fixes = self.fixes(federation, &stale, unsafe_under(Rung::FixPlacement));
             // A registration that placements still name is not stale to KubeFed.
             if fixes.is_empty() {
-                wishes.push(self.removal(federation, &stale, around));
+                let unheld = unsafe_under(Rung::RemoveStaleCluster);
+                wishes.push(self.removal(federation, &stale, unheld));
             }
             wishes.extend(fixes);
         }
@@ -75,7 +86,7 @@ impl Remedy {
         wishes
     }
 
-    fn fixes(&self, federation: &Federation, stale: &Stale, around: Around) -> Vec<Wish> {
+    fn fixes(&self, federation: &Federation, stale: &Stale, unheld: Option<Brake>) -> Vec<Wish> {
         let mut named: Vec<_> = federation
             .tenants
             .templates()
@@ -113,8 +124,10 @@ impl Remedy {
             };
             Wish {
                 rung: Rung::FixPlacement,
-                against: unsafe_afterwards
-                    .or_else(|| self.needs_hold(Rung::FixPlacement, federation, around)),
+                against: self
+                    .known_against(Rung::FixPlacement, &target)
+                    .or(unsafe_afterwards)
+                    .or_else(|| unheld.clone()),
                 target,
                 to,
                 why: format!(
@@ -155,7 +168,7 @@ impl Remedy {
             })
     }
 
-    fn removal(&self, federation: &Federation, stale: &Stale, around: Around) -> Wish {
+    fn removal(&self, federation: &Federation, stale: &Stale, unheld: Option<Brake>) -> Wish {
         let entry = federation.registry.entry(&stale.key);
         let target = Target {
             kind: Kind::KubeFedCluster,
@@ -166,7 +179,8 @@ impl Remedy {
         let against = self
             .known_against(Rung::RemoveStaleCluster, &target)
             .or_else(|| would_lose(federation, &stale.key))
-            .or_else(|| self.needs_hold(Rung::RemoveStaleCluster, federation, around));
+            .or_else(|| self.unsimulated(federation, &stale.key))
+            .or(unheld);
         Wish {
             rung: Rung::RemoveStaleCluster,
             against,
@@ -180,16 +194,109 @@ impl Remedy {
         }
     }
 
+    /// Enabled kinds of which nobody has looked at the objects, and of which one may be placed on this name alone: those that
+    /// the owner leaves out, and those whose templates hold credentials. A person who approves has looked at them.
+    fn unsimulated(&self, federation: &Federation, gone: &RegistrationKey) -> Option<Brake> {
+        let labels = &federation.registry.entry(gone)?.facts.labels;
+        let feed = |kind: &Text| Feed::Federated(kind.clone());
+        let namespaces = Text::from(FEDERATED_NAMESPACE);
+        // What is in a namespace is placed where the namespace is, at most.
+        let mut placements = federation.objects.placements();
+        let empty = federation.watches(&feed(&namespaces))
+            && !placements
+                .any(|(kind, own, ..)| *kind == namespaces && own.selects(&gone.name, labels));
+        let types = federation.registry.types.iter();
+        let mut unseen: Vec<Text> = types
+            .filter(|((plane, _), _)| *plane == gone.namespace)
+            .map(|(_, kind)| kind)
+            .filter(|kind| !federation.watches(&feed(&kind.kind)))
+            // KubeSphere places its users by a selector that matches everything, and puts that back.
+            .filter(|kind| !(kind.namespaced && empty) && &*kind.kind != FEDERATED_USER)
+            .map(|kind| kind.kind.clone())
+            .collect();
+        unseen.sort();
+        let approvable = self.policy.allowed(Rung::RemoveStaleCluster) == Allowed::Approval;
+        (!approvable && !unseen.is_empty())
+            .then(|| Brake::Unsimulated(Text::from(some_names(unseen.iter()))))
+    }
+
     /// By itself the operator mends a cause only under a durable hold that is proven: then nothing is urgent and nothing can
     /// fall. A person who approves has looked, and may do it under a freeze, or when every object in danger is shielded.
-    fn needs_hold(&self, rung: Rung, federation: &Federation, around: Around) -> Option<Brake> {
+    fn needs_hold(
+        &self,
+        rung: Rung,
+        federation: &Federation,
+        real: &RealCluster,
+        around: Around,
+        now: Time,
+    ) -> Option<Brake> {
         let approvable = self.policy.allowed(rung) == Allowed::Approval;
-        let mut standing = self.journal.standing();
-        let safe = around.held
+        // The rules stand on this server, and name the guarded plane's accounts.
+        let own = |key: &RegistrationKey| key.namespace == federation.policy.namespace;
+        let held = around.held && real.host && real.members.iter().all(own);
+        let safe = held
             || approvable
-                && (standing.any(|r| r.rung == Rung::FreezeControllers)
+                && (self
+                    .stopped_at(federation, real)
+                    .is_some_and(|at| at <= now)
                     || perils(federation).iter().all(Peril::is_averted));
         (!safe).then_some(Brake::NotHeld)
+    }
+
+    /// From when on none of the control planes that have this cluster registered does anything any more: each was stopped by
+    /// us, was seen to be, and had the time in which its last pods end.
+    fn stopped_at(&self, federation: &Federation, real: &RealCluster) -> Option<Time> {
+        let ends = |key: &RegistrationKey| {
+            let mut here = federation
+                .registry
+                .controllers
+                .iter()
+                .filter(|((namespace, _), _)| *namespace == key.namespace);
+            let stopped = here.all(|(_, c)| c.replicas == 0 && c.available == 0);
+            let freezes = self.journal.standing().filter(|r| {
+                r.rung == Rung::FreezeControllers
+                    && r.state == State::Verified
+                    && r.target.namespace == key.namespace
+            });
+            let last = freezes.map(|r| r.since.plus_ms(PODS_END_MS)).max()?;
+            (stopped && federation.known(&Feed::Controllers)).then_some(last)
+        };
+        let ends: Option<Vec<Time>> = real.members.iter().map(ends).collect();
+        ends?.into_iter().max()
+    }
+
+    /// When a cure becomes safe by time alone.
+    pub(super) fn cure_changes_at(&self, federation: &Federation) -> Option<Time> {
+        let doubled = federation.registry.real().iter().filter(|r| r.doubled());
+        doubled
+            .filter_map(|real| self.stopped_at(federation, real))
+            .min()
+    }
+
+    /// Why what was planned a moment ago is not to be done any more. Between plan and write lie the journal's two writes, in
+    /// which an owner may change the switch, the hold or a placement.
+    pub(super) fn withdrawn(
+        &self,
+        record: &Record,
+        federation: &Federation,
+        around: Around,
+        now: Time,
+    ) -> Option<Brake> {
+        let (rung, target) = (record.rung, &record.target);
+        if !self.allows(rung, target, &record.to, now) {
+            return self.switch(rung, &record.plan, now);
+        }
+        if !rung.destructive() {
+            return None;
+        }
+        let cures = self.cures(federation, around, now);
+        let wish = cures
+            .into_iter()
+            .find(|w| w.rung == rung && w.target == *target && w.to == record.to);
+        match wish {
+            Some(wish) => wish.against,
+            None => Some(Brake::TargetChanged(target.clone(), UNWISHED)),
+        }
     }
 }
 

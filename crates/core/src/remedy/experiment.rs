@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     churn::Level,
+    facts::Feed,
     federation::Federation,
     feeds::LAG_MS,
     id::{Text, Uid},
@@ -24,7 +25,7 @@ pub const CANARY: &str = "federation-health-canary";
 /// Content of the "field": the Workspace is there.
 pub const PLANTED: &str = "planted";
 /// A stopped pod works on for up to 30 s after it is no longer counted; half as much again for a slow node.
-const PODS_END_MS: i64 = 45_000;
+pub(super) const PODS_END_MS: i64 = 45_000;
 /// KubeFed looks at an object 10 s after its change, at all of them 20 s after a cluster came: three times that.
 const WATCH_MS: i64 = 60_000;
 /// A loop has a sign every second or two, and every minute once KubeFed's back-off has grown to its longest.
@@ -205,9 +206,12 @@ impl Remedy {
     }
 }
 
+/// Every control plane of this server is known to be stopped; not so where none is known.
 fn all_stopped(federation: &Federation) -> bool {
-    let mut controllers = federation.registry.controllers.iter();
-    controllers.all(|(_, c)| c.replicas == 0 && c.available == 0)
+    let mut controllers = federation.registry.controllers.iter().peekable();
+    federation.known(&Feed::Controllers)
+        && controllers.peek().is_some()
+        && controllers.all(|(_, c)| c.replicas == 0 && c.available == 0)
 }
 
 /// Workspaces that are recreated again and again right now although they are wished for, and that no registration explains

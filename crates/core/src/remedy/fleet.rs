@@ -16,7 +16,8 @@ pub(super) struct Fleet(BTreeMap<RegistrationKey, Option<Time>>);
 
 impl Fleet {
     /// Takes the state of every registration. One that never was good has not turned bad: a name that was just registered
-    /// is not Ready for its first ten seconds.
+    /// is not Ready for its first ten seconds. Of one that is bad at the first look KubeFed says since when: a restart of ours
+    /// must not make us forget that the fleet has just turned.
     pub(super) fn observe(&mut self, registry: &Registry, now: Time) {
         self.0.retain(|key, _| registry.entry(key).is_some());
         for (key, entry) in registry.entries.iter() {
@@ -25,6 +26,8 @@ impl Fleet {
                 self.0.insert(key.clone(), None);
             } else if let Some(turned) = self.0.get_mut(key) {
                 turned.get_or_insert(now);
+            } else if let Some(since) = entry.facts.unready_since {
+                self.0.insert(key.clone(), Some(since));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What became of the acts that stand: seen, superseded, reverted by somebody else, or without effect.
 
 use super::{
-    Remedy, disarm,
+    Around, Ask, Remedy, disarm,
     journal::{Record, State},
     rung::{Rung, Target, Value},
 };
@@ -13,6 +13,9 @@ use crate::{
     placement::Placement,
     time::Time,
 };
+
+/// The watch shows our own write some milliseconds after its answer; until then it shows what was before.
+pub(super) const OWN_EVENT_MS: i64 = 500;
 
 /// What is noted of an act whose effect did not come.
 pub(super) const NOT_SEEN: &str = "The expected change did not come in time.";
@@ -98,64 +101,119 @@ fn registration(federation: &Federation, target: &Target) -> Sight {
     match federation.registry.entry(&key) {
         _ if !federation.known(&Feed::Registrations) => Sight::Unknown,
         None => Sight::Has(Value::none(), true),
-        Some(entry) if entry.facts.uid == target.uid => Sight::Unknown,
+        // It is on its way out, or somebody's finalizer keeps it.
+        Some(entry) if entry.facts.uid == target.uid => Sight::Has(Value::none(), false),
         Some(_) => Sight::Has(Value::new("registered again"), false),
     }
 }
 
 impl Remedy {
-    /// Brings the journal up to what the caches show.
-    pub(super) fn follow(&mut self, federation: &Federation, now: Time) {
+    /// Brings the journal up to what the caches show; asks for a live read of what they show to be another's doing. A watch may
+    /// be away just when its object is written: what ends an act for good is not taken from it.
+    pub(super) fn follow(
+        &mut self,
+        federation: &Federation,
+        around: Around,
+        now: Time,
+    ) -> Option<Ask> {
         let standing: Vec<Record> = self.journal.standing().cloned().collect();
+        let mut doubted = Vec::new();
         for record in standing {
             if now > record.until {
                 let note = "Too old to be taken back without a person.";
                 self.journal.set(record.id, State::Expired, note, now);
-                continue;
-            }
-            // A mended placement, and what binds a namespace, is its owner's again.
-            let left = matches!(record.rung, Rung::FixPlacement | Rung::DisarmNamespaces);
-            if left && record.state == State::Verified {
-                continue;
-            }
-            let age = now.since_ms(record.since);
-            if record.rung == Rung::PlantCanary {
+            } else if record.rung == Rung::PlantCanary {
                 self.follow_canary(federation, &record, now);
-                continue;
-            }
-            let sight = match record.rung {
-                Rung::RetainVolumes => self.volumes.sight(&record.target),
-                rung => sight(federation, rung, &record.target),
-            };
-            match sight {
-                Sight::Gone => {
-                    let note = "The object is gone or another one bears its name.";
-                    self.journal.set(record.id, State::Superseded, note, now);
-                }
-                Sight::Has(value, effect) if value == record.to => {
-                    if record.state == State::Done && effect {
-                        self.journal.set(record.id, State::Verified, "", now);
-                    } else if record.state == State::Done && age >= record.rung.verify_within_ms() {
-                        self.revoke.insert(record.id);
-                    }
-                }
-                // A person's thaw after the cause is gone is no contest, but the end that we were waiting for.
-                Sight::Has(value, _)
-                    if value == record.from && self.safe.is_some() && age >= LAG_MS =>
-                {
-                    self.journal.set(
-                        record.id,
-                        State::Undone,
-                        "Taken back by somebody else.",
-                        now,
-                    );
-                }
-                Sight::Has(value, _) if age >= LAG_MS => {
-                    let note = format!("Somebody else made {} {value}.", record.rung.field());
-                    self.journal.set(record.id, State::Contested, note, now);
-                }
-                Sight::Unknown | Sight::Has(..) => {}
+            } else if self.follow_one(federation, &record, now) {
+                doubted.push((record.rung, record.target));
             }
         }
+        doubted.retain(|(rung, target)| self.patience.pause_on(*rung, target, now).is_none());
+        (!doubted.is_empty() && around.leads).then_some(Ask::Survey(doubted))
     }
+
+    /// Whether a live read must tell what became of a record.
+    fn follow_one(&mut self, federation: &Federation, record: &Record, now: Time) -> bool {
+        let age = now.since_ms(record.since);
+        let sight = match record.rung {
+            Rung::RetainVolumes => self.volumes.sight(&record.target),
+            rung => sight(federation, rung, &record.target),
+        };
+        match sight {
+            Sight::Unknown => {}
+            Sight::Gone => {
+                let note = "The object is gone or another one bears its name.";
+                self.journal.set(record.id, State::Superseded, note, now);
+            }
+            Sight::Has(value, effect) if value == record.to => {
+                if record.state == State::Done && effect {
+                    self.journal.set(record.id, State::Verified, "", now);
+                } else if record.state == State::Done && age >= record.rung.verify_within_ms() {
+                    self.without_effect(record, now);
+                }
+            }
+            // A mended placement, and what binds a namespace, is its owner's again, but for what was mended.
+            Sight::Has(value, _) if is_left(record) && !brings_back(record, &value) => {}
+            Sight::Has(value, _) if age >= OWN_EVENT_MS => {
+                return self.changed_by_another(record, &value, now);
+            }
+            Sight::Has(..) => {}
+        }
+        false
+    }
+
+    /// The expected change did not come: it is taken back, or, where there is no way back, a person has to look.
+    fn without_effect(&mut self, record: &Record, now: Time) {
+        if record.rung.is_transient() {
+            self.revoke.insert(record.id);
+        } else {
+            self.journal.set(record.id, State::Revoked, NOT_SEEN, now);
+        }
+    }
+
+    /// Ends a record whose field a live read has just shown to be another's; true if there is no such read.
+    fn changed_by_another(&mut self, record: &Record, cached: &Value, now: Time) -> bool {
+        let key = (record.rung, record.target.clone());
+        let read = self.seen.get(&key);
+        let fresh = read.filter(|(_, at)| *at > record.since && now.since_ms(*at) < LAG_MS);
+        // What is looked at of these is no field that a read shows: the watch gets the time by which it may trail.
+        let told_by_watch = matches!(
+            record.rung,
+            Rung::DisarmNamespaces | Rung::RemoveStaleCluster | Rung::RetainVolumes
+        );
+        let value = match fresh {
+            _ if told_by_watch && now.since_ms(record.since) < LAG_MS => return false,
+            _ if told_by_watch => cached,
+            Some((Some(seen), _)) if seen.uid == record.target.uid => &seen.value,
+            // That it is gone the watch will tell.
+            Some(_) => return false,
+            None => return true,
+        };
+        if *value == record.to {
+            return false;
+        }
+        // A person's thaw after the cause is gone is no contest, but the end that we were waiting for.
+        let (state, note) = if *value == record.from && self.safe.is_some() && !is_left(record) {
+            (State::Undone, "Taken back by somebody else.".to_owned())
+        } else {
+            let note = format!("Somebody else made {} {value}.", record.rung.field());
+            (State::Contested, note)
+        };
+        self.journal.set(record.id, state, note, now);
+        false
+    }
+}
+
+/// The placement has a name again that was taken out of it.
+fn brings_back(record: &Record, value: &Value) -> bool {
+    let has = |value: &Value, name: &str| value.0.split(',').any(|n| n == name);
+    let taken_out = |name: &&str| !name.is_empty() && !has(&record.to, name);
+    let mut former = record.from.0.split(',').filter(taken_out);
+    record.rung == Rung::FixPlacement && former.any(|name| has(value, name))
+}
+
+/// What it mended is the owner's again.
+fn is_left(record: &Record) -> bool {
+    let left = matches!(record.rung, Rung::FixPlacement | Rung::DisarmNamespaces);
+    left && record.state == State::Verified
 }

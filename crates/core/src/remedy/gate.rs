@@ -8,7 +8,7 @@ use super::{
     patience::Concern,
     plan::{Seen, Wish},
     policy::{Allowed, Approval, Mode, Undo},
-    rung::Rung,
+    rung::{Rung, Target, Value},
 };
 use crate::{federation::Federation, feeds::LAG_MS, id::Text, time::Time};
 
@@ -34,7 +34,9 @@ impl Remedy {
         let brake = match (record.state, record.rung) {
             (State::Undoing, Rung::PlantCanary) => self.unable(around),
             (State::Undoing, _) => self.at_all(around),
-            _ => self.forward(federation, around, now),
+            _ => self
+                .forward(federation, around, now)
+                .or_else(|| self.withdrawn(record, federation, around, now)),
         };
         brake.or_else(|| {
             self.patience
@@ -111,19 +113,15 @@ impl Remedy {
 
     /// What stands against one step.
     pub(super) fn against(&self, wish: &Wish, seen: &Seen, now: Time) -> Option<Brake> {
-        if seen.opted_out {
-            return Some(Brake::OptedOut(wish.target.clone()));
-        }
-        // A program that keeps what it is told reverts a scale or a placement; a label on a Workspace it does not know.
-        if let Some(keeper) = seen.keeper.as_ref().filter(|_| kept(wish.rung)) {
-            return Some(Brake::KeptByAnother(wish.target.clone(), keeper.clone()));
-        }
-        if let Some(brake) = &wish.against {
-            return Some(brake.clone());
-        }
-        if let Some(brake) = self.patience.pause_on(wish.rung, &wish.target, now) {
-            return Some(brake.clone());
-        }
+        let pause = || self.patience.pause_on(wish.rung, &wish.target, now);
+        not_ours(wish, seen)
+            .or_else(|| wish.against.clone())
+            .or_else(|| pause().cloned())
+            .or_else(|| self.cooling(wish, now))
+    }
+
+    /// The same was done a short while ago: done again it would be a fight with whoever took it back.
+    pub(super) fn cooling(&self, wish: &Wish, now: Time) -> Option<Brake> {
         let cooled = self
             .journal
             .last(wish.rung, &wish.target)
@@ -149,6 +147,16 @@ impl Remedy {
                 plan: plan.clone(),
                 why: self.approval_problem(plan, now),
             }),
+        }
+    }
+
+    /// The rung may make this of the object, as far as its switch goes: by itself, or because a person approved just that.
+    pub(super) fn allows(&self, rung: Rung, target: &Target, to: &Value, now: Time) -> bool {
+        let valid = matches!(&self.policy.approval, Some(Approval::Plan(_, until)) if *until > now);
+        match self.policy.allowed(rung) {
+            Allowed::Automatic => true,
+            Allowed::Never => false,
+            Allowed::Approval => valid && self.approved.contains(&(rung, target.uid, to.clone())),
         }
     }
 
@@ -218,6 +226,16 @@ impl Remedy {
         let named = self.policy.undo == Some(Undo::Rung(rung));
         self.asked_back(rung) && (named || rung != Rung::RetainVolumes)
     }
+}
+
+/// Whoever has the object does not want it to be touched.
+pub(super) fn not_ours(wish: &Wish, seen: &Seen) -> Option<Brake> {
+    if seen.opted_out {
+        return Some(Brake::OptedOut(wish.target.clone()));
+    }
+    // A program that keeps what it is told reverts a scale or a placement; a label on a Workspace it does not know.
+    let keeper = seen.keeper.as_ref().filter(|_| kept(wish.rung))?;
+    Some(Brake::KeptByAnother(wish.target.clone(), keeper.clone()))
 }
 
 fn kept(rung: Rung) -> bool {

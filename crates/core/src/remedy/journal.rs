@@ -262,11 +262,17 @@ impl Journal {
             .filter(|r| r.state == State::Contested)
     }
 
-    /// When the rung was last begun under this name.
+    /// When the rung was last begun on this object; under this name, where a successor of the object is the same to whoever
+    /// keeps it as it is.
     pub(crate) fn last(&self, rung: Rung, target: &Target) -> Option<Time> {
+        let same = |r: &&Record| match rung.outlives_its_object() {
+            true => r.target.same_name(target),
+            false => r.target == *target,
+        };
         self.records
             .iter()
-            .filter(|r| r.rung == rung && r.target.same_name(target) && r.state != State::Failed)
+            .filter(|r| r.rung == rung && r.state != State::Failed)
+            .filter(same)
             .map(|r| r.at)
             .max()
     }

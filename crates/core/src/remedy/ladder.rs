@@ -6,6 +6,7 @@ use super::{
     Around, Remedy,
     brake::Brake,
     experiment::unforeseen,
+    gate::not_ours,
     plan::Wish,
     rung::{Kind, MAX_TARGETS, Rung, Target, Value},
 };
@@ -144,47 +145,61 @@ impl Remedy {
     /// What the ladder wishes now. A rung is wished only for what no lower one covers.
     pub(super) fn wishes(&self, federation: &Federation, around: Around, now: Time) -> Vec<Wish> {
         let perils = perils(federation);
-        let mut wishes = Vec::new();
-        let mut uncovered: Vec<&Peril<'_>> = Vec::new();
-        for peril in &perils {
-            // Rung 1 is in force and proven: nothing here is urgent, and every further rung harms more.
-            if around.held && peril.real.host {
-                continue;
-            }
-            let shields = self.shields(federation, peril);
-            let can = self.allows_now(Rung::ShieldWorkspaces);
-            let saves = |w: &&Wish| w.against.is_none() && !self.patience.fails(w.rung, &w.target);
-            let covered = shields.iter().filter(saves).count();
-            let all = can
+        // Where rung 1 is in force and proven nothing is urgent, and every further rung harms more.
+        let urgent: Vec<&Peril<'_>> = perils
+            .iter()
+            .filter(|peril| !(around.held && peril.real.host))
+            .collect();
+        let workspaces: usize = urgent.iter().map(|peril| peril.workspaces.len()).sum();
+        // More than one act labels are not covered by it.
+        let crowded = workspaces > MAX_TARGETS;
+        let (mut arms, mut shields, mut uncovered) = (Vec::new(), Vec::new(), Vec::new());
+        for peril in urgent {
+            let wished = self.shields(federation, peril);
+            let covered = !crowded
                 && peril.unsteady.is_empty()
                 && peril.others == 0
-                && covered == peril.workspaces.len();
-            if !all {
+                && wished.len() == peril.workspaces.len()
+                && wished.iter().all(|wish| self.saves(wish, now));
+            if !covered {
                 uncovered.push(peril);
             }
-            wishes.extend(self.arms(federation, peril));
-            wishes.extend(shields);
+            arms.extend(self.arms(federation, peril));
+            shields.extend(wished);
         }
-        wishes.sort_by_key(|wish| wish.rung);
-        // A Workspace that is recreated several times a second cannot be labelled before it is deleted again.
-        let storm = perils
-            .iter()
-            .any(|p| !p.unsteady.is_empty() || p.workspaces.len() > MAX_TARGETS);
-        wishes.truncate(2 * MAX_TARGETS);
-        wishes.splice(0..0, self.retains(federation, around, now));
+        arms.truncate(MAX_TARGETS);
+        shields.truncate(MAX_TARGETS);
         let mut freezes = self.freezes(federation, &uncovered);
         if perils.is_empty() && !around.held && !self.foreign_plane(now) {
             freezes = self.stops(federation, now);
         }
+        let (mut wishes, waiting) = self.retains(federation, around, now);
+        // A Workspace that is recreated several times a second cannot be labelled before it is deleted again.
+        let storm = crowded || perils.iter().any(|peril| !peril.unsteady.is_empty());
         if storm && self.allows_now(Rung::FreezeControllers) {
-            wishes.splice(0..0, freezes);
-        } else {
-            wishes.extend(freezes);
+            wishes.splice(0..0, std::mem::take(&mut freezes));
         }
+        wishes.extend(arms);
+        wishes.extend(shields);
+        wishes.extend(freezes);
+        wishes.extend(waiting);
         wishes.extend(self.canaries(federation, now));
         wishes.extend(self.disarms(federation, now));
-        wishes.extend(self.cures(federation, around));
+        wishes.extend(self.cures(federation, around, now));
         wishes
+    }
+
+    /// The wish keeps its object, as far as is known: it may be carried out now and its rung can be relied on, or it has been
+    /// already and the watch is late.
+    fn saves(&self, wish: &Wish, now: Time) -> bool {
+        let key = (wish.rung, wish.target.clone());
+        let seen = self.seen.get(&key).and_then(|(seen, _)| seen.as_ref());
+        let done = seen.is_some_and(|seen| seen.value == wish.to);
+        let hindered = seen.and_then(|seen| not_ours(wish, seen)).is_some()
+            || wish.against.is_some()
+            || self.cooling(wish, now).is_some()
+            || self.patience.fails(wish.rung, &wish.target);
+        self.allows(wish.rung, &wish.target, &wish.to, now) && (done || !hindered)
     }
 
     fn shields(&self, federation: &Federation, peril: &Peril<'_>) -> Vec<Wish> {

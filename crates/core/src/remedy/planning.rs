@@ -11,7 +11,7 @@ use super::{
     policy::{Allowed, Mode},
     rung::{Rung, Target},
 };
-use crate::{federation::Federation, time::Time};
+use crate::{federation::Federation, feeds::LAG_MS, time::Time};
 
 impl Remedy {
     /// Makes the plan, and begins it if nothing stands against it.
@@ -28,7 +28,9 @@ impl Remedy {
         let wishes = self.wishes(federation, around, now);
         let keys: BTreeSet<(Rung, Target)> =
             wishes.iter().map(|w| (w.rung, w.target.clone())).collect();
-        self.seen.retain(|key, _| keys.contains(key));
+        // What was read to see who changed an object is not read again at once.
+        self.seen
+            .retain(|key, (_, at)| keys.contains(key) || now.since_ms(*at) < LAG_MS);
         let Self {
             patience, journal, ..
         } = self;
@@ -108,11 +110,9 @@ impl Remedy {
         };
         plan.brake = self.brake.clone().or_else(|| self.budget(now));
         for step in &mut plan.steps {
-            let approved = self
-                .approved
-                .contains(&(step.rung, step.target.uid, step.to.clone()));
             let never = self.policy.allowed(step.rung) == Allowed::Never;
-            if never || (step.brake.is_none() && !approved) {
+            let allowed = self.allows(step.rung, &step.target, &step.to, now);
+            if never || (step.brake.is_none() && !allowed) {
                 step.brake = self.switch(step.rung, &plan.id, now);
             }
         }
@@ -144,17 +144,18 @@ impl Remedy {
         }))
     }
 
-    /// Writes down the first rung of the plan that may act, with all its objects: that is one act.
+    /// Writes down the first rung of the plan that may act, with all its objects that follow one another: that is one act.
     fn begin(&mut self, federation: &Federation, now: Time) -> Option<Ask> {
         if !self.loaded || self.journal.dirty() || !self.batch.is_empty() {
             return None;
         }
         let plan = self.plan.as_ref().filter(|plan| plan.brake.is_none())?;
-        let rung = plan.steps.iter().find(|s| s.brake.is_none())?.rung;
-        let steps: Vec<&Step> = plan
-            .steps
+        let first = plan.steps.iter().position(|s| s.brake.is_none())?;
+        let rung = plan.steps[first].rung;
+        let steps: Vec<&Step> = plan.steps[first..]
             .iter()
-            .filter(|s| s.rung == rung && s.brake.is_none())
+            .take_while(|s| s.rung == rung)
+            .filter(|s| s.brake.is_none())
             .take(rung.max_targets())
             .collect();
         let writes = steps

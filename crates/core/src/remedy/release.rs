@@ -5,11 +5,11 @@ use super::{
     brake::Brake,
     disarm,
     experiment::UNFORESEEN,
-    follow::NOT_SEEN,
+    follow::{NOT_SEEN, OWN_EVENT_MS},
     journal::{Record, State},
     rung::Rung,
 };
-use crate::{federation::Federation, time::Time};
+use crate::{federation::Federation, feeds::LAG_MS, time::Time};
 
 /// After a thaw KubeFed is watched for this long before anything that shielded its objects is taken away: its first deletion
 /// comes at its second health check, 21 s after it starts to work at the latest.
@@ -163,7 +163,7 @@ impl Remedy {
         let lags = records
             .clone()
             .filter(|r| r.stands())
-            .map(|r| r.since.plus_ms(crate::feeds::LAG_MS));
+            .flat_map(|r| [OWN_EVENT_MS, LAG_MS].map(|after| r.since.plus_ms(after)));
         let watch = records
             .clone()
             .filter(|r| r.rung == Rung::FreezeControllers && r.state == State::Undone)
@@ -195,6 +195,7 @@ impl Remedy {
                     self.fleet.changes_at(now),
                     self.volumes.changes_at(),
                     self.canary_changes_at(federation),
+                    self.cure_changes_at(federation),
                     disarm::changes_at(federation),
                 ]
                 .into_iter()

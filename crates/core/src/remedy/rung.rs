@@ -137,6 +137,18 @@ impl Rung {
         self.released() || self == Self::PlantCanary
     }
 
+    /// A new object under the name is in the same state to whoever cares for it: an installer puts a Deployment back, a Cluster
+    /// its registration. A Workspace that KubeFed makes anew has no label of ours, and nobody took it off.
+    pub fn outlives_its_object(self) -> bool {
+        matches!(
+            self,
+            Self::FreezeControllers
+                | Self::PlantCanary
+                | Self::FixPlacement
+                | Self::RemoveStaleCluster
+        )
+    }
+
     /// It takes something away that a person cannot see any more afterwards.
     pub fn destructive(self) -> bool {
         matches!(self, Self::FixPlacement | Self::RemoveStaleCluster)

@@ -321,6 +321,42 @@ fn clusters_that_turned_bad_together_are_counted_and_one_that_never_was_good_is_
     );
 }
 
+#[test]
+fn a_fleet_that_turned_bad_before_a_restart_is_not_forgotten() {
+    let key = |name: &str| RegistrationKey {
+        namespace: Text::from("kube-federation-system"),
+        name: Text::from(name),
+    };
+    let mut registry = Registry::default();
+    let minutes = |n: i64| Some(NOW.plus_ms(-n * 60_000));
+    for (n, (name, ready, since)) in [
+        ("good", Readiness::True, minutes(2)),
+        ("fell", Readiness::False, minutes(2)),
+        ("is-long-dead", Readiness::False, minutes(16)),
+        ("never-looked-at", Readiness::Absent, None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let facts = Registration {
+            uid: Uid::from(n as u128),
+            ready,
+            unready_since: since.filter(|_| ready != Readiness::True),
+            ..Registration::default()
+        };
+        registry.put(key(name), facts, NOW);
+    }
+    let mut restarted = Fleet::default();
+    restarted.observe(&registry, NOW);
+    let brake = Brake::FleetUnhealthy {
+        bad: 1,
+        of: 4,
+        max_percent: 20,
+    };
+    assert_eq!(restarted.brake(4, 20, NOW), Some(brake));
+    assert_eq!(restarted.brake(4, 25, NOW), None);
+}
+
 fn any_record() -> impl Strategy<Value = Record> {
     let state = (0..State::ALL.len()).prop_map(|i| State::ALL[i]);
     (1_u64..4, state, 0_i64..5).prop_map(|(id, state, since)| Record {

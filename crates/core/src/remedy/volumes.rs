@@ -93,7 +93,7 @@ impl Remedy {
         }
         let kept = self.journal.standing().filter(|r| is_volume(r));
         let mut needed: BTreeSet<Text> = kept.map(|r| r.target.namespace.clone()).collect();
-        needed.extend(at_stake(federation, around, now).into_keys());
+        needed.extend(self.at_stake(federation, around, now).into_keys());
         if needed.is_empty() {
             self.forget_volumes();
         }
@@ -130,9 +130,15 @@ impl Remedy {
         }
     }
 
-    /// Volumes that would go with their claims, those of namespaces that go already in front.
-    pub(super) fn retains(&self, federation: &Federation, around: Around, now: Time) -> Vec<Wish> {
-        let stakes = at_stake(federation, around, now);
+    /// Volumes that would go with their claims: those of namespaces that go already, and those of the others. The others wait
+    /// for what may prevent their loss: hundreds of reads and writes would use up the seconds that it has.
+    pub(super) fn retains(
+        &self,
+        federation: &Federation,
+        around: Around,
+        now: Time,
+    ) -> (Vec<Wish>, Vec<Wish>) {
+        let stakes = self.at_stake(federation, around, now);
         let mut wishes: Vec<(bool, Wish)> = self
             .volumes
             .found
@@ -161,8 +167,55 @@ impl Remedy {
             })
             .collect();
         wishes.sort_by(|(a, x), (b, y)| (a, &x.target).cmp(&(b, &y.target)));
-        let wishes = wishes.into_iter().map(|(_, wish)| wish);
-        wishes.take(Rung::RetainVolumes.max_targets()).collect()
+        wishes.truncate(Rung::RetainVolumes.max_targets());
+        let going = wishes.partition_point(|(waits, _)| !waits);
+        let waiting = wishes.split_off(going);
+        let bare = |wishes: Vec<(bool, Wish)>| wishes.into_iter().map(|(_, wish)| wish).collect();
+        (bare(wishes), bare(waiting))
+    }
+
+    /// Namespaces of this server that go against their owner's wish, and those that may: the second only while no hold that is
+    /// proven keeps them.
+    ///
+    /// A Workspace that only our label keeps out of danger is in it as before: a person may take the label back.
+    ///
+    /// Of a Workspace in danger every namespace that is being deleted counts. Who began it cannot be seen afterwards: KubeSphere
+    /// binds even a namespace that terminates to the Workspace that was recreated. A volume kept in vain costs its space.
+    fn at_stake(
+        &self,
+        federation: &Federation,
+        around: Around,
+        now: Time,
+    ) -> BTreeMap<Text, Stake> {
+        let tenants = &federation.tenants;
+        let mut stakes = BTreeMap::new();
+        for lost in federation.ledger.lost() {
+            let live = tenants.namespace(&lost.name);
+            if live.is_some_and(|n| n.uid == lost.uid && n.deleting) {
+                let workspace = lost.workspace.clone();
+                let going = true;
+                stakes.insert(lost.name.clone(), Stake { workspace, going });
+            }
+        }
+        let perils = super::ladder::perils(federation);
+        let here = perils.iter().filter(|peril| peril.real.host);
+        let endangered = here.flat_map(Peril::names);
+        let unexplained = federation.hold.unexplained().map(|(name, _)| name);
+        let unexplained = unexplained.filter(|name| !federation.hold.verifying(name, now));
+        let shields = self.journal.standing();
+        let shields = shields.filter(|r| r.rung == Rung::ShieldWorkspaces);
+        let shielded = shields.map(|r| &r.target.name);
+        let shielded = shielded.filter(|name| federation.danger_here(name).is_some());
+        for workspace in endangered.chain(unexplained).chain(shielded) {
+            for namespace in tenants.members(workspace) {
+                let going = tenants.namespace(namespace).is_some_and(|n| n.deleting);
+                if going || !around.held {
+                    let workspace = workspace.clone();
+                    stakes.insert(namespace.clone(), Stake { workspace, going });
+                }
+            }
+        }
+        stakes
     }
 
     /// The volume may get its former policy back: its claim's namespace stays, as far as is known.
@@ -194,37 +247,4 @@ impl Stake {
             format!("namespace {namespace} goes with Workspace {workspace}, which is in danger")
         }
     }
-}
-
-/// Namespaces of this server that go against their owner's wish, and those that may: the second only while no hold that is
-/// proven keeps them.
-///
-/// Of a Workspace in danger every namespace that is being deleted counts. Who began it cannot be seen afterwards: KubeSphere
-/// binds even a namespace that terminates to the Workspace that was recreated. A volume kept in vain costs its space.
-fn at_stake(federation: &Federation, around: Around, now: Time) -> BTreeMap<Text, Stake> {
-    let tenants = &federation.tenants;
-    let mut stakes = BTreeMap::new();
-    for lost in federation.ledger.lost() {
-        let live = tenants.namespace(&lost.name);
-        if live.is_some_and(|n| n.uid == lost.uid && n.deleting) {
-            let workspace = lost.workspace.clone();
-            let going = true;
-            stakes.insert(lost.name.clone(), Stake { workspace, going });
-        }
-    }
-    let perils = super::ladder::perils(federation);
-    let here = perils.iter().filter(|peril| peril.real.host);
-    let endangered = here.flat_map(Peril::names);
-    let unexplained = federation.hold.unexplained().map(|(name, _)| name);
-    let unexplained = unexplained.filter(|name| !federation.hold.verifying(name, now));
-    for workspace in endangered.chain(unexplained) {
-        for namespace in tenants.members(workspace) {
-            let going = tenants.namespace(namespace).is_some_and(|n| n.deleting);
-            if going || !around.held {
-                let workspace = workspace.clone();
-                stakes.insert(namespace.clone(), Stake { workspace, going });
-            }
-        }
-    }
-    stakes
 }
