@@ -191,14 +191,14 @@ async fn join(
         ca: authority.and_then(|ca| ca_fingerprint(&ca).ok()),
         ..Registration::default()
     };
-    let own = registration.uid;
+    let asked = registration.asked();
     judge.apply(Change::Registration(key.clone(), Some(registration)), now);
     if let Some(uid) = uid {
         let answered = Probe::Answered {
             uid,
             leases: Box::default(),
         };
-        judge.apply(Change::Probed(key, own, answered), now);
+        judge.apply(Change::Probed(key, asked, answered), now);
     }
     Ok(())
 }
