@@ -76,6 +76,19 @@ pub(super) fn json(status: u16, body: &str) -> Reply {
     }
 }
 
+/// Each byte of the body in a chunk of its own.
+pub(super) fn crumbs(body: &str) -> Reply {
+    let chunks: String = body
+        .chars()
+        .map(|byte| format!("1\r\n{byte}\r\n"))
+        .collect();
+    Reply {
+        bytes: format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")
+            .into_bytes(),
+        then: Then::NextRequest,
+    }
+}
+
 pub(super) fn namespace() -> Reply {
     json(
         200,
