@@ -41,7 +41,7 @@ pub struct Registration {
     pub uid: Uid,
     /// Time of registration.
     pub created: Option<Time>,
-    /// Normalized endpoint; none if it cannot be read.
+    /// Normalized endpoint, as it is reached and not as it is written; none if it cannot be read.
     pub endpoint: Option<Text>,
     /// Fingerprint of the CA's certificates.
     pub ca: Option<u128>,
