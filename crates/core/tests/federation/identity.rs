@@ -12,7 +12,7 @@ use federation_health_core::{
 };
 
 use crate::bed::{
-    Bed, FW, Feeds, HERE, PLANE, RELEASE_AFTER_MS, both, desired, key, registration, text, uid,
+    Bed, FW, Feeds, HERE, PLANE, RELEASE_AFTER_MS, both, desired, registration, text, uid,
     workspace,
 };
 

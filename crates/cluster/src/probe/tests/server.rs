@@ -78,13 +78,13 @@ pub(super) fn json(status: u16, body: &str) -> Reply {
 
 /// Each byte of the body in a chunk of its own.
 pub(super) fn crumbs(body: &str) -> Reply {
-    let chunks: String = body
-        .chars()
-        .map(|byte| format!("1\r\n{byte}\r\n"))
-        .collect();
+    let mut bytes = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    for byte in body.bytes() {
+        bytes.extend([b'1', b'\r', b'\n', byte, b'\r', b'\n']);
+    }
+    bytes.extend(b"0\r\n\r\n");
     Reply {
-        bytes: format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")
-            .into_bytes(),
+        bytes,
         then: Then::NextRequest,
     }
 }
