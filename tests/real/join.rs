@@ -26,6 +26,9 @@ use serde_json::{Value, json};
 /// Longer than KubeFed needs for its first deletion (10 to 21 s after a join).
 const RAGE: Duration = Duration::from_secs(25);
 
+/// What is said of an endpoint that could be anything.
+const NOT_COMPARED: &str = "cannot be compared with those that are registered";
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -135,6 +138,7 @@ async fn a_second_registration_of_one_endpoint_is_refused_at_the_server_by_name(
     assert!(!output.status.success(), "kubefedctl joined: {output:?}");
     names_the_other(&said(&output));
     spellings(&bed, &host).await;
+    what_cannot_be_compared(&bed, &host).await;
     what_passes(&bed, &member, &host).await;
     warnings(&bed, &host).await;
 
@@ -201,6 +205,53 @@ async fn spellings(bed: &Bed, host: &Value) {
     assert!(output.status.success(), "{}", said(&output));
 }
 
+/// KubeFed's client drops a query and a fragment, resolves dots and reads other alphabets as ASCII: by each of the first it
+/// reaches the host.
+async fn what_cannot_be_compared(bed: &Bed, host: &Value) {
+    let address = host["apiEndpoint"].as_str().unwrap();
+    let bare = address.strip_prefix("https://").unwrap();
+    let (_, port) = bare.split_once(':').unwrap();
+    for endpoint in [
+        format!("{address}?x"),
+        format!("{bare}?x"),
+        format!("{address}#x"),
+        format!("{address}/?x"),
+        format!("https://user:secret@{bare}"),
+        format!("https://@{bare}"),
+        format!("{address}/."),
+        format!("{address}/a/.."),
+        format!("{address}/%2e"),
+        format!("https://１２７.0.0.1:{port}"),
+        format!("https://2130706433:{port}"),
+        format!("https://0x7f.1:{port}"),
+        format!("https://0177.0.0.1:{port}"),
+        format!("http://{bare}"),
+        format!("{address}{}", "/".repeat(2048)),
+    ] {
+        let mut spec = host.clone();
+        spec["apiEndpoint"] = json!(endpoint);
+        let output = tried(bed, ALIAS, &spec, json!({})).await;
+        assert!(!output.status.success(), "{endpoint} passed");
+        let message = said(&output);
+        assert!(message.contains(NOT_COMPARED), "{endpoint}: {message}");
+        assert!(!message.contains("secret@"), "{message}");
+        let why = json!({SHARED_ENDPOINT_ANNOTATION: "it is another cluster"});
+        let output = tried(bed, ALIAS, &spec, why).await;
+        assert!(output.status.success(), "{endpoint}: {}", said(&output));
+    }
+    for endpoint in [
+        "Api_1.Example.:",
+        "https://1.2.3.4:9/k8s/c-1.2~x//",
+        "a1",
+        "10.0.0.1.nip.io",
+    ] {
+        let mut spec = host.clone();
+        spec["apiEndpoint"] = json!(endpoint);
+        let output = tried(bed, ALIAS, &spec, json!({})).await;
+        assert!(output.status.success(), "{endpoint}: {}", said(&output));
+    }
+}
+
 async fn what_passes(bed: &Bed, member: &ControlPlane, host: &Value) {
     bed.federation
         .join_member(member, "east", JoinOptions::default())
@@ -236,4 +287,9 @@ async fn warnings(bed: &Bed, host: &Value) {
     assert!(output.status.success(), "{}", said(&output));
     let warning = "is registered already, as KubeFedCluster host";
     assert!(said(&output).contains(warning), "{}", said(&output));
+    let mut spec = host.clone();
+    spec["apiEndpoint"] = json!(format!("{}?x", host["apiEndpoint"].as_str().unwrap()));
+    let output = tried(bed, ALIAS, &spec, json!({})).await;
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains(NOT_COMPARED), "{}", said(&output));
 }

@@ -144,6 +144,24 @@ async fn through_another_address_probing_is_certain_before_the_first_deletion() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_same_endpoint_in_disguise_is_held_and_never_dialled() {
+    for disguise in ["?x", "#x", "/a/.."] {
+        let world = World::start(Setup::default()).await.unwrap();
+        pass(SOON).await;
+        let admin = world.sim.admin();
+        let host = admin.get(&resources::KUBEFED_CLUSTERS, PLANE, "host");
+        let mut spec = host.unwrap()["spec"].clone();
+        spec["apiEndpoint"] = json!(format!("{HOST}{disguise}"));
+        let alias = json!({"metadata": {"name": "produce-trt", "namespace": PLANE}, "spec": spec});
+        admin.create(&resources::KUBEFED_CLUSTERS, alias).unwrap();
+        let doubled = |h: &_| is(h, "ClustersUnique", "False") && holds(h) == (true, true);
+        world.wait("both holds", SOON, doubled).await.unwrap();
+        let silent = |h: &_| is(h, "ClustersReachable", "False");
+        world.wait("no probe", SOON, silent).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn through_another_address_offline_only_suspects_and_holds_nothing_for_it() {
     let mut spec = holding();
     spec["probe"] = json!({"mode": "Offline"});

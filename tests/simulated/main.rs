@@ -17,6 +17,7 @@ mod honest;
 mod incident;
 mod observability;
 mod page;
+mod probes;
 mod quality;
 mod quiet;
 mod remedy;

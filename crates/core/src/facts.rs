@@ -41,7 +41,7 @@ pub struct Registration {
     pub uid: Uid,
     /// Time of registration.
     pub created: Option<Time>,
-    /// Normalized endpoint; none if it cannot be read.
+    /// Normalized endpoint, as it is reached and not as it is written; none if it cannot be read.
     pub endpoint: Option<Text>,
     /// Fingerprint of the CA's certificates.
     pub ca: Option<u128>,
@@ -59,6 +59,46 @@ pub struct Registration {
     pub unready_since: Option<Time>,
     /// TLS checks switched off or a proxy named: such a registration is never dialled.
     pub indirect: bool,
+}
+
+impl Registration {
+    /// Where it leads.
+    pub fn connection(&self) -> Connection {
+        Connection {
+            endpoint: self.endpoint.clone(),
+            ca: self.ca,
+            indirect: self.indirect,
+        }
+    }
+
+    /// What a probe of it asks.
+    pub fn asked(&self) -> Asked {
+        Asked {
+            uid: self.uid,
+            connection: self.connection(),
+        }
+    }
+}
+
+/// Connection data, as far as identity hangs on them. Credentials rotated alone are normal and no part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// Endpoint.
+    pub endpoint: Option<Text>,
+    /// CA fingerprint.
+    pub ca: Option<u128>,
+    /// TLS checks off or a proxy named.
+    pub indirect: bool,
+}
+
+/// Whom a probe asked: this object, while it led there. Its answer says nothing of an object of the same name that came
+/// since, nor of where the same object leads by now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// UID of the KubeFedCluster.
+    pub uid: Uid,
+    /// Where it led.
+    pub connection: Connection,
 }
 
 /// KubeSphere's Cluster of the same name as a registration.
@@ -341,14 +381,14 @@ pub enum Change {
     LookedAt(Text, Time),
     /// The definition of this federated kind: whether it is being deleted; none when it is gone.
     Definition(Text, Option<bool>),
-    /// KubeFed's accounts in the cluster behind the registration with this UID.
-    Accounts(RegistrationKey, Uid, Box<[Text]>),
+    /// KubeFed's accounts in the cluster behind this registration; of no account if it is not what was asked any more.
+    Accounts(RegistrationKey, Asked, Box<[Text]>),
     /// UID of this server's own kube-system namespace.
     KubeSystem(Uid),
     /// A KubeFed controller manager by namespace and name.
     Controller(Text, Text, Option<Controller>),
-    /// Outcome of a probe of the registration with this UID.
-    Probed(RegistrationKey, Uid, Probe),
+    /// Outcome of a probe of this registration; of no account if it is not what was asked any more.
+    Probed(RegistrationKey, Asked, Probe),
     /// An object that cannot be read: feed, name.
     Malformed(Feed, Text),
     /// A feed's state.

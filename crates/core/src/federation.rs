@@ -200,12 +200,12 @@ impl Federation {
                 registry.definition(kind, terminating);
                 false
             }
-            Change::Accounts(key, uid, accounts) => {
-                registry.accounts(&key, uid, accounts.into());
+            Change::Accounts(key, asked, accounts) => {
+                registry.accounts(&key, &asked, accounts.into());
                 false
             }
             Change::KubeSystem(uid) => registry.kube_system.replace(uid) != Some(uid),
-            Change::Probed(key, uid, probe) => registry.probed(&key, uid, probe, now),
+            Change::Probed(key, asked, probe) => registry.probed(&key, &asked, probe, now),
             _ => false,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
-    facts::{Controller, FederatedKind, Home, KubeSphereCluster, Probe, Registration},
+    facts::{Asked, Controller, FederatedKind, Home, KubeSphereCluster, Probe, Registration},
     id::{RegistrationKey, Text, Uid},
     identity::{Group, Probed},
     placement::Fate,
@@ -16,8 +16,8 @@ mod planes;
 mod real;
 mod simulation;
 
+pub use entry::Entry;
 use entry::MAX_ACCOUNTS;
-pub use entry::{Connection, Entry};
 pub(crate) use entry::{FLAP_WINDOW_MS, FLAPS};
 pub use real::RealCluster;
 
@@ -79,22 +79,17 @@ impl Registry {
     pub(crate) fn probed(
         &mut self,
         key: &RegistrationKey,
-        uid: Uid,
+        asked: &Asked,
         probe: Probe,
         now: Time,
     ) -> bool {
-        let Some(entry) = self
-            .entries
-            .get_mut(key)
-            .filter(|entry| entry.facts.uid == uid)
-        else {
+        let Some(entry) = self.still(key, asked) else {
             return false;
         };
         match probe {
             Probe::Failed(class) => {
                 let first = !entry.probed();
-                entry.failures = entry.failures.saturating_add(1);
-                entry.failure = Some(class);
+                entry.failed(class);
                 first
             }
             Probe::Answered { uid, leases } => {
@@ -108,6 +103,13 @@ impl Registry {
                 known != Some(uid) || (moved && self.bearers(uid) > 1)
             }
         }
+    }
+
+    /// The registration, if it is still what a probe asked.
+    fn still(&mut self, key: &RegistrationKey, asked: &Asked) -> Option<&mut Entry> {
+        self.entries
+            .get_mut(key)
+            .filter(|entry| entry.facts.asked() == *asked)
     }
 
     fn bearers(&self, uid: Uid) -> usize {
@@ -150,6 +152,12 @@ impl Registry {
     /// A registration.
     pub fn entry(&self, key: &RegistrationKey) -> Option<&Entry> {
         self.entries.get(key)
+    }
+
+    /// This FederatedTypeConfig enables a kind.
+    pub fn enables(&self, namespace: &Text, name: &Text) -> bool {
+        let key = (namespace.clone(), name.clone());
+        self.types.get(&key).is_some()
     }
 
     /// KubeSphere's Cluster of that name.
@@ -210,11 +218,14 @@ impl Registry {
     }
 
     /// Takes the accounts that a probe read.
-    pub(crate) fn accounts(&mut self, key: &RegistrationKey, uid: Uid, mut accounts: Vec<Text>) {
+    pub(crate) fn accounts(
+        &mut self,
+        key: &RegistrationKey,
+        asked: &Asked,
+        mut accounts: Vec<Text>,
+    ) {
         accounts.truncate(MAX_ACCOUNTS);
-        if let Some(entry) = self.entries.get_mut(key)
-            && entry.facts.uid == uid
-        {
+        if let Some(entry) = self.still(key, asked) {
             entry.accounts = accounts.into();
         }
     }

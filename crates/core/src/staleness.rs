@@ -184,7 +184,7 @@ impl Federation {
         }
         signs.extend(self.cluster_sign(key));
         match entry.failure {
-            Some(class) if entry.failures >= UNREACHABLE_AFTER => {
+            Some(class) if entry.alike >= UNREACHABLE_AFTER => {
                 if SECRET_MISSING.contains(&class) {
                     signs.push(Sign::SecretMissing);
                 } else if class == TOKEN_REFUSED {

@@ -14,7 +14,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::LabelSelector, jiff::Timest
 
 use crate::{
     ca::{authority, ca_fingerprint},
-    endpoint::normalize,
+    endpoint::reached,
 };
 
 /// An RFC 3339 time as the API server writes it; None if it is no time.
@@ -30,6 +30,12 @@ fn text(value: &str) -> Text {
 
 fn uid(meta: &foreign::Meta) -> Uid {
     meta.uid.as_deref().and_then(Uid::parse).unwrap_or_default()
+}
+
+/// An endpoint as facts compare it.
+pub fn endpoint(written: &str) -> Option<Text> {
+    let endpoint = reached(written).ok()?;
+    Some(text(&endpoint.to_string()))
 }
 
 /// A KubeFedCluster.
@@ -50,9 +56,7 @@ pub fn registration(object: &foreign::KubeFedCluster) -> (RegistrationKey, Regis
     let facts = Registration {
         uid: uid(meta),
         created: meta.creation_timestamp.as_deref().and_then(time),
-        endpoint: normalize(&spec.api_endpoint)
-            .ok()
-            .map(|e| text(&e.to_string())),
+        endpoint: endpoint(&spec.api_endpoint),
         ca: ca_fingerprint(&spec.ca_bundle).ok(),
         authority: authority(&spec.ca_bundle).map(text),
         secret: text(&spec.secret_ref.name),
@@ -104,9 +108,7 @@ pub fn cluster(object: &foreign::Cluster) -> (Text, KubeSphereCluster) {
     };
     let facts = KubeSphereCluster {
         reported_uid: Uid::parse(&object.status.uid),
-        endpoint: normalize(&object.spec.connection.kubernetes_api_endpoint)
-            .ok()
-            .map(|e| text(&e.to_string())),
+        endpoint: endpoint(&object.spec.connection.kubernetes_api_endpoint),
         joins: object.spec.join_federation,
         host: object.metadata.labels.contains_key(names::HOST_LABEL),
         expiring: says("KubeConfigCertExpiresInSevenDays") == Some(true),

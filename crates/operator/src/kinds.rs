@@ -48,6 +48,19 @@ impl Kinds {
         }
     }
 
+    /// Forgets those whose FederatedTypeConfig does not exist.
+    pub fn retain(&self, exists: impl Fn(&Text, &Text) -> bool) {
+        let mut map = self
+            .by_config
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = map.len();
+        map.retain(|(namespace, name), _| exists(namespace, name));
+        if map.len() != before {
+            self.changed.notify_one();
+        }
+    }
+
     /// Kind and path of everything that is to be watched. FederatedWorkspaces always are: what they wish decides about
     /// Workspaces even before a FederatedTypeConfig is seen.
     pub fn wanted(&self, all: bool) -> BTreeMap<Text, String> {

@@ -13,7 +13,7 @@ use federation_health_cluster::{
     probe::{self, Bindings, Dial, DialRequest, Probed, Site, Target},
 };
 use federation_health_core::{
-    facts::{Change, Probe},
+    facts::{Asked, Change, Probe},
     id::{RegistrationKey, Text, Uid},
     identity::{LEASES_MAX, LeaseSample},
     time::Time,
@@ -35,17 +35,25 @@ const ACCOUNTS_EVERY_MS: i64 = 600_000;
 /// A probe that failed is tried again this soon, so that a cluster that was only slow is identified in time.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// A registration as it was when a probe of it began.
+#[derive(PartialEq, Eq)]
+struct Seen {
+    /// What of it identity hangs on.
+    asked: Asked,
+    spec: KubeFedClusterSpec,
+}
+
 /// Connection data of registrations, kept for the prober alone: no decision sees a CA or a Secret's name.
 #[derive(Default)]
-pub struct Sites(Mutex<BTreeMap<RegistrationKey, (Uid, KubeFedClusterSpec)>>);
+pub struct Sites(Mutex<BTreeMap<RegistrationKey, Arc<Seen>>>);
 
 impl Sites {
     /// Takes a registration's connection data.
-    pub fn put(&self, key: RegistrationKey, uid: Uid, spec: KubeFedClusterSpec) {
+    pub fn put(&self, key: RegistrationKey, asked: Asked, spec: KubeFedClusterSpec) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, (uid, spec));
+            .insert(key, Arc::new(Seen { asked, spec }));
     }
 
     /// Forgets one.
@@ -56,7 +64,15 @@ impl Sites {
             .remove(key);
     }
 
-    fn all(&self) -> BTreeMap<RegistrationKey, (Uid, KubeFedClusterSpec)> {
+    /// Forgets those that do not exist.
+    pub fn retain(&self, exists: impl Fn(&RegistrationKey) -> bool) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|key, _| exists(key));
+    }
+
+    fn all(&self) -> BTreeMap<RegistrationKey, Arc<Seen>> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -101,11 +117,18 @@ pub struct Prober {
 }
 
 struct Due {
-    uid: Uid,
-    spec: KubeFedClusterSpec,
+    seen: Arc<Seen>,
     at: Time,
     /// When KubeFed's accounts there are read again.
     accounts_at: Time,
+}
+
+/// A probe that ended.
+struct Done {
+    key: RegistrationKey,
+    seen: Arc<Seen>,
+    /// kube-system's UID, if it answered.
+    answered: Option<Uid>,
 }
 
 impl Prober {
@@ -113,7 +136,7 @@ impl Prober {
     pub async fn run(self, mut plan: tokio::sync::watch::Receiver<Option<Plan>>) {
         let slots = Arc::new(Semaphore::new(CONCURRENT));
         let mut due: BTreeMap<RegistrationKey, Due> = BTreeMap::new();
-        let mut running: JoinSet<(RegistrationKey, Option<Uid>)> = JoinSet::new();
+        let mut running: JoinSet<Done> = JoinSet::new();
         let mut busy = BTreeSet::new();
         loop {
             let current = plan.borrow_and_update().clone();
@@ -127,14 +150,16 @@ impl Prober {
                 changed = plan.changed() => if changed.is_err() { return },
                 () = self.engine.registrations.notified() => {}
                 Some(done) = running.join_next() => {
-                    if let Ok((key, answered)) = done {
-                        busy.remove(&key);
+                    if let Ok(done) = done {
+                        busy.remove(&done.key);
                         let now = self.engine.clock.now();
-                        let next = match (&current, answered) {
+                        let next = match (&current, done.answered) {
                             (Some(plan), Some(cluster)) => turn(cluster, plan.period, now),
                             _ => now.plus_ms(RETRY.as_millis() as i64),
                         };
-                        if let Some(entry) = due.get_mut(&key) {
+                        // One that changed meanwhile stays due: what was asked is not what it is.
+                        let known = due.get_mut(&done.key);
+                        if let Some(entry) = known.filter(|entry| entry.seen == done.seen) {
                             entry.at = entry.at.max(next);
                         }
                     }
@@ -148,23 +173,19 @@ impl Prober {
     fn schedule(&self, due: &mut BTreeMap<RegistrationKey, Due>) {
         let sites = self.sites.all();
         due.retain(|key, _| sites.contains_key(key));
-        for (key, (uid, spec)) in sites {
-            if due
-                .get(&key)
-                .is_none_or(|known| known.uid != uid || known.spec != spec)
-            {
+        for (key, seen) in sites {
+            if due.get(&key).is_none_or(|known| known.seen != seen) {
                 due.insert(
                     key,
                     Due {
-                        uid,
-                        spec,
+                        seen,
                         at: Time(0),
                         accounts_at: Time(0),
                     },
                 );
             }
         }
-        let uids: BTreeSet<Uid> = due.values().map(|d| d.uid).collect();
+        let uids: BTreeSet<Uid> = due.values().map(|d| d.seen.asked.uid).collect();
         self.bindings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -176,7 +197,7 @@ impl Prober {
         plan: &Plan,
         due: &mut BTreeMap<RegistrationKey, Due>,
         busy: &mut BTreeSet<RegistrationKey>,
-        running: &mut JoinSet<(RegistrationKey, Option<Uid>)>,
+        running: &mut JoinSet<Done>,
         slots: &Arc<Semaphore>,
     ) -> Option<Time> {
         let now = self.engine.clock.now();
@@ -196,8 +217,7 @@ impl Prober {
                 bindings: self.bindings.clone(),
                 plan: plan.clone(),
                 key: key.clone(),
-                uid: entry.uid,
-                spec: entry.spec.clone(),
+                seen: entry.seen.clone(),
                 accounts: entry.accounts_at <= now,
             };
             if job.accounts {
@@ -233,14 +253,12 @@ struct Job {
     bindings: Arc<Mutex<Bindings>>,
     plan: Plan,
     key: RegistrationKey,
-    uid: Uid,
-    spec: KubeFedClusterSpec,
+    seen: Arc<Seen>,
     accounts: bool,
 }
 
 impl Job {
-    /// Which registration was probed, and kube-system's UID if it answered.
-    async fn run(self) -> (RegistrationKey, Option<Uid>) {
+    async fn run(self) -> Done {
         let outcome = self.probe().await;
         let answered = match &outcome {
             Probe::Answered { uid, .. } => Some(*uid),
@@ -250,19 +268,27 @@ impl Job {
             tracing::debug!(registration = %self.key, class, "probe failed");
         }
         self.engine
-            .apply(Change::Probed(self.key.clone(), self.uid, outcome));
-        (self.key, answered)
+            .apply(Change::Probed(self.key.clone(), self.asked(), outcome));
+        Done {
+            key: self.key,
+            seen: self.seen,
+            answered,
+        }
+    }
+
+    fn asked(&self) -> Asked {
+        self.seen.asked.clone()
     }
 
     async fn probe(&self) -> Probe {
-        let site = match Site::of(&self.spec) {
+        let site = match Site::of(&self.seen.spec) {
             Ok(site) => site,
             Err(error) => return Probe::Failed(error.as_str()),
         };
         let credentials = match probe::credentials(
             &self.client,
             &self.key.namespace,
-            &self.spec.secret_ref.name,
+            &self.seen.spec.secret_ref.name,
         )
         .await
         {
@@ -271,7 +297,7 @@ impl Job {
         };
         let may = {
             let bindings = self.bindings.lock().unwrap_or_else(PoisonError::into_inner);
-            bindings.may_send(self.uid, &site, &credentials.secret)
+            bindings.may_send(self.seen.asked.uid, &site, &credentials.secret)
         };
         if !may {
             return Probe::Failed("EndpointChanged");
@@ -289,14 +315,14 @@ impl Job {
         self.bindings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .record(self.uid, &site, &credentials.secret, &outcome);
+            .record(self.seen.asked.uid, &site, &credentials.secret, &outcome);
         match outcome {
             Ok(probed) => {
                 if let Some(accounts) = &probed.accounts {
                     let names = accounts.iter().map(|name| Text::from(name.as_str()));
                     self.engine.apply(Change::Accounts(
                         self.key.clone(),
-                        self.uid,
+                        self.asked(),
                         names.collect(),
                     ));
                 }

@@ -22,7 +22,7 @@ impl Reader<foreign::KubeFedCluster> for Registrations {
     fn upsert(&mut self, object: foreign::KubeFedCluster, engine: &Engine) -> Changes {
         let (key, registration) = facts::registration(&object);
         let changes = changes::registration(&object, false);
-        self.0.put(key, registration.uid, object.spec);
+        self.0.put(key, registration.asked(), object.spec);
         engine.registrations.notify_one();
         Ok(changes)
     }
@@ -30,6 +30,12 @@ impl Reader<foreign::KubeFedCluster> for Registrations {
     fn remove(&mut self, object: foreign::KubeFedCluster) -> Vec<Change> {
         self.0.remove(&facts::registration(&object).0);
         changes::registration(&object, true)
+    }
+
+    fn end(&mut self, engine: &Engine) {
+        let federation = engine.federation();
+        self.0
+            .retain(|key| federation.registry().entry(key).is_some());
     }
 }
 
@@ -65,6 +71,12 @@ impl Reader<foreign::FederatedTypeConfig> for Types {
         let (namespace, name, _) = facts::federated_type(&object);
         self.0.put(&namespace, &name, None, "");
         vec![changes::federated_type(&object, true)]
+    }
+
+    fn end(&mut self, engine: &Engine) {
+        let federation = engine.federation();
+        self.0
+            .retain(|namespace, name| federation.registry().enables(namespace, name));
     }
 }
 

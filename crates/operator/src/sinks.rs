@@ -18,6 +18,9 @@ pub trait Reader<T>: Send {
     fn upsert(&mut self, object: T, engine: &Engine) -> Result<Vec<Change>, Unusable>;
     /// The changes that its deletion amounts to.
     fn remove(&mut self, object: T) -> Vec<Change>;
+    /// A list is complete, and decisions have forgotten what it left out: so does whoever keeps more than they do. A deletion
+    /// is not always told of (a watch that lost its place, kubernetes/kubernetes#123072).
+    fn end(&mut self, _: &Engine) {}
 }
 
 /// Hands KubeFed's events about federated Workspaces on. Nothing is judged by their absence: they are best effort, so that
@@ -130,6 +133,7 @@ impl<T, R: Reader<T>> Sink<T> for FeedSink<T, R> {
 
     fn end(&mut self) {
         self.engine.end(&self.feed);
+        self.reader.end(&self.engine);
     }
 
     fn malformed(&mut self, name: &str, why: &Unreadable) {

@@ -1,15 +1,18 @@
 //! Two bounded reads over an open connection, and what may be taken from their answers.
 
-use std::future::Future;
+use std::{fmt, future::Future, marker::PhantomData};
 
 use http::{
     HeaderValue, Request, StatusCode,
     header::{ACCEPT, AUTHORIZATION, HOST, USER_AGENT},
 };
-use http_body_util::{BodyExt as _, Collected, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Empty};
 use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use k8s_openapi::jiff::Timestamp;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
+};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::bytes::Bytes;
 
@@ -22,6 +25,8 @@ const MAX_IDENTIFIER: usize = 253;
 /// A UUID has 36; a foreign server's odd UID may be longer.
 const MAX_UID: usize = 64;
 const NAMESPACE: &str = "/api/v1/namespaces/kube-system";
+/// Leases that a probe gives, as many as it asks for.
+const MAX_LEASES: usize = 20;
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases?limit=20";
 /// Every cluster has them and renews them every two seconds: the best to recognize one by.
 const BEST_LEASES: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
@@ -36,9 +41,55 @@ const ROLE_OF: &str = "kubefed-controller-manager:";
 /// Accounts taken from one cluster, which must not fill our memory with them.
 const MAX_ACCOUNTS: usize = 16;
 
+/// Leases read of a server that ignores the limit, the best of which are taken: kube-system has some dozens.
+const LEASES_READ: usize = 256;
+
+/// One item of somebody else's list.
+trait Item: DeserializeOwned {
+    /// What is taken of it.
+    type Kept;
+    /// How many are taken of one list.
+    const MAX: usize;
+    /// What it is worth; none if that is nothing.
+    fn keep(self) -> Option<Self::Kept>;
+}
+
 #[derive(Deserialize)]
-struct RoleList {
-    items: Option<Vec<Role>>,
+#[serde(bound = "")]
+struct List<T: Item> {
+    items: Option<Few<T>>,
+}
+
+/// What is kept of a list. Each item is looked at before the next is read, and those past the limit are skipped: a body has
+/// room for 350,000 empty ones, which as a list of ours would take a hundred times its size.
+struct Few<T: Item>(Vec<T::Kept>);
+
+impl<'de, T: Item> Deserialize<'de> for Few<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Sifting(PhantomData))
+    }
+}
+
+struct Sifting<T>(PhantomData<fn() -> T>);
+
+impl<'de, T: Item> Visitor<'de> for Sifting<T> {
+    type Value = Few<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Few<T>, A::Error> {
+        let mut kept = Vec::new();
+        while kept.len() < T::MAX {
+            match items.next_element::<T>()? {
+                Some(item) => kept.extend(item.keep()),
+                None => return Ok(Few(kept)),
+            }
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Few(kept))
+    }
 }
 
 #[derive(Deserialize)]
@@ -59,11 +110,6 @@ struct Meta {
     name: String,
     uid: String,
     resource_version: String,
-}
-
-#[derive(Deserialize)]
-struct LeaseList {
-    items: Option<Vec<Lease>>,
 }
 
 #[derive(Deserialize)]
@@ -106,7 +152,7 @@ pub(super) async fn cluster(
         true => in_time(deadline, get(sender, target, ROLES))
             .await
             .ok()
-            .map(accounts_of),
+            .map(|list: List<Role>| list.items.map_or_else(Vec::new, |few| few.0)),
         false => None,
     };
     Ok(Probed {
@@ -145,7 +191,7 @@ async fn get<T: DeserializeOwned>(
         status if status.is_server_error() => return Err(ProbeError::Unavailable),
         _ => return Err(ProbeError::NotKubernetes),
     }
-    let body = body(answer.into_body()).await?;
+    let body = whole(answer.into_body()).await?;
     serde_json::from_slice(&body).map_err(|_| ProbeError::NotKubernetes)
 }
 
@@ -173,16 +219,23 @@ fn request(target: &Target, path: &str) -> Option<Request<Empty<Bytes>>> {
         .ok()
 }
 
-async fn body(body: Incoming) -> Result<Bytes, ProbeError> {
-    let collected = Limited::new(body, BODY_BYTES).collect().await;
-    collected.map(Collected::to_bytes).map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            return ProbeError::BodyTooLarge;
+/// Copied together as it comes: a server may send each byte as a piece of its own, and pieces cost more than they hold.
+async fn whole(mut body: Incoming) -> Result<Vec<u8>, ProbeError> {
+    // All of the room at once: pages that nothing is written to cost nothing, and what is grown by doubling takes three
+    // times the limit while it is copied, in each of the probes under way.
+    let mut whole = Vec::with_capacity(BODY_BYTES);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| classify(&error))?;
+        // What is no data are trailers, which say nothing to us.
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if whole.len() + data.len() > BODY_BYTES {
+            return Err(ProbeError::BodyTooLarge);
         }
-        error
-            .downcast_ref::<hyper::Error>()
-            .map_or(ProbeError::NotKubernetes, classify)
-    })
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole)
 }
 
 /// A connection that breaks after TLS stood is told apart from one that never came about: the token was sent.
@@ -194,20 +247,15 @@ fn classify(error: &hyper::Error) -> ProbeError {
     }
 }
 
-fn leases(list: LeaseList) -> Vec<LeaseRead> {
-    let mut leases: Vec<LeaseRead> = list
-        .items
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(lease)
-        .collect();
+fn leases(list: List<Lease>) -> Vec<LeaseRead> {
+    let mut leases = list.items.map_or_else(Vec::new, |few| few.0);
     // A server may ignore the limit; the order puts what is worth comparing in front.
     leases.sort_by(|a, b| {
         rank(&a.name)
             .cmp(&rank(&b.name))
             .then_with(|| a.name.cmp(&b.name))
     });
-    leases.truncate(20);
+    leases.truncate(MAX_LEASES);
     leases
 }
 
@@ -218,16 +266,15 @@ fn rank(name: &str) -> usize {
         .unwrap_or(BEST_LEASES.len())
 }
 
-/// Names of ServiceAccounts, and nothing that is spelled otherwise.
-fn accounts_of(list: RoleList) -> Vec<String> {
-    let names = list.items.unwrap_or_default().into_iter();
-    names
-        .filter_map(|role| {
-            let account = role.metadata.name.strip_prefix(ROLE_OF)?;
-            (!account.is_empty() && is_name(account)).then(|| account.to_owned())
-        })
-        .take(MAX_ACCOUNTS)
-        .collect()
+impl Item for Role {
+    type Kept = String;
+    const MAX: usize = MAX_ACCOUNTS;
+
+    /// Names of ServiceAccounts, and nothing that is spelled otherwise.
+    fn keep(self) -> Option<String> {
+        let account = self.metadata.name.strip_prefix(ROLE_OF)?;
+        (!account.is_empty() && is_name(account)).then(|| account.to_owned())
+    }
 }
 
 fn is_name(text: &str) -> bool {
@@ -237,24 +284,29 @@ fn is_name(text: &str) -> bool {
         })
 }
 
-/// Leaves out what is not spelled as the API spells it: it would be foreign text in our evidence.
-fn lease(lease: Lease) -> Option<LeaseRead> {
-    let spec = lease.spec.unwrap_or_default();
-    let holder = spec.holder_identity.unwrap_or_default();
-    let name = lease.metadata.name;
-    if name.is_empty() || !is_name(&name) {
-        return None;
+impl Item for Lease {
+    type Kept = LeaseRead;
+    const MAX: usize = LEASES_READ;
+
+    /// Leaves out what is not spelled as the API spells it: it would be foreign text in our evidence.
+    fn keep(self) -> Option<LeaseRead> {
+        let spec = self.spec.unwrap_or_default();
+        let holder = spec.holder_identity.unwrap_or_default();
+        let name = self.metadata.name;
+        if name.is_empty() || !is_name(&name) {
+            return None;
+        }
+        if holder.len() > MAX_IDENTIFIER || !holder.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        let renewed = spec
+            .renew_time
+            .and_then(|text| text.parse::<Timestamp>().ok());
+        Some(LeaseRead {
+            name,
+            holder,
+            resource_version: self.metadata.resource_version.parse().ok()?,
+            renew_time_us: renewed.map_or(0, Timestamp::as_microsecond),
+        })
     }
-    if holder.len() > MAX_IDENTIFIER || !holder.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return None;
-    }
-    let renewed = spec
-        .renew_time
-        .and_then(|text| text.parse::<Timestamp>().ok());
-    Some(LeaseRead {
-        name,
-        holder,
-        resource_version: lease.metadata.resource_version.parse().ok()?,
-        renew_time_us: renewed.map_or(0, Timestamp::as_microsecond),
-    })
 }

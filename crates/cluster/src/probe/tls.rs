@@ -30,6 +30,12 @@ use crate::endpoint::{EndpointPolicy, Refusal};
 
 /// Configurations kept: one for each CA bundle, about the number of clusters we promise to watch.
 const MAX_CONFIGS: usize = 1024;
+/// Certificates of the bundles kept, in bytes: a thousand clusters with a CA of 1.2 KB each seven times over. A bundle may
+/// have a megabyte, and who rotates such bundles must not fill our memory with the former ones.
+const MAX_BYTES: usize = 8 << 20;
+/// What a certificate takes beside its bytes: its place in the set, and the allocation of its own. Counted because a bundle
+/// may be made of thousands that hold next to nothing.
+const BESIDE: usize = 64;
 /// A configuration is for one bundle, and few endpoints share one.
 const SESSIONS: usize = 8;
 /// `spec.probe.timeoutSeconds` ends here; also keeps a deadline from overflowing.
@@ -41,8 +47,33 @@ const HEADER_BYTES: usize = 64 << 10;
 /// probe. TLS verification cannot be switched off.
 #[derive(Default)]
 pub struct TlsDialer {
-    /// Reading a bundle costs more than a handshake, so that configurations are kept by the certificates in them.
-    configs: Mutex<HashMap<BTreeSet<Vec<u8>>, Arc<ClientConfig>>>,
+    /// Reading a bundle costs more than a handshake, so that configurations are kept.
+    configs: Mutex<Configs>,
+}
+
+/// Configurations by the certificates in them.
+#[derive(Default)]
+struct Configs {
+    by_ca: HashMap<BTreeSet<Vec<u8>>, Arc<ClientConfig>>,
+    /// What all these certificates take.
+    bytes: usize,
+}
+
+impl Configs {
+    /// Keeps one more. Where there is no room, all others go: those in use are back after their next probe.
+    fn keep(&mut self, ca: &BTreeSet<Vec<u8>>, config: Arc<ClientConfig>) {
+        let bytes = taken(ca);
+        if self.by_ca.len() >= MAX_CONFIGS || self.bytes + bytes > MAX_BYTES {
+            *self = Self::default();
+        }
+        if self.by_ca.insert(ca.clone(), config).is_none() {
+            self.bytes += bytes;
+        }
+    }
+}
+
+fn taken(ca: &BTreeSet<Vec<u8>>) -> usize {
+    ca.iter().map(|der| der.len() + BESIDE).sum()
 }
 
 impl Dial for TlsDialer {
@@ -115,14 +146,11 @@ impl TlsDialer {
 
     fn config(&self, ca: &BTreeSet<Vec<u8>>) -> Result<Arc<ClientConfig>, ProbeError> {
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = configs.get(ca) {
+        if let Some(config) = configs.by_ca.get(ca) {
             return Ok(config.clone());
         }
         let config = Arc::new(build(ca)?);
-        if configs.len() >= MAX_CONFIGS {
-            configs.clear();
-        }
-        configs.insert(ca.clone(), config.clone());
+        configs.keep(ca, config.clone());
         Ok(config)
     }
 }
@@ -163,5 +191,32 @@ fn classify(error: &std::io::Error) -> ProbeError {
         // The latter is plain http on the port, or something else that is not TLS.
         None | Some(Error::InvalidMessage(_) | Error::PeerMisbehaved(_)) => ProbeError::Unreachable,
         Some(_) => ProbeError::TlsUntrusted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_are_bounded_by_number_and_by_the_bytes_of_their_bundles() {
+        let config = Arc::new(build(&BTreeSet::new()).unwrap());
+        let mut configs = Configs::default();
+        let mut keep = |n: u64, size: usize| {
+            let mut certificate = n.to_be_bytes().to_vec();
+            certificate.resize(size, 0);
+            configs.keep(&BTreeSet::from([certificate]), config.clone());
+            let kept: usize = configs.by_ca.keys().map(taken).sum();
+            assert_eq!(kept, configs.bytes);
+            assert!(kept <= MAX_BYTES, "{kept} bytes are kept");
+            configs.by_ca.len()
+        };
+        for n in 0..7 {
+            assert_eq!(keep(n, 1 << 20), n as usize + 1);
+        }
+        assert_eq!(keep(7, 1 << 20), 1, "no room beside the others");
+        for n in 0..3000 {
+            assert!(keep(n, 1200) <= MAX_CONFIGS);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! One registration and what was learned of it.
 
 use crate::{
-    facts::{Readiness, Registration},
+    facts::{Connection, Readiness, Registration},
     id::{Text, Uid},
     identity::Probed,
     time::Time,
@@ -14,27 +14,6 @@ pub(crate) const MAX_ACCOUNTS: usize = 16;
 /// KubeFed needs 30 s to call a cluster offline; half an hour holds more outages than a day of honest work.
 pub(crate) const FLAP_WINDOW_MS: i64 = 1_800_000;
 
-/// Connection data, as far as identity hangs on them. Credentials rotated alone are normal and no part of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
-    /// Endpoint.
-    pub endpoint: Option<Text>,
-    /// CA fingerprint.
-    pub ca: Option<u128>,
-    /// TLS checks off or a proxy named.
-    pub indirect: bool,
-}
-
-impl Connection {
-    pub(super) fn of(facts: &Registration) -> Self {
-        Self {
-            endpoint: facts.endpoint.clone(),
-            ca: facts.ca,
-            indirect: facts.indirect,
-        }
-    }
-}
-
 /// A registration and what was learned of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -46,6 +25,8 @@ pub struct Entry {
     pub failures: u32,
     /// Class of the last failure.
     pub failure: Option<&'static str>,
+    /// How many of the last failures in a row were of that class.
+    pub alike: u32,
     /// Connection data that identity was proven with, or that were seen first.
     pub baseline: Connection,
     /// kube-system UID that was proven with the baseline.
@@ -60,12 +41,13 @@ pub struct Entry {
 
 impl Entry {
     pub(super) fn new(facts: Registration) -> Self {
-        let baseline = Connection::of(&facts);
+        let baseline = facts.connection();
         Self {
             facts,
             identity: None,
             failures: 0,
             failure: None,
+            alike: 0,
             baseline,
             proven: None,
             drifted: None,
@@ -74,28 +56,42 @@ impl Entry {
         }
     }
 
-    /// Takes new facts of the same object; connection data that moved make its identity unknown.
+    /// Takes new facts of the same object; connection data that moved make unknown what was read through the old ones.
     pub(super) fn update(&mut self, facts: Registration, now: Time) {
-        let moved = Connection::of(&facts) != Connection::of(&self.facts);
+        let moved = facts.connection() != self.facts.connection();
         self.readiness(facts.ready, now);
         self.facts = facts;
         if moved {
             self.identity = None;
-            self.failures = 0;
-            self.failure = None;
-            let differs = Connection::of(&self.facts) != self.baseline;
+            self.accounts = Box::default();
+            self.reached();
+            let differs = self.facts.connection() != self.baseline;
             self.drifted = differs.then_some(self.drifted.unwrap_or(now));
         }
     }
 
-    pub(super) fn answered(&mut self, identity: Probed, now: Time) {
+    /// Counts a probe that failed.
+    pub(super) fn failed(&mut self, class: &'static str) {
+        self.failures = self.failures.saturating_add(1);
+        self.alike = match self.failure.replace(class) == Some(class) {
+            true => self.alike.saturating_add(1),
+            false => 1,
+        };
+    }
+
+    fn reached(&mut self) {
         self.failures = 0;
         self.failure = None;
+        self.alike = 0;
+    }
+
+    pub(super) fn answered(&mut self, identity: Probed, now: Time) {
+        self.reached();
         // A drift ends only if the same cluster answers behind the new data; another one under the old name is the fault
         // itself, whether the data changed or not.
         if self.proven.is_none_or(|uid| uid == identity.uid) {
             self.proven = Some(identity.uid);
-            self.baseline = Connection::of(&self.facts);
+            self.baseline = self.facts.connection();
             self.drifted = None;
         } else {
             self.drifted.get_or_insert(now);

@@ -6,7 +6,8 @@ use federation_health_core::{
     assess::{Assessment, Proof, Truth},
     effect::{CauseKind, Effect, HoldImage, Rule},
     facts::{
-        Change, Desired, FederatedKind, Feed, FeedState, Namespace, Probe, Registration, Workspace,
+        Asked, Change, Desired, FederatedKind, Feed, FeedState, Namespace, Probe, Registration,
+        Workspace,
     },
     federation::{Federation, LiveWish, Policy},
     id::{Text, Uid},
@@ -124,14 +125,25 @@ impl Bed {
     }
 
     pub fn probe(&mut self, name: &str, registration: u128, cluster: u128) -> Vec<Effect> {
-        self.apply(Change::Probed(
-            key(PLANE, name),
-            uid(registration),
-            Probe::Answered {
-                uid: uid(cluster),
-                leases: Box::new([]),
-            },
-        ))
+        let answered = Probe::Answered {
+            uid: uid(cluster),
+            leases: Box::new([]),
+        };
+        self.probed(name, registration, answered)
+    }
+
+    pub fn probed(&mut self, name: &str, registration: u128, outcome: Probe) -> Vec<Effect> {
+        let asked = self.asked(name, registration);
+        self.apply(Change::Probed(key(PLANE, name), asked, outcome))
+    }
+
+    /// Whom a probe asks that begins now.
+    pub fn asked(&self, name: &str, registration: u128) -> Asked {
+        let entry = self.federation.registry().entry(&key(PLANE, name));
+        Asked {
+            uid: uid(registration),
+            ..entry.map(|e| e.facts.asked()).unwrap_or_default()
+        }
     }
 
     /// The incident's second name.

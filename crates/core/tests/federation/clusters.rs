@@ -79,7 +79,8 @@ fn clusters_that_report_different_uids_are_no_twins() {
 
 fn accounts(bed: &mut Bed, names: &[&str]) {
     let names = names.iter().map(|name| text(name)).collect();
-    bed.apply(Change::Accounts(key(PLANE, "host"), uid(1), names));
+    let asked = bed.asked("host", 1);
+    bed.apply(Change::Accounts(key(PLANE, "host"), asked, names));
     bed.assess();
     bed.pass(MINUTE);
 }

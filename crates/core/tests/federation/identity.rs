@@ -4,18 +4,19 @@ use federation_health_core::{
     assess::Truth,
     effect::{CauseKind, Effect},
     facts::{
-        Change, FederatedKind, Feed, KubeSphereCluster, Managed, ObjectKey, Registration, Workspace,
+        Change, FederatedKind, Feed, KubeSphereCluster, Managed, ObjectKey, Probe, Registration,
+        Workspace,
     },
     federation::Policy,
     words::ConditionType,
 };
 
 use crate::bed::{
-    Bed, FW, Feeds, HERE, PLANE, RELEASE_AFTER_MS, both, desired, key, registration, text, uid,
+    Bed, FW, Feeds, HERE, PLANE, RELEASE_AFTER_MS, both, desired, registration, text, uid,
     workspace,
 };
 
-fn probing() -> Policy {
+pub fn probing() -> Policy {
     Policy {
         probing: true,
         ..both()
@@ -53,11 +54,7 @@ fn the_hold_does_not_end_while_a_ready_name_of_the_cluster_is_unidentified() {
     bed.probe("produce-trt", 2, HERE);
     // Its connection data change, and no probe gets through: KubeFed may still reach this server by it.
     bed.register(PLANE, "produce-trt", registration(2, "https://third-door"));
-    bed.apply(Change::Probed(
-        key(PLANE, "produce-trt"),
-        uid(2),
-        federation_health_core::facts::Probe::Failed("Refused"),
-    ));
+    bed.probed("produce-trt", 2, Probe::Failed("Refused"));
     bed.pass(100 * RELEASE_AFTER_MS);
     assert_eq!(bed.holds(), (true, true));
     assert_eq!(bed.left, []);
@@ -365,11 +362,11 @@ fn read(bed: &mut Bed, name: &str, n: u128, holder: &str, version: u64, second: 
         version,
         renewed_us: second * 1_000_000,
     };
-    let answer = federation_health_core::facts::Probe::Answered {
+    let answer = Probe::Answered {
         uid: uid(HERE),
         leases: Box::new([sample]),
     };
-    bed.apply(Change::Probed(key(PLANE, name), uid(n), answer));
+    bed.probed(name, n, answer);
 }
 
 #[test]

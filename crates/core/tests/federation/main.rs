@@ -15,6 +15,7 @@ mod hold;
 mod identity;
 mod joined;
 mod ledger;
+mod probes;
 mod properties;
 mod replicas;
 mod staleness;

@@ -3,11 +3,12 @@
 use federation_health_core::{
     facts::{Change, Home, KubeSphereCluster, Probe, Registration},
     placement::{Placement, Selector},
+    registry::UNREACHABLE_AFTER,
     staleness::{Sign, Staleness},
     time::Time,
 };
 
-use crate::bed::{Bed, FW, PLANE, cluster_key, desired, key, registration, text, uid};
+use crate::bed::{Bed, FW, PLANE, cluster_key, desired, key, registration, text};
 
 fn cluster(bed: &mut Bed, name: &str, joins: bool) {
     let facts = KubeSphereCluster {
@@ -168,11 +169,7 @@ fn a_missing_secret_is_proof_only_when_it_stays_missing() {
     let mut bed = Bed::quiet();
     bed.register(PLANE, "east", registration(3, "https://east:6443"));
     for failures in 1..=3 {
-        bed.apply(Change::Probed(
-            key(PLANE, "east"),
-            uid(3),
-            Probe::Failed("SecretNotFound"),
-        ));
+        bed.probed("east", 3, Probe::Failed("SecretNotFound"));
         let proven = matches!(of(&bed, "east"), Staleness::Proven(_));
         assert_eq!(proven, failures == 3, "after {failures} failures");
     }
@@ -181,13 +178,27 @@ fn a_missing_secret_is_proof_only_when_it_stays_missing() {
 }
 
 #[test]
+fn a_long_outage_is_no_part_of_the_proof_that_a_secret_is_missing() {
+    let mut bed = Bed::quiet();
+    bed.register(PLANE, "east", registration(3, "https://east:6443"));
+    for class in ["Timeout", "SecretNotFound", "Timeout", "SecretNotFound"] {
+        for _ in 1..UNREACHABLE_AFTER {
+            bed.probed("east", 3, Probe::Failed(class));
+        }
+        let found = of(&bed, "east");
+        assert!(matches!(found, Staleness::Unknown(_)), "{class}: {found:?}");
+    }
+    bed.probed("east", 3, Probe::Failed("SecretNotFound"));
+    assert!(matches!(of(&bed, "east"), Staleness::Proven(_)));
+}
+
+#[test]
 fn being_offline_or_refused_is_never_proof() {
     for class in ["Unreachable", "Unauthorized", "Timeout"] {
         let mut bed = Bed::quiet();
         bed.register(PLANE, "east", registration(3, "https://east:6443"));
         for _ in 0..10 {
-            let failed = Probe::Failed(class);
-            bed.apply(Change::Probed(key(PLANE, "east"), uid(3), failed));
+            bed.probed("east", 3, Probe::Failed(class));
         }
         assert!(
             matches!(of(&bed, "east"), Staleness::Unknown(_)),

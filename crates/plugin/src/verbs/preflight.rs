@@ -7,7 +7,7 @@ use federation_health_core::{
     id::{RegistrationKey, Text, Uid},
     time::Time,
 };
-use federation_health_index::{ca::ca_fingerprint, endpoint::normalize};
+use federation_health_index::{ca::ca_fingerprint, facts::endpoint};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -187,18 +187,18 @@ async fn join(
         // No object has this UID: it is nobody's.
         uid: Uid::parse("preflight").unwrap_or_default(),
         created: Some(now),
-        endpoint: normalize(&server).ok().map(|e| Text::from(e.to_string())),
+        endpoint: endpoint(&server),
         ca: authority.and_then(|ca| ca_fingerprint(&ca).ok()),
         ..Registration::default()
     };
-    let own = registration.uid;
+    let asked = registration.asked();
     judge.apply(Change::Registration(key.clone(), Some(registration)), now);
     if let Some(uid) = uid {
         let answered = Probe::Answered {
             uid,
             leases: Box::default(),
         };
-        judge.apply(Change::Probed(key, own, answered), now);
+        judge.apply(Change::Probed(key, asked, answered), now);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     SECOND, lease, local, probe_with,
-    server::{Authority, Reply, Server, json, namespace},
+    server::{Authority, Reply, Server, crumbs, json, namespace},
     target,
 };
 use crate::{
@@ -80,6 +80,13 @@ async fn what_is_no_namespace_is_not_kubernetes() {
         probe_with(move |_| garbage.clone()).await.0,
         Err(ProbeError::NotKubernetes)
     );
+}
+
+#[tokio::test]
+async fn an_answer_in_crumbs_is_read_as_a_whole() {
+    let body = r#"{"kind":"Namespace","metadata":{"name":"kube-system","uid":"u"},"items":[]}"#;
+    let (outcome, _server) = probe_with(|_| crumbs(body)).await;
+    assert_eq!(outcome.unwrap().kube_system_uid, "u");
 }
 
 #[tokio::test]

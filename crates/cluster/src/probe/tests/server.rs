@@ -76,6 +76,19 @@ pub(super) fn json(status: u16, body: &str) -> Reply {
     }
 }
 
+/// Each byte of the body in a chunk of its own.
+pub(super) fn crumbs(body: &str) -> Reply {
+    let mut bytes = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    for byte in body.bytes() {
+        bytes.extend([b'1', b'\r', b'\n', byte, b'\r', b'\n']);
+    }
+    bytes.extend(b"0\r\n\r\n");
+    Reply {
+        bytes,
+        then: Then::NextRequest,
+    }
+}
+
 pub(super) fn namespace() -> Reply {
     json(
         200,
