@@ -6,6 +6,7 @@ mod cures;
 mod disarm;
 mod experiment;
 mod failing;
+mod journal;
 mod rights;
 mod stories;
 mod volumes;
