@@ -44,11 +44,6 @@ async fn frozen_is(world: &World, state: &str, limit: Duration) {
     assert!(end.is_ok(), "not {state}:\n{}", world.told());
 }
 
-fn metrics(world: &World) -> String {
-    let metrics = &world.operator.as_ref().unwrap().metrics;
-    String::from_utf8(metrics.text().unwrap()).unwrap()
-}
-
 fn journal(world: &World) -> Option<Value> {
     let admin = world.sim.admin();
     let found = admin.get(&resources::CONFIG_MAPS, OPERATOR_NAMESPACE, JOURNAL)?;

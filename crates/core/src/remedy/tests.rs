@@ -81,9 +81,9 @@ fn of_two_places_the_newer_word_counts_and_what_is_in_one_alone_is_kept() {
     }
 }
 
-fn kept(records: Vec<Record>) -> Option<Place> {
+fn place(records: Vec<Record>) -> Place {
     let restored = false;
-    Some(Place { records, restored })
+    Place { records, restored }
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_journal_that_came_with_a_restore_is_told_and_not_acted_on() {
     ] {
         let mut remedy = Remedy::default();
         let found = Loaded {
-            kept: kept(records.clone()),
+            kept: Some(place(records.clone())),
             cluster,
             ..Loaded::default()
         };
@@ -109,7 +109,7 @@ fn a_journal_that_came_with_a_restore_is_told_and_not_acted_on() {
     }
     let mut remedy = Remedy::default();
     let found = Loaded {
-        kept: kept(records),
+        kept: Some(place(records)),
         cluster: here,
         ..Loaded::default()
     };
