@@ -35,14 +35,6 @@ async fn populate(client: &Client) {
             },
         })
     };
-    let registration = |name: &str, extra: Value| {
-        let mut metadata = json!({"name": name, "namespace": PLANE});
-        json_patch(&mut metadata, extra);
-        json!({
-            "apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedCluster", "metadata": metadata,
-            "spec": {"apiEndpoint": "https://127.0.0.1:1", "secretRef": {"name": "none"}},
-        })
-    };
     let objects = [
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}),
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "stopped"}}),
@@ -57,17 +49,21 @@ async fn populate(client: &Client) {
             "apiVersion": "tenant.kubesphere.io/v1alpha1", "kind": "Workspace",
             "metadata": {"name": "orders", "labels": {"kubefed.io/managed": "true"}}, "spec": {"manager": "admin"},
         }),
+        json!({
+            "apiVersion": "tenant.kubesphere.io/v1alpha2", "kind": "WorkspaceTemplate", "metadata": {"name": "orders"},
+            "spec": {"placement": {"clusters": [{"name": "host"}]}, "template": {"spec": {"manager": "admin"}}},
+        }),
         deployment(PLANE, 2),
         deployment("stopped", 0),
-        registration(
+        kubefed_cluster(
             "host",
             json!({"labels": {"cluster-role.kubesphere.io/host": ""}}),
         ),
-        registration(
+        kubefed_cluster(
             "kept",
             json!({"annotations": {"federationhealth.io/opt-out": "true"}}),
         ),
-        registration("produce-trt", json!({})),
+        kubefed_cluster("produce-trt", json!({})),
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "everything"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
@@ -77,6 +73,15 @@ async fn populate(client: &Client) {
     for object in objects {
         apply::object(client, &object).await.unwrap();
     }
+}
+
+fn kubefed_cluster(name: &str, extra: Value) -> Value {
+    let mut metadata = json!({"name": name, "namespace": PLANE});
+    json_patch(&mut metadata, extra);
+    json!({
+        "apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedCluster", "metadata": metadata,
+        "spec": {"apiEndpoint": "https://127.0.0.1:1", "secretRef": {"name": "none"}},
+    })
 }
 
 fn json_patch(to: &mut Value, from: Value) {
@@ -120,6 +125,9 @@ const VOLUME: &str = "/api/v1/persistentvolumes/data";
 const SHOP: &str = "/api/v1/namespaces/shop";
 const WORKSPACES: &str = "/apis/tenant.kubesphere.io/v1alpha1/workspaces";
 const ORDERS: &str = "/apis/tenant.kubesphere.io/v1alpha1/workspaces/orders";
+const TEMPLATE: &str = "/apis/tenant.kubesphere.io/v1alpha2/workspacetemplates/orders";
+const REGISTRATIONS: &str =
+    "/apis/core.kubefed.io/v1beta1/namespaces/kube-federation-system/kubefedclusters";
 const RUNNING: &str =
     "/apis/apps/v1/namespaces/kube-federation-system/deployments/kubefed-controller-manager";
 const RUNNING_SCALE: &str =
@@ -154,6 +162,10 @@ fn attempts(same: &[Value]) -> Vec<(Try, bool)> {
     let policy = |to: &str| json!({"spec": {"persistentVolumeReclaimPolicy": to}});
     let replicas = |count: u32| json!({"spec": {"replicas": count}});
     let labels = json!({"metadata": {"labels": {"a": "b"}}});
+    let owner = json!({
+        "apiVersion": "tenant.kubesphere.io/v1alpha1", "kind": "Workspace", "name": "gone",
+        "uid": "00000000-0000-4000-8000-000000000000",
+    });
     vec![
         (Try::Merge(VOLUME, policy("Retain")), true),
         (Try::Merge(VOLUME, policy("Recycle")), false),
@@ -186,7 +198,41 @@ fn attempts(same: &[Value]) -> Vec<(Try, bool)> {
             Try::Merge(SHOP, json!({"metadata": {"ownerReferences": []}})),
             true,
         ),
+        (
+            Try::Merge(SHOP, json!({"metadata": {"ownerReferences": [owner]}})),
+            false,
+        ),
         (Try::Merge(SHOP, labels.clone()), false),
+        (
+            Try::Create(REGISTRATIONS, kubefed_cluster("another", json!({}))),
+            false,
+        ),
+        (
+            Try::Merge(
+                TEMPLATE,
+                json!({"spec": {"placement": {"clusters": [{"name": "other"}]}}}),
+            ),
+            true,
+        ),
+        (
+            Try::Merge(
+                TEMPLATE,
+                json!({"spec": {"template": {"spec": {"manager": "eve"}}}}),
+            ),
+            false,
+        ),
+        (Try::Merge(TEMPLATE, labels.clone()), false),
+        (
+            Try::Merge(ORDERS, json!({"metadata": {"finalizers": ["orphan"]}})),
+            true,
+        ),
+        (
+            Try::Merge(
+                ORDERS,
+                json!({"metadata": {"finalizers": ["example.com/other"]}}),
+            ),
+            false,
+        ),
         (Try::Delete(SHOP, json!({})), false),
         (
             Try::Merge(

@@ -7,6 +7,7 @@ mod disarm;
 mod doubts;
 mod experiment;
 mod failing;
+mod journal;
 mod remote;
 mod rights;
 mod stories;
@@ -115,6 +116,11 @@ fn acts(world: &World) -> Vec<AuditEntry> {
             )
     });
     found
+}
+
+fn metrics(world: &World) -> String {
+    let metrics = &world.operator.as_ref().unwrap().metrics;
+    String::from_utf8(metrics.text().unwrap()).unwrap()
 }
 
 fn state_of(health: &FederationHealth, action: &str) -> Vec<String> {

@@ -22,9 +22,10 @@ use crate::call::{Call, CallError, JSON, MERGE};
 
 mod canary;
 mod journal;
+mod keeper;
 mod ties;
 
-pub use journal::NotRecorded;
+pub use journal::{NotRecorded, Places};
 
 /// A read of one object.
 const READ_DEADLINE: Duration = Duration::from_secs(3);
@@ -34,13 +35,6 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 const WORKSPACES: &str = "/apis/tenant.kubesphere.io/v1alpha1/workspaces";
 /// The finalizer by which the collector leaves dependents alone.
 const ORPHAN: &str = "orphan";
-/// Marks by which programs that keep an object as it is are known: annotation or label, and the program.
-const KEEPERS: [(&str, &str); 4] = [
-    ("argocd.argoproj.io/tracking-id", "Argo CD"),
-    ("argocd.argoproj.io/instance", "Argo CD"),
-    ("kustomize.toolkit.fluxcd.io/name", "Flux"),
-    ("helm.toolkit.fluxcd.io/name", "Flux"),
-];
 
 /// Reads and writes for remediation.
 #[derive(Clone)]
@@ -223,11 +217,6 @@ pub fn path(target: &Target) -> String {
 fn seen(rung: Rung, object: &Json) -> Seen {
     let meta = &object["metadata"];
     let text = |value: &Json| Text::from(value.as_str().unwrap_or_default());
-    let mark = |name: &str| {
-        meta["annotations"]
-            .get(name)
-            .or_else(|| meta["labels"].get(name))
-    };
     Seen {
         uid: Uid::parse(&text(&meta["uid"])).unwrap_or_default(),
         version: text(&meta["resourceVersion"]),
@@ -238,10 +227,7 @@ fn seen(rung: Rung, object: &Json) -> Seen {
             .as_str()
             .is_some_and(|v| v != "false"),
         tie: Tie::Unread,
-        keeper: KEEPERS
-            .iter()
-            .find(|(name, _)| mark(name).is_some())
-            .map(|(_, program)| Text::from(*program)),
+        keeper: keeper::keeper(rung, object),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     federation::Federation,
     id::{Text, Uid},
     time::Time,
+    words::Reason,
 };
 
 pub mod brake;
@@ -41,10 +42,10 @@ mod volumes;
 
 pub use gate::MAX_APPROVAL_MS;
 pub use policy::{Allowed, Approval, Mode, RemedyPolicy, Undo};
-pub use settle::Loaded;
+pub use settle::{Loaded, Place};
 pub use volumes::Volume;
 
-use brake::Brake;
+use brake::{Brake, WITHOUT_PLAN};
 use fleet::Fleet;
 use journal::{Journal, Record, State};
 use patience::{Concern, Patience};
@@ -99,6 +100,8 @@ pub enum Outcome {
 pub struct Remedy {
     policy: RemedyPolicy,
     journal: Journal,
+    /// What of it this version does not understand.
+    unread: Vec<Text>,
     loaded: bool,
     /// This process led when it was last asked.
     led: bool,
@@ -178,14 +181,6 @@ impl Remedy {
     }
 
     fn next(&mut self, federation: &Federation, around: Around, now: Time) -> Ask {
-        let observes = self.policy.mode == Mode::Observe;
-        if observes {
-            self.plan = None;
-            self.brake = Some(Brake::Observing);
-            if !self.has_to_end(federation) {
-                return Ask::Rest(None);
-            }
-        }
         self.fleet.observe(&federation.registry, now);
         self.note_quiet(federation, now);
         // Whoever led meanwhile wrote the journal: what is in memory is no longer it.
@@ -193,8 +188,18 @@ impl Remedy {
             self.loaded = false;
         }
         self.led = around.leads;
+        // Also where nothing may be done: what an earlier process left in force must not be out of sight.
         if !self.loaded && self.journal_due(now) && federation.registry.kube_system.is_some() {
             return Ask::Load;
+        }
+        let observes = self.policy.mode == Mode::Observe;
+        if observes {
+            self.plan = None;
+            self.brake = Some(Brake::Observing);
+            if !self.has_to_end(federation) {
+                self.follow(federation, now);
+                return Ask::Rest(self.patience.ends(now));
+            }
         }
         if self.loaded
             && around.leads
@@ -208,9 +213,10 @@ impl Remedy {
         Ask::Rest(self.changes_at(federation, now))
     }
 
-    /// What is left of an experiment goes although nothing is to be done any more, and is written down.
+    /// What is left of an experiment goes although nothing is to be done any more, and is written down. What is only seen
+    /// from then on is not.
     fn has_to_end(&self, federation: &Federation) -> bool {
-        self.canary_left(federation) || self.journal.dirty()
+        self.canary_left(federation) || (self.led && self.journal.dirty())
     }
 
     /// Finishes what was begun: the journal first, then writes under way, then what is not known to have happened.
@@ -295,6 +301,15 @@ impl Remedy {
     /// What was done.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// What refuses something now: the plan or, where nothing can be planned, what stands against that; and steps of the plan.
+    pub fn refuses(&self) -> BTreeSet<Reason> {
+        let all = self.refusal().map(Brake::reason);
+        let all = all.filter(|reason| self.plan.is_some() || WITHOUT_PLAN.contains(reason));
+        let steps = self.plan.iter().flat_map(|plan| &plan.steps);
+        let steps = steps.filter_map(|step| step.brake.as_ref().map(Brake::reason));
+        all.into_iter().chain(steps).collect()
     }
 
     /// What stands against acting now; None also while there is nothing to do.

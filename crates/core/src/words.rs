@@ -211,5 +211,9 @@ words! {
         NoneStale,
         /// Remediation: a Cluster object would bring the registration back.
         WouldComeBack,
+        /// Remediation: what would be kept is longer than a record.
+        TooLong,
+        /// Remediation: the journal has no room.
+        JournalFull,
     }
 }

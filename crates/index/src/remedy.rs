@@ -1,5 +1,7 @@
 //! Remediation between the decisions and the object: policy from spec and annotations, plan and journal to status, and back.
 
+use std::cmp::Reverse;
+
 use federation_health_api::{
     FederationHealth,
     foreign::PersistentVolume,
@@ -11,13 +13,14 @@ use federation_health_core::{
     remedy::{
         Allowed, Approval, Mode, RemedyPolicy, Undo, Volume,
         brake::Brake,
-        journal::{Record, State},
+        journal::{MAX_NOTE, MAX_VALUE, Record, State},
         plan::{Order, Plan, Step},
         rung::{Rung, Target, Value},
     },
     text::clip,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 use crate::{
     facts::time,
@@ -26,8 +29,12 @@ use crate::{
 
 /// Steps shown: with their reasons 26 KiB of the 128 that status may have.
 const MAX_STEPS: usize = 24;
-/// Records shown in status, 16 KiB; the ConfigMap has all.
+/// Records shown in status; the ConfigMap has all.
 const MAX_ACTIONS: usize = 24;
+/// Bytes of what their fields contain, 32 of the 128 KiB; that of a freeze is a digit and always in.
+const MAX_SHOWN: usize = 32 << 10;
+/// Lines shown that this version does not understand: what the schema has room for beside the others.
+const MAX_UNREAD: usize = 8;
 /// Bytes of a sentence.
 const MAX_TEXT: usize = 512;
 /// Bytes of a step's evidence, all lines: two lines of names are enough to recognise a cause.
@@ -203,24 +210,29 @@ fn namespace(target: &Target) -> Option<String> {
     (!target.namespace.is_empty()).then(|| target.namespace.to_string())
 }
 
-/// The journal, as both of its places keep it.
-pub fn actions(records: &[Record]) -> Vec<ActionStatus> {
-    records.iter().map(action).collect()
-}
-
-/// What status shows of it: all that is in force or open, and the newest of the rest.
-pub fn shown(records: &[Record]) -> Vec<ActionStatus> {
-    let open = |r: &&Record| r.stands() || r.unsettled() || r.state.latches();
-    let mut chosen: Vec<&Record> = records
+/// What status shows of the journal: what is in force or open, a freeze before all else, then the newest of the rest; and what
+/// was not understood, as it was found. No record is shown in part.
+pub fn shown(records: &[Record], unread: &[Json]) -> Vec<ActionStatus> {
+    let fits = |value: &Value| value.0.len() <= MAX_VALUE;
+    let freezes = |r: &Record| r.open() && r.rung == Rung::FreezeControllers;
+    let mut ranked: Vec<&Record> = records
         .iter()
-        .filter(open)
-        .rev()
-        .take(MAX_ACTIONS)
+        .filter(|r| fits(&r.from) && fits(&r.to))
         .collect();
-    let rest = records.iter().filter(|r| !open(r)).rev();
-    chosen.extend(rest.take(MAX_ACTIONS - chosen.len()));
-    chosen.sort_by_key(|r| r.id);
-    chosen.into_iter().map(action).collect()
+    ranked.sort_by_key(|r| (!freezes(r), !r.open(), Reverse(r.id)));
+    let mut room = MAX_SHOWN;
+    ranked.retain(|r| {
+        let left = room.checked_sub(r.from.0.len() + r.to.0.len());
+        room = left.unwrap_or(room);
+        left.is_some()
+    });
+    ranked.truncate(MAX_ACTIONS);
+    ranked.sort_by_key(|r| r.id);
+    let unread = unread
+        .iter()
+        .filter_map(|line| ActionStatus::deserialize(line).ok());
+    let shown = ranked.into_iter().map(action);
+    shown.chain(unread.take(MAX_UNREAD)).collect()
 }
 
 fn action(record: &Record) -> ActionStatus {
@@ -239,13 +251,38 @@ fn action(record: &Record) -> ActionStatus {
         undo_until: wire_time(record.until),
         state: record.state.as_str().to_owned(),
         since: wire_time(record.since),
-        message: (!record.note.is_empty()).then(|| clip(&record.note, MAX_TEXT).to_owned()),
+        message: (!record.note.is_empty()).then(|| clip(&record.note, MAX_NOTE).to_owned()),
     }
 }
 
 /// Records as they were written. A line that makes no sense is left out: nothing is done for what cannot be read.
 pub fn records(actions: &[ActionStatus]) -> Vec<Record> {
     actions.iter().filter_map(record).collect()
+}
+
+/// The same of lines as they were found; what makes no sense is given back as it is, for whoever wrote it.
+pub fn read(lines: Vec<Json>) -> (Vec<Record>, Vec<Json>) {
+    let (mut known, mut unread) = (Vec::new(), Vec::new());
+    for line in lines {
+        let action = ActionStatus::deserialize(&line).ok();
+        match action.as_ref().and_then(record) {
+            Some(record) => known.push(record),
+            None => unread.push(line),
+        }
+    }
+    (known, unread)
+}
+
+/// A line that makes no sense, in a few words.
+pub fn named(line: &Json) -> Text {
+    let word = |field: &str| clip(line[field].as_str().unwrap_or("?"), 64);
+    Text::from(format!(
+        "{} of {} {} in state {}",
+        word("action"),
+        word("kind"),
+        word("name"),
+        word("state")
+    ))
 }
 
 fn record(action: &ActionStatus) -> Option<Record> {
@@ -278,18 +315,25 @@ pub struct Pages {
     /// UID of the kube-system namespace of the cluster that it is about.
     #[serde(default)]
     pub cluster: String,
-    /// Records.
+    /// UID of the ConfigMap that it was written into; empty until it has one.
     #[serde(default)]
-    pub actions: Vec<ActionStatus>,
+    pub object: String,
+    /// Records, and what was not understood, as it was found.
+    #[serde(default)]
+    pub actions: Vec<Json>,
+}
+
+impl Pages {
+    /// These records.
+    pub fn new(cluster: Option<Uid>, records: &[Record], unread: &[Json]) -> Self {
+        let known = records.iter().map(|record| json!(action(record)));
+        Self {
+            cluster: cluster.map(|uid| uid.to_string()).unwrap_or_default(),
+            object: String::new(),
+            actions: known.chain(unread.iter().cloned()).collect(),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use federation_health_api::names::CANARY_WORKSPACE;
-    use federation_health_core::remedy::experiment::CANARY;
-
-    #[test]
-    fn what_is_planted_is_what_is_recognised() {
-        assert_eq!(CANARY, CANARY_WORKSPACE);
-    }
-}
+mod tests;

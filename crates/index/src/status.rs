@@ -72,6 +72,7 @@ pub fn status(
         blast_radius: radius(assessment),
         plan: federation.remedy().plan().map(remedy::plan),
         actions: Vec::new(),
+        actions_of: None,
         incidents: incidents(ledger, max_incidents),
         lost_namespaces: ledger.lost().iter().map(lost).collect(),
     }

@@ -6,6 +6,7 @@ use federation_health_api::{
 use federation_health_core::{
     assess::Assessment,
     findings::{Finding, Severity, Target},
+    remedy::brake::WITHOUT_PLAN,
     words::ConditionType,
 };
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
@@ -140,25 +141,39 @@ fn note(text: &str) -> String {
     text.chars().take(MAX_NOTE).collect()
 }
 
-/// A plan that something stands against, told once for each plan and brake.
+/// Something stands against a plan, told once for each plan and brake; or against planning, once for each brake and message.
 fn skipped(
     before: Option<&FederationHealthStatus>,
     after: &FederationHealthStatus,
 ) -> Option<Event> {
-    let plan = after.plan.as_ref()?;
-    let brake = plan.blocked_by.as_ref()?;
-    let told = before.and_then(|status| status.plan.as_ref());
-    if told.is_some_and(|known| known.id == plan.id && known.blocked_by == plan.blocked_by) {
+    let (key, text) = skip(after)?;
+    if before.and_then(skip).is_some_and(|(known, _)| known == key) {
         return None;
     }
-    let note = format!("{brake}: {}", plan.message.as_deref().unwrap_or_default());
     Some(Event {
         type_: EventType::Warning,
         reason: "RemediationSkipped".to_owned(),
-        note: Some(note.chars().take(MAX_NOTE).collect()),
+        note: Some(note(&text)),
         action: "Plan".to_owned(),
         secondary: None,
     })
+}
+
+/// What a status says is skipped: by what it is known again, and in words.
+fn skip(status: &FederationHealthStatus) -> Option<(String, String)> {
+    if let Some(plan) = &status.plan {
+        let brake = plan.blocked_by.as_ref()?;
+        let why = plan.message.as_deref().unwrap_or_default();
+        return Some((format!("{} {brake}", plan.id), format!("{brake}: {why}")));
+    }
+    let allowed = ConditionType::RemediationAllowed.as_str();
+    let refused = status
+        .conditions
+        .iter()
+        .find(|c| c.type_ == allowed && c.status == "False")?;
+    let tells = WITHOUT_PLAN.iter().any(|r| r.as_str() == refused.reason);
+    let text = format!("{}: {}", refused.reason, refused.message);
+    tells.then(|| (text.clone(), text))
 }
 
 fn event(condition: &Condition, known: &[Condition]) -> Option<Event> {
@@ -186,4 +201,42 @@ fn event(condition: &Condition, known: &[Condition]) -> Option<Event> {
         action: format!("{}{}", condition.type_, condition.status),
         secondary: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use federation_health_api::v1alpha1::PlanStatus;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    fn refused(reason: &str, message: &str) -> FederationHealthStatus {
+        FederationHealthStatus {
+            conditions: vec![Condition {
+                type_: "RemediationAllowed".to_owned(),
+                status: "False".to_owned(),
+                reason: reason.to_owned(),
+                message: message.to_owned(),
+                last_transition_time: Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+                observed_generation: None,
+            }],
+            ..FederationHealthStatus::default()
+        }
+    }
+
+    #[test]
+    fn what_is_refused_without_a_plan_is_told_once_for_each_brake_and_message() {
+        let one = refused("NoneStale", "Of a.");
+        let told = skipped(None, &one).unwrap();
+        assert_eq!(told.note.as_deref(), Some("NoneStale: Of a."));
+        assert!(skipped(Some(&one), &one).is_none());
+        assert!(skipped(Some(&one), &refused("NoneStale", "Of b.")).is_some());
+        assert!(skipped(None, &refused("Paused", "By c.")).is_none());
+        let mut planned = refused("Paused", "By c.");
+        planned.plan = Some(PlanStatus {
+            blocked_by: Some("Paused".to_owned()),
+            ..PlanStatus::default()
+        });
+        assert!(skipped(Some(&one), &planned).is_some());
+    }
 }

@@ -6,13 +6,16 @@ use std::{
     time::Duration,
 };
 
-use federation_health_cluster::{lease::Leases, remedy::Hands};
+use federation_health_cluster::{
+    lease::Leases,
+    remedy::{Hands, Places},
+};
 use federation_health_core::{
     assess::Proof,
     effect::Rule,
     id::Text,
     remedy::{
-        Around, Ask, Outcome,
+        Around, Ask, Mode, Outcome,
         brake::Brake,
         plan::Order,
         plan::Plan,
@@ -41,8 +44,8 @@ pub struct Remediator {
     pub hands: Hands,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    /// resourceVersion of the journal's ConfigMap; None while there is none.
-    pub version: Option<String>,
+    /// The objects of the journal, as they were last seen.
+    pub places: Places,
     /// Until when this process may write.
     pub until: watch::Receiver<Option<Time>>,
     /// The Lease, read again before each write.
@@ -52,7 +55,12 @@ pub struct Remediator {
 }
 
 /// What status shows of remediation.
-type Shown = (Option<Plan>, Option<Reason>);
+#[derive(Default, PartialEq)]
+struct Shown {
+    plan: Option<Plan>,
+    refusal: Option<Brake>,
+    refuses: BTreeSet<Reason>,
+}
 
 impl Remediator {
     /// Runs until the process ends.
@@ -98,19 +106,21 @@ impl Remediator {
         }
     }
 
-    /// Wakes the reconcile loop if status would show something else, and counts a brake that begins to stand.
+    /// Wakes the reconcile loop if status would show something else, and counts each brake that begins to stand.
     fn tell(&self, shown: &mut Shown) {
         let next = {
             let federation = self.engine.federation();
             let remedy = federation.remedy();
-            (remedy.plan().cloned(), remedy.refusal().map(Brake::reason))
+            Shown {
+                plan: remedy.plan().cloned(),
+                refusal: remedy.refusal().cloned(),
+                refuses: remedy.refuses(),
+            }
         };
         if next == *shown {
             return;
         }
-        if let (Some(_), Some(brake)) = &next
-            && shown.1 != next.1
-        {
+        for brake in next.refuses.difference(&shown.refuses) {
             self.metrics.refused(brake.as_str());
             tracing::info!(brake = brake.as_str(), "remediation is refused");
         }
@@ -119,13 +129,17 @@ impl Remediator {
     }
 
     async fn load(&mut self) {
-        let found = self.hands.load().await;
+        let looks = self.engine.federation().remedy().mode() == Mode::Observe;
+        let found = self.hands.load(looks).await;
         let now = self.engine.clock.now();
         let mut federation = self.engine.federation();
         let here = federation.registry().host_uid();
         match found {
-            Ok((loaded, version)) => {
-                self.version = version;
+            Ok((loaded, places)) => {
+                for line in &loaded.unread {
+                    tracing::warn!(%line, "a line of the journal of remediation is not understood and kept");
+                }
+                self.places = places;
                 federation.remedy_mut().loaded(Ok(loaded), here, now);
             }
             Err(why) => {
@@ -137,15 +151,11 @@ impl Remediator {
 
     async fn record(&mut self, records: &[federation_health_core::remedy::journal::Record]) {
         let cluster = self.engine.federation().registry().host_uid();
-        let written = self
-            .hands
-            .record(records, cluster, self.version.as_deref())
-            .await;
+        let written = self.hands.record(records, cluster, &mut self.places).await;
         let now = self.engine.clock.now();
         let mut federation = self.engine.federation();
         match written {
-            Ok(version) => {
-                self.version = version;
+            Ok(()) => {
                 federation.remedy_mut().recorded(Ok(()), false, now);
             }
             Err(failed) => {

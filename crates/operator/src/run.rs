@@ -11,7 +11,7 @@ use federation_health_cluster::{
     host::Host,
     lease::Leases,
     probe::Dial,
-    remedy::Hands,
+    remedy::{Hands, Places},
     watch::{self, Resource, Sink},
 };
 use kube::Client;
@@ -229,7 +229,7 @@ fn remediate(
         engine: engine.clone(),
         hands: Hands::new(around.client.clone(), &around.object, &around.namespace),
         metrics: metrics.clone(),
-        version: None,
+        places: Places::default(),
         until: keeper.until.subscribe(),
         leases: keeper.leases.clone(),
         instance: around.instance.clone(),

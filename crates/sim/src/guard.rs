@@ -162,7 +162,7 @@ fn fenced(
     })
 }
 
-/// Owner references of namespaces, the managed label and the orphan finalizer of Workspaces, placements of templates.
+/// Owner references are taken off namespaces; the managed label and the orphan finalizer of Workspaces, placements of templates.
 fn permitted(kind: &str, new: &Value, old: &Value) -> bool {
     let same = |path: &[&str]| json::at(new, path) == json::at(old, path);
     let labels = |object| {
@@ -179,6 +179,7 @@ fn permitted(kind: &str, new: &Value, old: &Value) -> bool {
             (kind == "workspacetemplates").then_some("placement"),
         )
     };
+    let owners = |object| json::items(object, &["metadata", "ownerReferences"]);
     let finalizers = |object| -> Vec<Value> {
         let kept = json::items(object, &["metadata", "finalizers"]).iter();
         kept.filter(|f| kind != "workspaces" || *f != "orphan")
@@ -187,7 +188,10 @@ fn permitted(kind: &str, new: &Value, old: &Value) -> bool {
     };
     same(&["metadata", "annotations"])
         && same(&["status"])
-        && (kind == "namespaces" || same(&["metadata", "ownerReferences"]))
+        && match kind {
+            "namespaces" => owners(new).iter().all(|owner| owners(old).contains(owner)),
+            _ => same(&["metadata", "ownerReferences"]),
+        }
         && labels(new) == labels(old)
         && spec(new) == spec(old)
         && finalizers(new) == finalizers(old)

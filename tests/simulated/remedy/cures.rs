@@ -205,6 +205,10 @@ async fn of_two_names_in_use_none_is_removed_and_that_is_said() {
     pass(RAGE).await;
     assert!(acts(&world).is_empty());
     assert_eq!(registered(&world).len(), 2);
+    let counted = metrics(&world);
+    let (refused, rest) = ("{brake=\"NoneStale\"} 1", "{brake=\"NotLeading\"}");
+    assert!(counted.contains(refused), "without a plan: {counted}");
+    assert!(!counted.contains(rest), "at rest nothing is refused");
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,6 +49,10 @@ pub struct FederationHealthStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub actions: Vec<ActionStatus>,
+    /// UID of the object that `actions` were written into. Those of another one came with a restore and are not acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub actions_of: Option<String>,
     /// Past and present incidents, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]

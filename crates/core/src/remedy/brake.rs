@@ -1,6 +1,9 @@
 //! Why nothing is done: each brake is typed, says its numbers, and holds when it does not know.
 
-use super::rung::{Rung, Target};
+use super::{
+    journal::MAX_VALUE,
+    rung::{Rung, Target},
+};
 use crate::{id::Text, time::Time, words::Reason};
 
 /// Minutes within which clusters that turn bad together make the operator suspect itself.
@@ -83,10 +86,28 @@ pub enum Brake {
     NoneStale(Text),
     /// A Cluster object would bring the registration back.
     WouldComeBack(Text),
+    /// What the field contains, or is to contain, has more bytes than fit into a record in both places.
+    TooLong(Target, usize),
+    /// The records of acts in force leave no room for another.
+    JournalFull {
+        /// Bytes that its record needs.
+        needs: usize,
+        /// Bytes that are left.
+        left: usize,
+    },
 }
 
+/// Brakes that refuse something although there is no plan to say what. The others stand while nothing is wished, too.
+pub const WITHOUT_PLAN: [Reason; 5] = [
+    Reason::JournalUnavailable,
+    Reason::EvidenceConflicts,
+    Reason::RequestFailed,
+    Reason::NoneStale,
+    Reason::WouldComeBack,
+];
+
 /// A line of the table in `docs/remediation.md`: the brake's word, what it means, how it ends.
-pub const TABLE: [(&str, &str, &str); 26] = [
+pub const TABLE: [(&str, &str, &str); 28] = [
     (
         "Observing",
         "`spec.remediation.mode` is `Observe`, the default",
@@ -104,8 +125,8 @@ pub const TABLE: [(&str, &str, &str); 26] = [
     ),
     (
         "JournalUnavailable",
-        "undo records cannot be written down, so nothing is done that would need one",
-        "mend what the message names; mostly a missing role",
+        "undo records cannot be written down, or not all of them be understood, so nothing is done that would need one",
+        "mend what the message names: a missing role; after a downgrade the newer version",
     ),
     (
         "Paused",
@@ -169,7 +190,7 @@ pub const TABLE: [(&str, &str, &str); 26] = [
     ),
     (
         "KeptByAnother",
-        "Argo CD or Flux keeps the object and would revert the act",
+        "Argo CD, Flux or an autoscaler keeps the object and would revert the act",
         "suspend it there, or do it there",
     ),
     (
@@ -213,6 +234,16 @@ pub const TABLE: [(&str, &str, &str); 26] = [
         "delete the Cluster object",
     ),
     (
+        "TooLong",
+        "what the field contains or is to contain has more than 8192 bytes, which both places of the journal could not keep",
+        "do it by hand",
+    ),
+    (
+        "JournalFull",
+        "the undo records of acts in force leave no room for another, except for a freeze",
+        "by itself, as acts are taken back",
+    ),
+    (
         "TargetGone",
         "the object does not exist any more",
         "by itself: it is planned afresh",
@@ -249,6 +280,8 @@ impl Brake {
             Self::NotHeld => Reason::NotHeld,
             Self::NoneStale(_) => Reason::NoneStale,
             Self::WouldComeBack(_) => Reason::WouldComeBack,
+            Self::TooLong(..) => Reason::TooLong,
+            Self::JournalFull { .. } => Reason::JournalFull,
         }
     }
 
@@ -337,6 +370,12 @@ impl Brake {
             ),
             Self::WouldComeBack(cluster) => format!(
                 "Cluster {cluster} has joinFederation: true and registers again what was removed."
+            ),
+            Self::TooLong(target, bytes) => format!(
+                "What would be kept of {target} has {bytes} bytes, and a record in status {MAX_VALUE}: a person's to do."
+            ),
+            Self::JournalFull { needs, left } => format!(
+                "An undo record of {needs} bytes does not fit: those of acts in force leave {left}."
             ),
         }
     }

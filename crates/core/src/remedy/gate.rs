@@ -3,10 +3,10 @@
 use super::{
     Around, Remedy,
     brake::Brake,
-    journal::{Record, State},
+    journal::{MAX_BYTES, MAX_VALUE, Record, State, bytes},
     ladder::perils,
     patience::Concern,
-    plan::{Seen, Wish},
+    plan::{Seen, Step, Wish},
     policy::{Allowed, Approval, Mode, Undo},
     rung::{Rung, Target, Value},
 };
@@ -14,6 +14,8 @@ use crate::{federation::Federation, feeds::LAG_MS, id::Text, time::Time};
 
 /// An hour: the budget's.
 const HOUR_MS: i64 = 3_600_000;
+/// Bytes of the journal that only a freeze may use: one is some 800.
+const FOR_A_FREEZE: usize = 64 << 10;
 /// Longest life of an approval: who approves is awake and knows what is going on.
 pub const MAX_APPROVAL_MS: i64 = 24 * HOUR_MS;
 
@@ -76,6 +78,12 @@ impl Remedy {
         if let Some(brake) = self.at_all(around) {
             return Some(brake);
         }
+        // What cannot be understood may stand, and may bear the next number.
+        if !self.unread.is_empty() {
+            let lines = self.unread.join("; ");
+            let why = format!("this version does not understand, and keeps, {lines}");
+            return Some(Brake::JournalUnavailable(why));
+        }
         if !federation.sure(now) {
             return Some(Brake::FactsStale);
         }
@@ -114,8 +122,12 @@ impl Remedy {
     /// What stands against one step.
     pub(super) fn against(&self, wish: &Wish, seen: &Seen, now: Time) -> Option<Brake> {
         let pause = || self.patience.pause_on(wish.rung, &wish.target, now);
+        let longest = seen.value.0.len().max(wish.to.0.len());
+        let too_long =
+            || (longest > MAX_VALUE).then(|| Brake::TooLong(wish.target.clone(), longest));
         not_ours(wish, seen)
             .or_else(|| wish.against.clone())
+            .or_else(too_long)
             .or_else(|| pause().cloned())
             .or_else(|| self.cooling(wish, now))
     }
@@ -136,6 +148,24 @@ impl Remedy {
         again
             .filter(|at| *at > now)
             .map(|at| Brake::CoolingDown(wish.target.clone(), at))
+    }
+
+    /// Begun is only what leaves room in the journal for all that may have to be taken back.
+    pub(super) fn make_room(&self, steps: &mut [Step]) {
+        let mut used = self.journal.open_bytes();
+        for step in steps.iter_mut().filter(|step| step.brake.is_none()) {
+            let reserved = match step.rung {
+                Rung::FreezeControllers => 0,
+                _ => FOR_A_FREEZE,
+            };
+            let needs = bytes(&step.target, &step.from, &step.to);
+            let left = MAX_BYTES.saturating_sub(used + reserved);
+            if needs > left {
+                step.brake = Some(Brake::JournalFull { needs, left });
+            } else {
+                used += needs;
+            }
+        }
     }
 
     /// The rung's own switch.

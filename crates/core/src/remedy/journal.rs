@@ -19,6 +19,18 @@ use crate::{id::Text, time::Time};
 pub const UNDO_WITHIN_MS: i64 = 7 * 24 * 3_600_000;
 /// Records kept: four batches of the largest size. At some 500 bytes each they fill half of what a ConfigMap may have.
 pub const MAX_RECORDS: usize = 1024;
+/// Bytes of all records, each with the longest note. A ConfigMap has 1 MiB; the rest is for what JSON escapes.
+pub const MAX_BYTES: usize = 896 << 10;
+/// Bytes of a field's content, before or after: as many as `status.actions` has room for, so that a successor that has nothing
+/// else takes back what was there and not a part of it.
+pub const MAX_VALUE: usize = 8192;
+/// Bytes of a note that are written down: a refusal of the API server in its own words.
+pub const MAX_NOTE: usize = 256;
+/// Bytes of a line without its texts: the names of its fields, four times, a UID, the words.
+const LINE: usize = 448;
+
+/// What is noted of an act whose record is not this cluster's, or not this object's.
+const RESTORED: &str = "Its record came with a restore.";
 
 /// Where an act stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,6 +142,22 @@ impl Record {
     pub fn unsettled(&self) -> bool {
         matches!(self.state, State::Intended | State::Undoing)
     }
+
+    /// It has not come to an end, or a person must look: it is never forgotten.
+    pub fn open(&self) -> bool {
+        self.stands() || self.unsettled() || self.state.latches()
+    }
+
+    /// Bytes that it takes at most, whatever becomes of it.
+    fn bytes(&self) -> usize {
+        bytes(&self.target, &self.from, &self.to)
+    }
+}
+
+/// Bytes that the record of such a write takes at most. Values may be JSON, whose quotes are escaped in the journal's.
+pub fn bytes(target: &Target, from: &Value, to: &Value) -> usize {
+    let values = 2 * (from.0.len() + to.0.len());
+    LINE + MAX_NOTE + target.namespace.len() + target.name.len() + values
 }
 
 /// The acts of one federation.
@@ -165,6 +193,38 @@ impl Journal {
         };
         journal.trim();
         journal
+    }
+
+    /// Adds records of a place that was restored, as far as they are not known: they are told and not acted on.
+    pub(crate) fn tell_restored(&mut self, records: Vec<Record>, now: Time) {
+        let known = |r: &Record| {
+            self.records
+                .iter()
+                .any(|k| k.id == r.id && k.target == r.target)
+        };
+        let mut new: Vec<Record> = records.into_iter().filter(|r| !known(r)).collect();
+        let next = self.records.iter().map(|r| r.id + 1).max().unwrap_or(0);
+        for record in &mut new {
+            // Another act may have been given the number since.
+            record.id += next;
+            record.act += next;
+            if record.stands() || record.unsettled() {
+                record.state = State::Expired;
+                record.since = now;
+                RESTORED.clone_into(&mut record.note);
+            }
+        }
+        self.dirty |= !new.is_empty();
+        self.records.extend(new);
+    }
+
+    /// One of its places does not exist any more.
+    pub(crate) fn lost(&mut self) {
+        self.dirty |= !self.records.is_empty();
+    }
+
+    pub(crate) fn into_records(self) -> Vec<Record> {
+        self.records
     }
 
     /// Records, oldest first.
@@ -291,12 +351,22 @@ impl Journal {
         (acts.len(), acts.iter().map(|(_, at)| *at).min())
     }
 
+    /// Bytes of what is never forgotten.
+    pub(crate) fn open_bytes(&self) -> usize {
+        let open = self.records.iter().filter(|r| r.open());
+        open.map(Record::bytes).sum()
+    }
+
     /// Ends make room for new records; what is in force or unsettled is never forgotten.
     fn trim(&mut self) {
-        let mut excess = self.records.len().saturating_sub(MAX_RECORDS);
+        let mut count = self.records.len();
+        let mut bytes: usize = self.records.iter().map(Record::bytes).sum();
         self.records.retain(|r| {
-            let goes = excess > 0 && !r.stands() && !r.unsettled() && !r.state.latches();
-            excess -= usize::from(goes);
+            let goes = (count > MAX_RECORDS || bytes > MAX_BYTES) && !r.open();
+            if goes {
+                count -= 1;
+                bytes -= r.bytes();
+            }
             !goes
         });
     }

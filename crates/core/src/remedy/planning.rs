@@ -116,6 +116,7 @@ impl Remedy {
                 step.brake = self.switch(step.rung, &plan.id, now);
             }
         }
+        self.make_room(&mut plan.steps);
         if self.policy.mode == Mode::DryRun && plan.brake.is_none() {
             plan.brake = Some(Brake::DryRun);
         }

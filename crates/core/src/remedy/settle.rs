@@ -11,25 +11,53 @@ use super::{
     plan::{Order, Seen},
     rung::{Rung, Target},
 };
-use crate::{id::Uid, time::Time};
+use crate::{
+    id::{Text, Uid},
+    time::Time,
+};
 
 /// What is noted of a write of which nothing was found.
 pub(super) const NOT_FOUND_DONE: &str = "Not found to have happened.";
 
+/// One of the journal's places, as it was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Records.
+    pub records: Vec<Record>,
+    /// They were written into another object of this name: this one was made from a copy.
+    pub restored: bool,
+}
+
 /// A journal as it was found, in its two places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// Records in the ConfigMap.
-    pub records: Vec<Record>,
-    /// Records in `status.actions`.
-    pub shown: Vec<Record>,
+    /// The ConfigMap; None if there is none.
+    pub kept: Option<Place>,
+    /// `status.actions`.
+    pub shown: Place,
     /// UID of the kube-system namespace of the cluster that it was written for.
     pub cluster: Option<Uid>,
+    /// Lines that make no sense, a few words of each.
+    pub unread: Vec<Text>,
+}
+
+/// What two places say together. One that was restored says only what the other does not know.
+fn joined(places: [Place; 2], foreign: bool, now: Time) -> Journal {
+    let (restored, ours): (Vec<Place>, Vec<Place>) =
+        places.into_iter().partition(|p| foreign || p.restored);
+    let merged = |places: Vec<Place>| {
+        let mut records = places.into_iter().map(|place| place.records);
+        let mut next = || records.next().unwrap_or_default();
+        Journal::merged(next(), next())
+    };
+    let mut journal = merged(ours);
+    journal.tell_restored(merged(restored).into_records(), now);
+    journal
 }
 
 impl Remedy {
-    /// The journal was read, or why it was not. `here` is this cluster: a journal of another one, or one that is too old, came
-    /// with a restore and is told, not acted on.
+    /// The journal was read, or why it was not. `here` is this cluster: a journal of another one, one in an object that was
+    /// made from a copy, or one that is too old, came with a restore and is told, not acted on.
     pub fn loaded(&mut self, found: Result<Loaded, String>, here: Option<Uid>, now: Time) {
         match found {
             Err(why) => {
@@ -38,27 +66,29 @@ impl Remedy {
             Ok(found) => {
                 self.patience = Patience::default();
                 self.loaded = true;
-                let foreign = found.cluster.is_some() && found.cluster != here;
                 self.batch.clear();
                 self.revoke.clear();
                 // What was read while another process led is older than what that one wrote.
                 self.seen.clear();
                 self.volumes.changed();
-                self.journal = Journal::merged(found.records, found.shown);
-                let open: Vec<Record> = self
-                    .journal
-                    .records()
-                    .iter()
-                    .filter(|r| r.stands() || r.unsettled())
-                    .cloned()
-                    .collect();
-                for record in open.iter().filter(|r| foreign || now > r.until) {
-                    let note = if foreign {
-                        "Written for another cluster: it came with a restore."
-                    } else {
-                        "Too old to be taken up."
-                    };
-                    self.journal.set(record.id, State::Expired, note, now);
+                self.unread = found.unread;
+                let foreign = found.cluster.is_some() && found.cluster != here;
+                let lost = found.kept.is_none();
+                // Nobody has written it since: what this process knows is as good as what it has shown.
+                let kept = found.kept.unwrap_or_else(|| Place {
+                    records: std::mem::take(&mut self.journal).into_records(),
+                    restored: false,
+                });
+                self.journal = joined([kept, found.shown], foreign, now);
+                if lost {
+                    self.journal.lost();
+                }
+                let open = self.journal.records().iter();
+                let open = open.filter(|r| r.stands() || r.unsettled());
+                let old: Vec<u64> = open.filter(|r| now > r.until).map(|r| r.id).collect();
+                for id in old {
+                    let note = "Too old to be taken up.";
+                    self.journal.set(id, State::Expired, note, now);
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! Journal, plan, order and brakes by themselves; the ladder as a whole is told in `tests/simulated/remedy.rs`.
 
+mod room;
+
 use proptest::prelude::*;
 
 use super::{
@@ -79,6 +81,11 @@ fn of_two_places_the_newer_word_counts_and_what_is_in_one_alone_is_kept() {
     }
 }
 
+fn place(records: Vec<Record>) -> Place {
+    let restored = false;
+    Place { records, restored }
+}
+
 #[test]
 fn a_journal_that_came_with_a_restore_is_told_and_not_acted_on() {
     let here = Some(Uid::from(7));
@@ -92,9 +99,9 @@ fn a_journal_that_came_with_a_restore_is_told_and_not_acted_on() {
     ] {
         let mut remedy = Remedy::default();
         let found = Loaded {
-            records: records.clone(),
-            shown: Vec::new(),
+            kept: Some(place(records.clone())),
             cluster,
+            ..Loaded::default()
         };
         remedy.loaded(Ok(found), here, now);
         let states: Vec<State> = remedy.journal().records().iter().map(|r| r.state).collect();
@@ -102,9 +109,9 @@ fn a_journal_that_came_with_a_restore_is_told_and_not_acted_on() {
     }
     let mut remedy = Remedy::default();
     let found = Loaded {
-        records,
-        shown: Vec::new(),
+        kept: Some(place(records)),
         cluster: here,
+        ..Loaded::default()
     };
     remedy.loaded(Ok(found), here, NOW.plus_ms(1));
     assert!(remedy.journal().standing().next().is_some());
@@ -277,7 +284,7 @@ fn every_brake_has_a_line_in_the_table_and_every_line_a_reason() {
         .unwrap();
     let last = Reason::ALL
         .iter()
-        .position(|r| *r == Reason::WouldComeBack)
+        .position(|r| *r == Reason::JournalFull)
         .unwrap();
     for reason in &Reason::ALL[first..=last] {
         let told = TABLE.iter().any(|(word, ..)| *word == reason.as_str());
