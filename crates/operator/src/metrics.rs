@@ -34,11 +34,50 @@ pub struct Metrics {
     hold_writes: IntCounterVec,
     write_failures: IntCounterVec,
     status_writes: IntCounter,
-    feed_synced: IntGaugeVec,
-    oldest_list: IntGauge,
-    lost_deletions: IntCounter,
+    feeds: Feeds,
     parts: Parts,
     remedy: Remedy,
+}
+
+/// What the watches tell, and the lists beside them.
+struct Feeds {
+    synced: IntGaugeVec,
+    oldest_list: IntGauge,
+    lost_deletions: IntCounter,
+}
+
+impl Feeds {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            synced: gauges(
+                r,
+                "feed_synced",
+                "1 while the watch of the kind is in order.",
+                &["feed"],
+            )?,
+            oldest_list: gauge(
+                r,
+                "oldest_list_timestamp_seconds",
+                "When the kind that was not listed for longest was last listed; a list finds what a watch was never told.",
+            )?,
+            lost_deletions: counter(
+                r,
+                "lost_deletions_total",
+                "Deletions that the API server never told of, found by a list beside the watch.",
+            )?,
+        })
+    }
+
+    fn show(&self, federation: &Federation) {
+        raise_to(&self.lost_deletions, federation.lost_deletions());
+        let listed = federation.oldest_list();
+        self.oldest_list.set(listed.map_or(0, |at| at.0 / 1000));
+        self.synced.reset();
+        for (feed, synced) in federation.feeds() {
+            let series = self.synced.with_label_values(&[feed.as_str()]);
+            series.set(synced.into());
+        }
+    }
 }
 
 /// What the installation consists of on the API server.
@@ -170,22 +209,7 @@ impl Metrics {
                 &["operation", "class"],
             )?,
             status_writes: counter(r, "status_writes_total", "Writes of status without hold.")?,
-            feed_synced: gauges(
-                r,
-                "feed_synced",
-                "1 while the watch of the kind is in order.",
-                &["feed"],
-            )?,
-            oldest_list: gauge(
-                r,
-                "oldest_list_timestamp_seconds",
-                "When the kind that was not listed for longest was last listed; a list finds what a watch was never told.",
-            )?,
-            lost_deletions: counter(
-                r,
-                "lost_deletions_total",
-                "Deletions that the API server never told of, found by a list beside the watch.",
-            )?,
+            feeds: Feeds::new(r)?,
             parts: Parts::new(r)?,
             remedy: Remedy::new(r)?,
             registry,
@@ -241,7 +265,6 @@ impl Metrics {
         let (lost, recreations) = ledger.since_start();
         raise_to(&self.recreations, recreations);
         raise_to(&self.lost, lost);
-        raise_to(&self.lost_deletions, federation.lost_deletions());
         self.churning.set(assessment.churning as i64);
         self.at_risk.set(assessment.radius.namespaces as i64);
         self.findings.set(assessment.findings_total as i64);
@@ -262,14 +285,7 @@ impl Metrics {
         let standing = federation.remedy().journal().standing();
         let transient = standing.filter(|r| r.rung.is_transient()).count();
         self.remedy.standing.set(transient as i64);
-        self.feed_synced.reset();
-        for (feed, synced) in federation.feeds() {
-            self.feed_synced
-                .with_label_values(&[feed.as_str()])
-                .set(synced.into());
-        }
-        let listed = federation.oldest_list();
-        self.oldest_list.set(listed.map_or(0, |at| at.0 / 1000));
+        self.feeds.show(federation);
     }
 
     /// Shows what the last proof of the hold missed; nothing while no hold is asked for.
