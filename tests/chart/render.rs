@@ -115,6 +115,21 @@ async fn kustomize_and_the_charts_defaults_install_the_same_objects() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kustomize_and_the_charts_switches_watch_the_operator_alike() {
+    let helm = Helm::offline().await.unwrap();
+    let switches = "serviceMonitor.enabled=true,prometheusRule.enabled=true";
+    let mut rendered = helm.render(&["--set", switches]).await.unwrap();
+    rendered.retain(|o| o["apiVersion"] == "monitoring.coreos.com/v1");
+    let chart = normal(rendered);
+    let config = normal(kustomize("config/prometheus").await.unwrap());
+    assert_eq!(chart.len(), 2, "{:?}", chart.keys());
+    assert!(chart.keys().eq(config.keys()), "{:?}", config.keys());
+    for (name, object) in &chart {
+        assert_eq!(difference(name, object, &config[name]), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_object_carries_the_labels_and_stands_in_its_namespace() {
     let helm = Helm::offline().await.unwrap();
     let more = ["--values", "ci/names-values.yaml"];

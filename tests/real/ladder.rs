@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use federation_health_cluster::rbac::{
-    ADDRESSES, CURE, FREEZE, HOLDER, JOURNAL, LEADER, OBSERVER, PROBER, PROVER, RESTARTS, SHIELD,
-    TARGETS,
+    ADDRESSES, FREEZE, HOLDER, JOURNAL, LEADER, OBSERVER, PLACE, PROBER, PROVER, REMOVE, RESTARTS,
+    SHIELD,
 };
 use federation_health_testbed::{Federation, FederationOptions, kubefed::KubefedVersion};
 use federation_health_tests::{
@@ -48,10 +48,8 @@ async fn every_rung_works_with_its_own_rights_and_every_brake_holds() {
     );
     print("shielded", shielded::saved(&bed).await.unwrap());
     print("braked", braked::all(&bed).await.unwrap());
-    let ladder = [JOURNAL, LEADER, TARGETS, SHIELD, FREEZE, CURE];
-    let mut unused = rights::unused(&bed.federation, &ladder).unwrap();
-    // For disarmNamespaces alone, of which this federation has no need.
-    unused.retain(|right| right != "federation-health-targets: get namespaces");
+    let ladder = [JOURNAL, LEADER, SHIELD, FREEZE, PLACE, REMOVE];
+    let unused = rights::unused(&bed.federation, &ladder).unwrap();
     assert!(unused.is_empty(), "granted and never used: {unused:#?}");
     let watcher = [OBSERVER, ADDRESSES, RESTARTS, HOLDER, PROVER, PROBER];
     let mut idle = rights::idle(&bed.federation, &watcher).unwrap();

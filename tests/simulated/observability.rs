@@ -273,6 +273,26 @@ fn dashboards_keep_the_rules_of_dashboard_linters() {
     }
 }
 
+#[test]
+fn every_query_of_a_dashboard_asks_for_one_federation_and_every_variable_is_asked_for() {
+    for (file, dashboard) in dashboards() {
+        let asked = expressions(&dashboard);
+        for expression in &asked {
+            // An alert that rests on the API server alone has no namespace, one that misses every operator no cluster.
+            let one = ["cluster=\"$cluster\"", "cluster=~\"|$cluster\""];
+            let selectors = expression.matches('{').count().max(1);
+            let found: usize = one.iter().map(|m| expression.matches(m).count()).sum();
+            assert_eq!(found, selectors, "{file}: {expression}");
+        }
+        let text = dashboard["panels"].to_string();
+        for variable in dashboard["templating"]["list"].as_array().unwrap() {
+            let name = variable["name"].as_str().unwrap();
+            let uses = [format!("${name}"), format!("${{{name}}}")];
+            assert!(uses.iter().any(|u| text.contains(u)), "{file}: {name}");
+        }
+    }
+}
+
 /// The schema at a path of a CRD; a list is passed through, as kube-state-metrics does.
 fn schema<'a>(root: &'a Value, path: &Value) -> &'a Value {
     let mut found = root;

@@ -123,6 +123,15 @@ fn metrics(world: &World) -> String {
     String::from_utf8(metrics.text().unwrap()).unwrap()
 }
 
+/// What the alert on changes that stay too long counts.
+fn standing(world: &World) -> u64 {
+    let text = metrics(world);
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix("federationhealth_remediation_acts_standing "));
+    value.unwrap().parse().unwrap()
+}
+
 fn state_of(health: &FederationHealth, action: &str) -> Vec<String> {
     let actions = health.status.iter().flat_map(|s| &s.actions);
     actions
@@ -155,6 +164,7 @@ async fn a_freeze_alone_saves_everything_and_the_thaw_puts_back_exactly_what_was
         .await
         .unwrap();
     assert_eq!(replicas(&world), 0);
+    assert_eq!(standing(&world), 1);
     assert!(is(&frozen, "Remediating", "True"));
     pass(RAGE).await;
     nothing_was_lost(&world, &before);

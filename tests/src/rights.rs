@@ -32,6 +32,11 @@ impl Lacking {
         })
     }
 
+    /// The objects that the right is limited to.
+    pub fn names(&self) -> &'static [&'static str] {
+        self.right.names
+    }
+
     /// What becomes of a request: None if it does not need this right.
     pub fn refuses(&self, request: &RequestFacts) -> Option<Effect> {
         let needed = request.user == USER

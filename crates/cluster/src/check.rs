@@ -313,6 +313,11 @@ pub async fn role(client: &Client, role: &Role, namespace: &str, needed: bool) -
         "remediator" => "remediation.enabled",
         _ => "rbac.create",
     };
+    let actions = role.rungs.iter().map(|rung| {
+        let switch = rung.switch();
+        format!("=true and remediation.actions.{switch}")
+    });
+    let value = actions.fold(value.to_owned(), |value, action| value + &action);
     let note = format!(
         "may not {named}{more}: kubectl apply -f config/rbac/{}.yaml, or {value}=true of the chart",
         role.file

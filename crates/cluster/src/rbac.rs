@@ -4,6 +4,7 @@
 //! somebody has added it here. FederatedSecrets and FederatedUsers appear nowhere: their templates hold credentials.
 
 use federation_health_api::names::{COLLECTION_DURABLE, FEDERATION_DURABLE};
+use federation_health_core::remedy::rung::Rung;
 
 /// Namespace that the operator runs in; the policies name it.
 pub const OPERATOR_NAMESPACE: &str = "federation-health-system";
@@ -20,7 +21,7 @@ mod remediator;
 
 pub use observer::{ADDRESSES, EVENTS, FEDERATED_KINDS, OBSERVER, RESTARTS};
 pub use people::{ADMIN, EDIT, VIEW};
-pub use remediator::{CURE, DISARM, EXPERIMENT, FREEZE, JOURNAL, LEADER, RETAIN, SHIELD, TARGETS};
+pub use remediator::{DISARM, EXPERIMENT, FREEZE, JOURNAL, LEADER, PLACE, REMOVE, RETAIN, SHIELD};
 
 /// What is done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +115,8 @@ pub struct Role {
     pub reach: Reach,
     /// Who holds it.
     pub holder: Holder,
+    /// Actions of remediation that need it, each of which can be left out; empty if it is needed without regard to them.
+    pub rungs: &'static [Rung],
     /// What it is for; becomes a comment of the manifest.
     pub why: &'static str,
     /// Its rules.
@@ -126,6 +129,7 @@ pub const HOLDER: Role = Role {
     file: "holder",
     reach: Reach::Cluster,
     holder: Holder::Operator,
+    rungs: &[],
     why: "Switches the durable layer of the hold. Leave it out if nothing may ever be held for longer than an API server's restart.",
     rights: &[Right {
         group: "admissionregistration.k8s.io",
@@ -152,6 +156,7 @@ pub const PROVER: Role = Role {
     file: "prover",
     reach: Reach::Namespace(OPERATOR_NAMESPACE),
     holder: Holder::Operator,
+    rungs: &[],
     why: "Proves that the policies hold on this server, by deleting canaries that they cover. Without it HoldReady stays Unknown.",
     rights: &[
         Right {
@@ -177,6 +182,7 @@ pub const PROBER: Role = Role {
     file: "prober",
     reach: Reach::Namespace(KUBEFED_NAMESPACE),
     holder: Holder::Operator,
+    rungs: &[],
     why: "Only for spec.probe.mode: Probe, and therefore not part of config/default: apply it by itself, into the namespace of KubeFed.",
     rights: &[Right {
         group: "",
@@ -189,8 +195,8 @@ pub const PROBER: Role = Role {
 
 /// Every role, in the order of the manifests.
 pub const ROLES: &[Role] = &[
-    OBSERVER, ADDRESSES, EVENTS, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, TARGETS,
-    RETAIN, SHIELD, FREEZE, EXPERIMENT, DISARM, CURE, VIEW, EDIT, ADMIN,
+    OBSERVER, ADDRESSES, EVENTS, RESTARTS, HOLDER, PROVER, PROBER, JOURNAL, LEADER, RETAIN, SHIELD,
+    FREEZE, EXPERIMENT, DISARM, PLACE, REMOVE, VIEW, EDIT, ADMIN,
 ];
 
 #[cfg(test)]

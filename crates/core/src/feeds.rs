@@ -24,6 +24,8 @@ pub(crate) struct FeedHealth {
     pub(crate) state: FeedState,
     pub(crate) synced_once: bool,
     pub(crate) heard: Time,
+    /// When a full list was last completed: beside a watch it finds what the API server never told of.
+    listed: Option<Time>,
     /// Objects that exist and cannot be read.
     pub(crate) malformed: BTreeSet<Text>,
     /// A full list is under way; what it found unreadable so far.
@@ -186,6 +188,7 @@ impl Federation {
             .flat_map(|change| self.apply(change, now))
             .collect();
         let health = self.feeds.entry(feed.clone()).or_default();
+        health.listed = Some(now);
         if let Some(malformed) = health.listing.take() {
             health.malformed = malformed;
         }
@@ -338,6 +341,13 @@ impl Federation {
         self.feeds
             .iter()
             .map(|(feed, health)| (feed, health.state == FeedState::Synced))
+    }
+
+    /// When the feed in order that was not listed for longest was last listed; none before the first list.
+    pub fn oldest_list(&self) -> Option<Time> {
+        let in_order = |health: &&FeedHealth| health.state == FeedState::Synced;
+        let feeds = self.feeds.values().filter(in_order);
+        feeds.filter_map(|health| health.listed).min()
     }
 
     /// Nothing that is still on its way could change the verdict: for the first one after a start.

@@ -24,6 +24,9 @@ pub fn time(text: &str) -> Option<Time> {
         .map(|t| Time(t.as_millisecond()))
 }
 
+/// Group of the federated kinds unless a KubeFed is configured otherwise.
+const TYPES_GROUP: &str = "types.kubefed.io";
+
 fn text(value: &str) -> Text {
     Text::from(value)
 }
@@ -131,7 +134,7 @@ pub fn federated_type(
 ) -> (Text, Text, Option<FederatedKind>) {
     let spec = &object.spec;
     let kind = (spec.propagation == "Enabled").then(|| FederatedKind {
-        kind: text(&spec.federated_type.kind),
+        kind: federated_kind(&spec.federated_type),
         target: text(&spec.target_type.kind),
         namespaced: spec.federated_type.scope == "Namespaced",
     });
@@ -140,6 +143,15 @@ pub fn federated_type(
         text(&object.metadata.name),
         kind,
     )
+}
+
+/// By what a federated kind is known: its own name in KubeFed's group, and with its group where another is configured, since
+/// two control planes may federate kinds of one name.
+pub fn federated_kind(kind: &foreign::ResourceType) -> Text {
+    match kind.group.as_str() {
+        "" | TYPES_GROUP => text(&kind.kind),
+        group => text(&format!("{}.{group}", kind.kind)),
+    }
 }
 
 /// Key of a federated object.

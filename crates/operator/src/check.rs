@@ -7,7 +7,7 @@ use federation_health_cluster::{
     call::CallError,
     check::{self, Line, Mark, passes},
     proof::{Install, Wanted, guards},
-    rbac::{self, Holder, KUBEFED_NAMESPACE, OPERATOR_NAMESPACE, ROLES, Reach, Role},
+    rbac::{Holder, KUBEFED_NAMESPACE, OPERATOR_NAMESPACE, ROLES, Reach, Role},
 };
 use federation_health_core::{
     federation::Policy,
@@ -131,18 +131,15 @@ fn needed(role: &Role, policy: &Policy) -> bool {
         "observer" => true,
         "holder" | "prover" => holds(policy),
         "prober" => policy.probing,
-        _ if *role == rbac::RETAIN => acts(&[Rung::RetainVolumes]),
-        _ if *role == rbac::EXPERIMENT => acts(&[Rung::PlantCanary]),
-        _ if *role == rbac::DISARM => acts(&[Rung::DisarmNamespaces]),
-        _ if *role == rbac::SHIELD => acts(&[Rung::ArmOrphan, Rung::ShieldWorkspaces]),
-        _ if *role == rbac::FREEZE => acts(&[Rung::FreezeControllers]),
-        _ if *role == rbac::CURE => acts(&[Rung::FixPlacement, Rung::RemoveStaleCluster]),
+        _ if !role.rungs.is_empty() => acts(role.rungs),
         _ => acts(&Rung::ALL),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use federation_health_cluster::rbac;
+
     use super::*;
 
     fn policy(spec: &serde_json::Value) -> Policy {
@@ -186,7 +183,7 @@ mod tests {
         for role in [rbac::FREEZE, rbac::JOURNAL, rbac::LEADER] {
             assert!(needed(&role, &acting), "{}", role.name);
         }
-        assert!(!needed(&rbac::CURE, &acting) && !needed(&rbac::SHIELD, &acting));
+        assert!(!needed(&rbac::PLACE, &acting) && !needed(&rbac::SHIELD, &acting));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Kubernetes events: one for each change of a verdict, none for "still so". Best effort: what matters is in status.
 
+use std::time::Duration;
+
 use federation_health_api::{
     FederationHealth, FederationHealthStatus, names::REPORTING_CONTROLLER,
 };
@@ -14,65 +16,86 @@ use kube::{
     Client, Resource as _,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
+use tokio::{sync::mpsc, time::timeout};
 
 /// Events on other people's objects after one write of status: a storm is told once, by the FederationHealth's own.
 const MAX_TOLD: usize = 16;
 /// Length of a note in the API.
 const MAX_NOTE: usize = 1000;
+/// Events that wait to be sent: two changes of everything that one write of status can tell of.
+const MAX_WAITING: usize = 64;
+/// An event that the API server has not taken by then is given up: the next one may be newer.
+const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Sends events.
+/// Sends events, from a task of its own: whoever tells of a change has status to write and holds to release, and does not
+/// wait for an API server that does not answer.
 pub struct Events {
-    recorder: Option<Recorder>,
+    queue: Option<mpsc::Sender<(Event, ObjectReference)>>,
 }
 
 impl Events {
-    /// Sends through this client, in the name of this instance.
+    /// Sends through this client, in the name of this instance, on the runtime that this is called on.
     pub fn new(client: Client, instance: &str) -> Self {
         let reporter = Reporter {
             controller: REPORTING_CONTROLLER.to_owned(),
             instance: Some(instance.to_owned()),
         };
-        Self {
-            recorder: Some(Recorder::new(client, reporter)),
-        }
+        let (queue, waiting) = mpsc::channel(MAX_WAITING);
+        tokio::spawn(send(Recorder::new(client, reporter), waiting));
+        Self { queue: Some(queue) }
     }
 
     /// Sends nothing: for simulations, since the recorder reads the wall clock.
     pub fn none() -> Self {
-        Self { recorder: None }
+        Self { queue: None }
     }
 
     /// Tells of conditions that became bad or good between two states of status.
-    pub async fn changes(
+    pub fn changes(
         &self,
         object: &FederationHealth,
         before: Option<&FederationHealthStatus>,
         after: &FederationHealthStatus,
     ) {
-        let Some(recorder) = &self.recorder else {
-            return;
-        };
         let known = before.map_or(&[][..], |s| &s.conditions);
         let changed = after
             .conditions
             .iter()
             .filter_map(|condition| event(condition, known));
         for event in changed.chain(skipped(before, after)) {
-            if let Err(error) = recorder.publish(&event, &object.object_ref(&())).await {
-                tracing::debug!(%error, reason = event.reason, "an event could not be written");
-            }
+            self.tell(event, object.object_ref(&()));
         }
     }
 
     /// Tells of findings that `before` did not have, on the objects that they are about: whoever describes such an object
     /// sees that it is at risk, and why.
-    pub async fn found(&self, before: Option<&FederationHealthStatus>, assessment: &Assessment) {
-        let Some(recorder) = &self.recorder else {
-            return;
-        };
+    pub fn found(&self, before: Option<&FederationHealthStatus>, assessment: &Assessment) {
         for (event, object) in tidings(before, assessment) {
-            if let Err(error) = recorder.publish(&event, &object).await {
-                tracing::debug!(%error, code = event.action, "an event could not be written");
+            self.tell(event, object);
+        }
+    }
+
+    fn tell(&self, event: Event, object: ObjectReference) {
+        let Some(queue) = &self.queue else { return };
+        if let Err(error) = queue.try_send((event, object)) {
+            tracing::debug!(%error, "an event was dropped");
+        }
+    }
+}
+
+async fn send(recorder: Recorder, mut waiting: mpsc::Receiver<(Event, ObjectReference)>) {
+    while let Some((event, object)) = waiting.recv().await {
+        match timeout(DEADLINE, recorder.publish(&event, &object)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, reason = event.reason, action = event.action, "an event could not be written");
+            }
+            Err(_) => {
+                tracing::debug!(
+                    reason = event.reason,
+                    action = event.action,
+                    "an event was not taken in time"
+                );
             }
         }
     }
@@ -205,8 +228,13 @@ fn event(condition: &Condition, known: &[Condition]) -> Option<Event> {
 
 #[cfg(test)]
 mod tests {
+    use std::{convert::Infallible, future::pending};
+
     use federation_health_api::v1alpha1::PlanStatus;
+    use http::{Request, Response};
+    use http_body_util::{BodyExt as _, Full};
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use kube::client::Body;
 
     use super::*;
 
@@ -238,5 +266,41 @@ mod tests {
             ..PlanStatus::default()
         });
         assert!(skipped(Some(&one), &planned).is_some());
+    }
+
+    fn of(reason: &str) -> Event {
+        Event {
+            type_: EventType::Normal,
+            reason: reason.to_owned(),
+            note: None,
+            action: "Test".to_owned(),
+            secondary: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_does_not_answer_delays_nobody_and_costs_one_event() {
+        let (seen, mut reasons) = mpsc::channel(4);
+        let server = tower::service_fn(move |request: Request<Body>| {
+            let seen = seen.clone();
+            async move {
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                let reason = event["reason"].as_str().unwrap().to_owned();
+                seen.send(reason.clone()).await.unwrap();
+                if reason == "Lost" {
+                    pending::<()>().await;
+                }
+                Ok::<_, Infallible>(Response::new(Full::new(body)))
+            }
+        });
+        let events = Events::new(Client::new(server, "default"), "test");
+        let about = ObjectReference::default();
+        events.tell(of("Lost"), about.clone());
+        events.tell(of("Told"), about);
+        let begun = tokio::time::Instant::now();
+        assert_eq!(reasons.recv().await.as_deref(), Some("Lost"));
+        assert_eq!(reasons.recv().await.as_deref(), Some("Told"));
+        assert_eq!(begun.elapsed(), DEADLINE);
     }
 }

@@ -11,10 +11,7 @@ use federation_health_cluster::watch::{self, Resource};
 use federation_health_core::{facts::Feed, id::Text};
 use kube::Client;
 use serde::de::DeserializeOwned;
-use tokio::{
-    sync::watch as cell,
-    task::{AbortHandle, JoinSet},
-};
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::{
     engine::Engine,
@@ -122,7 +119,8 @@ impl Feeds {
     }
 
     /// Follows the set of federated kinds: starts a watch for each new one, ends it for each that is no longer federated.
-    pub async fn follow_kinds(self, mut all_kinds: cell::Receiver<bool>) -> &'static str {
+    pub async fn follow_kinds(self) -> &'static str {
+        let mut all_kinds = self.kinds.all.clone();
         let mut running: BTreeMap<Text, (String, AbortHandle)> = BTreeMap::new();
         let mut tasks = JoinSet::new();
         loop {

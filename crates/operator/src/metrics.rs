@@ -1,5 +1,7 @@
 //! Prometheus metrics: an owned registry, and labels from finite sets alone.
 
+use std::sync::{Mutex, PoisonError};
+
 use federation_health_cluster::call::CallError;
 use federation_health_core::{
     assess::{Assessment, Proof, Truth},
@@ -14,6 +16,9 @@ use prometheus::{
 /// All metrics of the operator.
 pub struct Metrics {
     registry: Registry,
+    /// Held while an assessment replaces the former one, and while the registry is read: a scrape between the two would miss
+    /// series, at which an alert ends and its `for` begins anew.
+    replaced: Mutex<()>,
     condition: IntGaugeVec,
     unexpected: IntCounter,
     recreations: IntCounter,
@@ -29,10 +34,50 @@ pub struct Metrics {
     hold_writes: IntCounterVec,
     write_failures: IntCounterVec,
     status_writes: IntCounter,
-    feed_synced: IntGaugeVec,
-    lost_deletions: IntCounter,
+    feeds: Feeds,
     parts: Parts,
     remedy: Remedy,
+}
+
+/// What the watches tell, and the lists beside them.
+struct Feeds {
+    synced: IntGaugeVec,
+    oldest_list: IntGauge,
+    lost_deletions: IntCounter,
+}
+
+impl Feeds {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            synced: gauges(
+                r,
+                "feed_synced",
+                "1 while the watch of the kind is in order.",
+                &["feed"],
+            )?,
+            oldest_list: gauge(
+                r,
+                "oldest_list_timestamp_seconds",
+                "When the kind that was not listed for longest was last listed; a list finds what a watch was never told.",
+            )?,
+            lost_deletions: counter(
+                r,
+                "lost_deletions_total",
+                "Deletions that the API server never told of, found by a list beside the watch.",
+            )?,
+        })
+    }
+
+    fn show(&self, federation: &Federation) {
+        raise_to(&self.lost_deletions, federation.lost_deletions());
+        let listed = federation.oldest_list();
+        self.oldest_list.set(listed.map_or(0, |at| at.0 / 1000));
+        self.synced.reset();
+        for (feed, synced) in federation.feeds() {
+            let series = self.synced.with_label_values(&[feed.as_str()]);
+            series.set(synced.into());
+        }
+    }
 }
 
 /// What the installation consists of on the API server.
@@ -84,7 +129,7 @@ impl Remedy {
             standing: gauge(
                 r,
                 "remediation_acts_standing",
-                "Changes of remediation that are in force.",
+                "Changes of remediation that are in force and to be taken back.",
             )?,
         })
     }
@@ -164,20 +209,11 @@ impl Metrics {
                 &["operation", "class"],
             )?,
             status_writes: counter(r, "status_writes_total", "Writes of status without hold.")?,
-            feed_synced: gauges(
-                r,
-                "feed_synced",
-                "1 while the watch of the kind is in order.",
-                &["feed"],
-            )?,
-            lost_deletions: counter(
-                r,
-                "lost_deletions_total",
-                "Deletions that the API server never told of, found by a list beside the watch.",
-            )?,
+            feeds: Feeds::new(r)?,
             parts: Parts::new(r)?,
             remedy: Remedy::new(r)?,
             registry,
+            replaced: Mutex::default(),
         };
         let info = gauges(
             &metrics.registry,
@@ -210,6 +246,7 @@ impl Metrics {
 
     /// Shows what was judged.
     pub fn assessed(&self, name: &str, assessment: &Assessment, federation: &Federation) {
+        let _replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         self.condition.reset();
         for condition in &assessment.conditions {
             for (status, label) in [
@@ -228,7 +265,6 @@ impl Metrics {
         let (lost, recreations) = ledger.since_start();
         raise_to(&self.recreations, recreations);
         raise_to(&self.lost, lost);
-        raise_to(&self.lost_deletions, federation.lost_deletions());
         self.churning.set(assessment.churning as i64);
         self.at_risk.set(assessment.radius.namespaces as i64);
         self.findings.set(assessment.findings_total as i64);
@@ -245,14 +281,11 @@ impl Metrics {
                 since,
             );
         }
-        let standing = federation.remedy().journal().standing().count();
-        self.remedy.standing.set(standing as i64);
-        self.feed_synced.reset();
-        for (feed, synced) in federation.feeds() {
-            self.feed_synced
-                .with_label_values(&[feed.as_str()])
-                .set(synced.into());
-        }
+        // A cure stands for as long as it can be told apart from what was there before; nobody waits for its end.
+        let standing = federation.remedy().journal().standing();
+        let transient = standing.filter(|r| r.rung.is_transient()).count();
+        self.remedy.standing.set(transient as i64);
+        self.feeds.show(federation);
     }
 
     /// Shows what the last proof of the hold missed; nothing while no hold is asked for.
@@ -311,8 +344,12 @@ impl Metrics {
     /// # Errors
     /// An inconsistent metric family: a mistake in this file.
     pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let families = {
+            let _whole = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+            self.registry.gather()
+        };
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        TextEncoder::new().encode(&families, &mut text)?;
         Ok(text)
     }
 }
@@ -355,3 +392,6 @@ fn gauges(
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }
+
+#[cfg(test)]
+mod tests;

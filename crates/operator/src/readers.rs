@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use federation_health_api::foreign;
-use federation_health_core::{facts::Change, id::Text};
+use federation_health_core::{
+    facts::{Change, Feed},
+    id::Text,
+};
 use federation_health_index::{changes, facts};
 
 use crate::{
@@ -58,18 +61,25 @@ pub struct Types(pub Arc<Kinds>);
 impl Reader<foreign::FederatedTypeConfig> for Types {
     fn upsert(&mut self, object: foreign::FederatedTypeConfig, _: &Engine) -> Changes {
         let (namespace, name, kind) = facts::federated_type(&object);
-        self.0.put(
+        let put = self.0.put(
             &namespace,
             &name,
             kind.is_some().then_some(&object.spec.federated_type),
             &object.spec.target_type.kind,
         );
-        Ok(vec![changes::federated_type(&object, false)])
+        let mut changes = vec![changes::federated_type(&object, false)];
+        if let Err(why) = put {
+            tracing::warn!(%namespace, %name, %why, "a FederatedTypeConfig");
+            // What is not watched is not judged, like what cannot be read.
+            changes.push(Change::Malformed(Feed::Types, name));
+        }
+        Ok(changes)
     }
 
     fn remove(&mut self, object: foreign::FederatedTypeConfig) -> Vec<Change> {
         let (namespace, name, _) = facts::federated_type(&object);
-        self.0.put(&namespace, &name, None, "");
+        // What is taken away cannot be too much.
+        let _ = self.0.put(&namespace, &name, None, "");
         vec![changes::federated_type(&object, true)]
     }
 
@@ -177,5 +187,46 @@ impl Reader<foreign::DeploymentView> for Controllers {
 
     fn remove(&mut self, object: foreign::DeploymentView) -> Vec<Change> {
         vec![changes::controller(&object, true)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn a_federated_kind_that_is_not_watched_is_no_part_of_a_good_verdict() {
+        let (engine, _effects) = Engine::new(Clock::wall());
+        let read = |all: bool| {
+            let mut types = Types(Arc::new(Kinds::new(watch::channel(all).1)));
+            let mut last = Vec::new();
+            for n in 0..65 {
+                let config = serde_json::from_value(json!({
+                    "metadata": {"namespace": "kube-federation-system", "name": format!("kind{n}")},
+                    "spec": {
+                        "propagation": "Enabled",
+                        "targetType": {"kind": format!("Kind{n}")},
+                        "federatedType": {
+                            "group": "types.kubefed.io",
+                            "version": "v1beta1",
+                            "kind": format!("FederatedKind{n}"),
+                            "pluralName": format!("federatedkind{n}s"),
+                        },
+                    },
+                }));
+                last = types.upsert(config.unwrap(), &engine).unwrap();
+            }
+            last.pop()
+        };
+        let told = |change: Option<Change>| match change {
+            Some(Change::Malformed(Feed::Types, name)) => name.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told(read(true)), "kind64");
+        assert!(matches!(read(false), Some(Change::Type(..))), "not wanted");
     }
 }

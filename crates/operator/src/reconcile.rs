@@ -160,8 +160,8 @@ impl Reconciler {
         match self.host.apply_status(&self.name, &next).await {
             Ok(()) => {
                 self.metrics.status_written();
-                self.events.changes(&object, before, &next).await;
-                self.events.found(before, &assessment).await;
+                self.events.changes(&object, before, &next);
+                self.events.found(before, &assessment);
                 *written = Written {
                     status: Some(next),
                     at: Some(tokio::time::Instant::now()),

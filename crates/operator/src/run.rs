@@ -140,11 +140,11 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     let feeds = Feeds {
         engine: engine.clone(),
         client: around.watch_client.clone(),
-        kinds: Arc::new(Kinds::default()),
+        kinds: Arc::new(Kinds::new(all_kinds)),
         sites: sites.clone(),
     };
     feeds.start(&mut tasks);
-    tasks.spawn(feeds.follow_kinds(all_kinds));
+    tasks.spawn(feeds.follow_kinds());
     watch_own(&mut tasks, &around.watch_client, (object, switch));
     let host = Host::new(around.client.clone(), &around.object);
     tasks.spawn(named(

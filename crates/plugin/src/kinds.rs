@@ -10,7 +10,10 @@ use federation_health_core::{
     objects::FEDERATED_WORKSPACE,
     placement::Selector,
 };
-use federation_health_index::changes::{self, holds_credentials};
+use federation_health_index::{
+    changes::{self, holds_credentials},
+    facts::federated_kind,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -187,13 +190,13 @@ pub fn enabled(types: &[Value]) -> Vec<(Kind, String)> {
         .map(|t| t.spec);
     let wanted = kinds.filter(|spec| {
         let federated = &spec.federated_type;
-        federated.kind != FEDERATED_WORKSPACE
+        &*federated_kind(federated) != FEDERATED_WORKSPACE
             && changes::is_readable(federated, &spec.target_type.kind)
     });
     let paths = wanted.map(|spec| {
         let federated = spec.federated_type;
         let path = changes::path(&federated);
-        (Kind::Federated(Text::from(federated.kind)), path)
+        (Kind::Federated(federated_kind(&federated)), path)
     });
     // Two control planes federate the same kinds.
     let mut known: Vec<(Kind, String)> = Vec::new();

@@ -41,6 +41,7 @@ async fn under_a_proven_hold_the_leftover_is_removed_and_the_hold_ends_by_itself
         .await
         .unwrap();
     assert_eq!(registered(&world), ["host"]);
+    assert_eq!(standing(&world), 0, "a cure is not waited for");
     world
         .wait("rest", Duration::from_mins(2), |h| {
             is(h, "Healthy", "True") && condition(h, "Holding").is_none()

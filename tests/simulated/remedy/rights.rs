@@ -10,10 +10,10 @@ use super::{
 };
 
 /// A federation in which the next incident makes the operator use this right.
-async fn using(verb: &str, resource: &str) -> World {
+async fn using(right: Lacking) -> World {
     let alone = |action: &str| spec("Apply", &json!({action: "Automatic"}));
-    match (verb, resource) {
-        ("create" | "delete", "workspaces") => calm_with(alone("plantCanary")).await,
+    match (right.verb, right.resource) {
+        (_, "workspaces") if is_experiment(right) => calm_with(alone("plantCanary")).await,
         (_, "workspaces") => calm_with(alone("shieldWorkspaces")).await,
         (_, "workspacetemplates" | "kubefedclusters") => calm_with(curing()).await,
         (_, "configmaps" | "leases" | "deployments" | "deployments/scale") => {
@@ -40,10 +40,14 @@ async fn using(verb: &str, resource: &str) -> World {
     }
 }
 
+/// To make or remove the experiment's Workspace, or to read this one by its name.
+fn is_experiment(right: Lacking) -> bool {
+    right.resource == "workspaces" && (right.verb == "create" || !right.names().is_empty())
+}
+
 /// Takes one verb on one resource away and has the incident: what was told instead, if the right was not named.
 async fn unnamed(right: Lacking) -> Option<String> {
-    let (verb, resource) = (right.verb, right.resource);
-    let mut world = using(verb, resource).await;
+    let mut world = using(right).await;
     world.sim.inject(move |request| right.refuses(request));
     // What was read and made before the right was taken is there; a new process asks again, and finds no lease.
     world.operator = None;
@@ -58,7 +62,7 @@ async fn unnamed(right: Lacking) -> Option<String> {
         .unwrap();
     world.restart_operator().unwrap();
     pass(SOON).await;
-    bring_about(&world, verb, resource).await;
+    bring_about(&world, right).await;
     let lacking = right.words();
     let named = |h: &FederationHealth| {
         let conditions = h.status.iter().flat_map(|s| &s.conditions);
@@ -73,14 +77,14 @@ async fn unnamed(right: Lacking) -> Option<String> {
 }
 
 /// The incident in which the operator needs this right.
-async fn bring_about(world: &World, verb: &str, resource: &str) {
+async fn bring_about(world: &World, right: Lacking) {
     let admin = world.sim.admin();
-    match (verb, resource) {
-        (_, "workspacetemplates") => {
+    match right.resource {
+        "workspacetemplates" => {
             leftover_placed(world).await;
         }
-        ("create" | "delete", "workspaces") => experiment::request(world),
-        (_, "namespaces") => {
+        "workspaces" if is_experiment(right) => experiment::request(world),
+        "namespaces" => {
             admin
                 .edit(&resources::NAMESPACES, "", "orders-db", |n| {
                     n["metadata"]["ownerReferences"][0]["uid"] =
@@ -89,7 +93,7 @@ async fn bring_about(world: &World, verb: &str, resource: &str) {
                 .unwrap();
         }
         // Whether the claim stands is asked on the way back.
-        (_, "persistentvolumeclaims") => {
+        "persistentvolumeclaims" => {
             world.double().unwrap();
             pass(SOON).await;
             world.cure().unwrap();

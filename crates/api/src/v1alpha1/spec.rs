@@ -123,7 +123,10 @@ pub struct FederationRef {
         validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("must be a namespace's name: lower-case letters, digits and '-', with a letter or digit at both ends")
     )]
     pub namespace: String,
-    /// Deployment of KubeFed's controller manager in that namespace.
+    /// Deployment of KubeFed's controller manager in that namespace. It is found by its label
+    /// `kubefed-control-plane=controller-manager` whatever its name; only under its default name
+    /// `kubefed-controller-manager` can it be frozen, because the role of `freezeControllers` and the
+    /// fence around the operator name it.
     #[serde(default = "FederationRef::controller_deployment")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(

@@ -10,6 +10,7 @@ pub const OBSERVER: Role = Role {
     file: "observer",
     reach: Reach::Cluster,
     holder: Holder::Operator,
+    rungs: &[],
     why: "What the operator watches, and the status and events in which it reports. Always needed.",
     rights: &[
         Right {
@@ -173,6 +174,7 @@ pub const ADDRESSES: Role = Role {
     file: "observer",
     reach: Reach::Namespace(DEFAULT_NAMESPACE),
     holder: Holder::Operator,
+    rungs: &[],
     why: "Where the API servers are: a hold is proven on each of them, not on the one that happens to answer.",
     rights: &[Right {
         group: "discovery.k8s.io",
@@ -189,6 +191,7 @@ pub const RESTARTS: Role = Role {
     file: "observer",
     reach: Reach::Namespace("kube-system"),
     holder: Holder::Operator,
+    rungs: &[],
     why: "An API server that has just started does not know the parameter's kind yet: the proof is repeated after every start.",
     rights: &[Right {
         group: "coordination.k8s.io",
@@ -205,6 +208,7 @@ pub const EVENTS: Role = Role {
     file: "observer",
     reach: Reach::Namespace(DEFAULT_NAMESPACE),
     holder: Holder::Operator,
+    rungs: &[],
     why: "KubeFed's events about FederatedWorkspaces name the cluster through which it creates and deletes. Without them a loop in a member is told by KubeFed's status alone.",
     rights: &[Right {
         group: "",

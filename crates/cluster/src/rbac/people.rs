@@ -8,6 +8,7 @@ pub const VIEW: Role = Role {
     file: "helpers",
     reach: Reach::Cluster,
     holder: Holder::Aggregated(&["view", "edit", "admin"]),
+    rungs: &[],
     why: "For people who look.",
     rights: &[Right {
         group: "federationhealth.io",
@@ -29,6 +30,7 @@ pub const EDIT: Role = Role {
     file: "helpers",
     reach: Reach::Cluster,
     holder: Holder::Aggregated(&["edit", "admin"]),
+    rungs: &[],
     why: "For people who decide what may be held. Cluster-scoped: a RoleBinding in a namespace does not grant it.",
     rights: &[Right {
         group: "federationhealth.io",
@@ -45,6 +47,7 @@ pub const ADMIN: Role = Role {
     file: "helpers",
     reach: Reach::Cluster,
     holder: Holder::Aggregated(&["admin"]),
+    rungs: &[],
     why: "For people who may switch a hold by hand; the guard of the status asks them for the group federationhealth.io:break-glass besides.",
     rights: &[Right {
         group: "federationhealth.io",

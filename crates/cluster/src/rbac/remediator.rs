@@ -1,6 +1,12 @@
 //! The roles of remediation: none is part of the default installation, and each action has its own.
 
-use super::{Holder, OPERATOR_NAMESPACE, Reach, Right, Role, Verb};
+use federation_health_core::remedy::rung::Rung;
+
+use super::{Holder, KUBEFED_NAMESPACE, OPERATOR_NAMESPACE, Reach, Right, Role, Verb};
+
+/// Why every action may get what it writes to.
+const READ_FIRST: &str =
+    "No action writes what it has not read a moment before; watches alone get by without.";
 
 /// Keeps the journal of remediation.
 pub const JOURNAL: Role = Role {
@@ -8,6 +14,7 @@ pub const JOURNAL: Role = Role {
     file: "remediator",
     reach: Reach::Namespace(OPERATOR_NAMESPACE),
     holder: Holder::Operator,
+    rungs: &[],
     why: "What remediation did, so that it can be taken back. Without it no action is taken.",
     rights: &[
         Right {
@@ -33,6 +40,7 @@ pub const LEADER: Role = Role {
     file: "remediator",
     reach: Reach::Namespace(OPERATOR_NAMESPACE),
     holder: Holder::Operator,
+    rungs: &[],
     why: "One process at a time acts. Without it no action is taken.",
     rights: &[
         Right {
@@ -52,52 +60,14 @@ pub const LEADER: Role = Role {
     ],
 };
 
-/// Reads what is about to be changed.
-pub const TARGETS: Role = Role {
-    name: "federation-health-targets",
-    file: "remediator",
-    reach: Reach::Cluster,
-    holder: Holder::Operator,
-    why: "No action writes what it has not read a moment before; watches alone get by without.",
-    rights: &[
-        Right {
-            group: "tenant.kubesphere.io",
-            resources: &["workspaces", "workspacetemplates"],
-            names: &[],
-            verbs: &[Verb::Get],
-            why: "For armOrphan, shieldWorkspaces and fixPlacement.",
-        },
-        Right {
-            group: "apps",
-            resources: &["deployments"],
-            names: &["kubefed-controller-manager"],
-            verbs: &[Verb::Get],
-            why: "For freezeControllers.",
-        },
-        Right {
-            group: "",
-            resources: &["namespaces"],
-            names: &[],
-            verbs: &[Verb::Get],
-            why: "For disarmNamespaces.",
-        },
-        Right {
-            group: "core.kubefed.io",
-            resources: &["kubefedclusters"],
-            names: &[],
-            verbs: &[Verb::Get],
-            why: "For removeStaleCluster.",
-        },
-    ],
-};
-
 /// Keeps volumes.
 pub const RETAIN: Role = Role {
     name: "federation-health-retain",
     file: "remediator",
     reach: Reach::Cluster,
     holder: Holder::Operator,
-    why: "Only for the action retainVolumes.",
+    rungs: &[Rung::RetainVolumes],
+    why: "",
     rights: &[
         Right {
             group: "",
@@ -108,10 +78,10 @@ pub const RETAIN: Role = Role {
         },
         Right {
             group: "",
-            resources: &["persistentvolumeclaims"],
+            resources: &["persistentvolumeclaims", "namespaces"],
             names: &[],
             verbs: &[Verb::Get],
-            why: "Whether the claim of a volume still stands, before the former policy is put back.",
+            why: "Whether the claim of a volume and its namespace still stand, before the former policy is put back.",
         },
     ],
 };
@@ -122,12 +92,13 @@ pub const SHIELD: Role = Role {
     file: "remediator",
     reach: Reach::Cluster,
     holder: Holder::Operator,
-    why: "Only for the actions shieldWorkspaces and armOrphan.",
+    rungs: &[Rung::ShieldWorkspaces, Rung::ArmOrphan],
+    why: "",
     rights: &[Right {
         group: "tenant.kubesphere.io",
         resources: &["workspaces"],
         names: &[],
-        verbs: &[Verb::Patch],
+        verbs: &[Verb::Get, Verb::Patch],
         why: "The label kubefed.io/managed and the finalizer orphan; the guard of the operator keeps everything else.",
     }],
 };
@@ -138,14 +109,24 @@ pub const FREEZE: Role = Role {
     file: "remediator",
     reach: Reach::Cluster,
     holder: Holder::Operator,
-    why: "Only for the action freezeControllers. In every namespace, because a rival control plane lives in another one; by name.",
-    rights: &[Right {
-        group: "apps",
-        resources: &["deployments/scale"],
-        names: &["kubefed-controller-manager"],
-        verbs: &[Verb::Patch],
-        why: "The number of replicas alone.",
-    }],
+    rungs: &[Rung::FreezeControllers],
+    why: "In every namespace, because a rival control plane lives in another one; by name.",
+    rights: &[
+        Right {
+            group: "apps",
+            resources: &["deployments"],
+            names: &["kubefed-controller-manager"],
+            verbs: &[Verb::Get],
+            why: READ_FIRST,
+        },
+        Right {
+            group: "apps",
+            resources: &["deployments/scale"],
+            names: &["kubefed-controller-manager"],
+            verbs: &[Verb::Patch],
+            why: "The number of replicas alone.",
+        },
+    ],
 };
 
 /// Makes and removes the Workspace of the experiment.
@@ -154,13 +135,14 @@ pub const EXPERIMENT: Role = Role {
     file: "remediator",
     reach: Reach::Cluster,
     holder: Holder::Operator,
-    why: "Only for the action plantCanary.",
+    rungs: &[Rung::PlantCanary],
+    why: "",
     rights: &[
         Right {
             group: "tenant.kubesphere.io",
             resources: &["workspaces"],
             names: &[federation_health_api::names::CANARY_WORKSPACE],
-            verbs: &[Verb::Delete],
+            verbs: &[Verb::Get, Verb::Delete],
             why: "The Workspace of the experiment, and no other.",
         },
         Right {
@@ -179,37 +161,56 @@ pub const DISARM: Role = Role {
     file: "remediator",
     reach: Reach::Cluster,
     holder: Holder::Operator,
-    why: "Only for the action disarmNamespaces.",
-    rights: &[Right {
-        group: "",
-        resources: &["namespaces"],
-        names: &[],
-        verbs: &[Verb::Patch],
-        why: "ownerReferences; the guard of the operator keeps everything else.",
-    }],
+    rungs: &[Rung::DisarmNamespaces],
+    why: "",
+    rights: &[
+        Right {
+            group: "",
+            resources: &["namespaces"],
+            names: &[],
+            verbs: &[Verb::Get, Verb::Patch],
+            why: "ownerReferences; the guard of the operator keeps everything else.",
+        },
+        Right {
+            group: "tenant.kubesphere.io",
+            resources: &["workspaces"],
+            names: &[],
+            verbs: &[Verb::Get],
+            why: "Whether the owner exists.",
+        },
+    ],
 };
 
-/// Mends a cause.
-pub const CURE: Role = Role {
-    name: "federation-health-cure",
+/// Takes the stale name out of placements.
+pub const PLACE: Role = Role {
+    name: "federation-health-place",
     file: "remediator",
     reach: Reach::Cluster,
     holder: Holder::Operator,
-    why: "Only for the actions fixPlacement and removeStaleCluster.",
-    rights: &[
-        Right {
-            group: "tenant.kubesphere.io",
-            resources: &["workspacetemplates"],
-            names: &[],
-            verbs: &[Verb::Patch],
-            why: "The placement; the guard of the operator keeps everything else.",
-        },
-        Right {
-            group: "core.kubefed.io",
-            resources: &["kubefedclusters"],
-            names: &[],
-            verbs: &[Verb::Delete],
-            why: "The registration whose staleness is proven; its manifest is kept in the journal.",
-        },
-    ],
+    rungs: &[Rung::FixPlacement],
+    why: "",
+    rights: &[Right {
+        group: "tenant.kubesphere.io",
+        resources: &["workspacetemplates"],
+        names: &[],
+        verbs: &[Verb::Get, Verb::Patch],
+        why: "The placement; the guard of the operator keeps everything else.",
+    }],
+};
+
+/// Removes the stale registration.
+pub const REMOVE: Role = Role {
+    name: "federation-health-remove",
+    file: "remediator",
+    reach: Reach::Namespace(KUBEFED_NAMESPACE),
+    holder: Holder::Operator,
+    rungs: &[Rung::RemoveStaleCluster],
+    why: "In the namespace of KubeFed.",
+    rights: &[Right {
+        group: "core.kubefed.io",
+        resources: &["kubefedclusters"],
+        names: &[],
+        verbs: &[Verb::Get, Verb::Delete],
+        why: "The registration whose staleness is proven; its manifest is kept in the journal.",
+    }],
 };

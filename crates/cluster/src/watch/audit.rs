@@ -20,7 +20,8 @@ use super::{PAGE_DEADLINE, Resource, Sink, Unreadable, WatchError, decode, wire}
 const PERIOD: Duration = Duration::from_mins(5);
 /// After a list that failed.
 const AGAIN: Duration = Duration::from_mins(1);
-/// Objects in a list that is laid aside: beyond this its memory (some hundred bytes each) costs more than it is worth.
+/// Objects in a list that is laid aside: beyond this its memory (some hundred bytes each) costs more than it is worth. Then
+/// only the list that follows a broken watch finds what was lost; the age of the last list is a metric with an alert.
 const MAX_OBJECTS: usize = 100_000;
 /// One object of a list, or why it cannot be read.
 type Read<T> = Result<T, Unreadable>;
@@ -72,8 +73,11 @@ impl<T: DeserializeOwned + Send + 'static> Audit<T> {
                 Ok(listed) => self.state = State::Aside(listed),
                 Err(error) => {
                     let (path, why) = (&self.resource.path, error.class());
-                    tracing::debug!(%path, why, "the list beside the watch is tried again later");
-                    self.state = State::Resting(Instant::now() + AGAIN);
+                    tracing::warn!(%path, why, "the list beside the watch failed: a deletion that the API server loses is not noticed until one succeeds");
+                    // So many objects are not fewer in a minute, and reading them is no small thing.
+                    let too_many = matches!(error, WatchError::TooManyObjects { .. });
+                    let pause = if too_many { PERIOD } else { AGAIN };
+                    self.state = State::Resting(Instant::now() + pause);
                 }
             },
             State::Aside(_) => pending().await,

@@ -76,7 +76,7 @@ impl Rung {
         Self::RemoveStaleCluster,
     ];
 
-    /// The word in status, metrics and messages; in lower camel case the switch in `spec.remediation.actions`.
+    /// The word in status, metrics and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RetainVolumes => "RetainVolumes",
@@ -88,6 +88,15 @@ impl Rung {
             Self::FixPlacement => "FixPlacement",
             Self::RemoveStaleCluster => "RemoveStaleCluster",
         }
+    }
+
+    /// The switch in `spec.remediation.actions`.
+    pub fn switch(self) -> String {
+        let mut word = self.as_str().to_owned();
+        if let Some(first) = word.get_mut(..1) {
+            first.make_ascii_lowercase();
+        }
+        word
     }
 
     /// Reads the word back.

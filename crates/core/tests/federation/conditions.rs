@@ -177,6 +177,23 @@ fn a_half_read_list_of_registrations_judges_nothing_until_it_is_complete() {
 }
 
 #[test]
+fn the_oldest_list_is_that_of_a_feed_in_order_that_was_not_read_for_longest() {
+    let mut bed = Bed::quiet();
+    let first = bed.now;
+    assert_eq!(bed.federation.oldest_list(), Some(first));
+    bed.pass(1_000_000);
+    let left_out = Feed::Workspaces;
+    for feed in feeds().into_iter().filter(|feed| *feed != left_out) {
+        bed.federation.begin(&feed);
+        bed.federation.end(&feed, bed.now);
+    }
+    assert_eq!(bed.federation.oldest_list(), Some(first));
+    // A feed that is not in order has an alert of its own.
+    bed.apply(Change::Feed(left_out, FeedState::Forbidden));
+    assert_eq!(bed.federation.oldest_list(), Some(bed.now));
+}
+
+#[test]
 fn a_storm_does_not_hide_its_cause() {
     let mut bed = Bed::quiet();
     let teams: Vec<(u128, String)> = (0..40).map(|n| (n, format!("team-{n:02}"))).collect();

@@ -130,6 +130,15 @@ fn every_page_is_in_the_table_of_contents() {
 }
 
 #[test]
+fn every_block_says_what_it_is_so_that_no_command_goes_untried() {
+    for (path, text) in documents() {
+        for (mark, lines) in blocks(&text) {
+            assert!(!mark.is_empty(), "{}: {lines:?}", path.display());
+        }
+    }
+}
+
+#[test]
 fn every_command_of_the_plugin_is_one_that_it_understands() {
     let mut seen = 0;
     for (path, text) in documents() {

@@ -77,3 +77,18 @@ async fn a_list_that_fails_is_read_again_a_minute_later() {
     assert_eq!(run.times()[2..4], [300_000, 360_000]);
     assert_eq!(run.calls(), "begin +a end Synced begin end");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_too_long_to_lay_aside_is_tried_again_no_sooner_than_any_other() {
+    let long = vec![item("a", 1); 100_001];
+    let long: Vec<&str> = long.iter().map(String::as_str).collect();
+    let run = play(vec![
+        listed("9", &[("a", 1)]),
+        watch(12, 10, vec![Piece::Hang]),
+        list("16", "", &long),
+        listed("20", &[]),
+    ])
+    .await;
+    assert_eq!(run.times()[2..4], [300_000, 600_000]);
+    assert_eq!(run.calls(), "begin +a end Synced begin end");
+}

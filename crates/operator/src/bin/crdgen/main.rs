@@ -13,6 +13,7 @@ use federation_health_api::v1alpha1::definitions;
 use federation_health_cluster::rbac::{
     Holder, OPERATOR_NAMESPACE, ROLES, Reach, Right, Role, SERVICE_ACCOUNT,
 };
+use federation_health_core::remedy::rung::Rung;
 
 /// Column at which comments are wrapped; the longest line that a diff beside a diff shows whole.
 const WIDTH: usize = 96;
@@ -78,7 +79,7 @@ fn manifest(out: &mut String, role: &Role) -> fmt::Result {
         Reach::Cluster => "ClusterRole",
         Reach::Namespace(_) => "Role",
     };
-    comment(out, "", role.why)?;
+    comment(out, "", &format!("{}{}", only_for(role.rungs), role.why))?;
     head(out, kind, role)?;
     if let Holder::Aggregated(to) = role.holder {
         writeln!(out, "  labels:")?;
@@ -96,6 +97,16 @@ fn manifest(out: &mut String, role: &Role) -> fmt::Result {
     match role.holder {
         Holder::Operator => binding(out, kind, role),
         Holder::Aggregated(_) => Ok(()),
+    }
+}
+
+/// The chart leaves out what follows a comment that begins so, where none of these actions is switched on.
+fn only_for(rungs: &[Rung]) -> String {
+    let switches: Vec<String> = rungs.iter().map(|rung| rung.switch()).collect();
+    match switches.len() {
+        0 => String::new(),
+        1 => format!("Only for the action {}. ", switches.concat()),
+        _ => format!("Only for the actions {}. ", switches.join(" and ")),
     }
 }
 
