@@ -32,6 +32,8 @@ pub struct Plane {
     pub namespace: String,
     /// Available and wished replicas; None without a Deployment.
     pub replicas: Option<(i32, i32)>,
+    /// When its oldest Deployment was made.
+    pub since: Option<Timestamp>,
     /// Its registrations.
     pub registrations: Vec<Registration>,
 }
