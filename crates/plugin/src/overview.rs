@@ -12,6 +12,7 @@ use federation_health_api::{
 use federation_health_report::federation::{
     Namespace, Overview, Plane, Registration, group_of, workspaces,
 };
+use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -125,6 +126,8 @@ fn planes(
     }
     for deployment in deployments {
         change(&deployment.metadata, &|plane| {
+            let made = created(&deployment.metadata);
+            plane.since = plane.since.into_iter().chain(made).min();
             let (a, w) = plane.replicas.unwrap_or_default();
             plane.replicas = Some((
                 a + deployment.status.available_replicas,
@@ -153,12 +156,15 @@ fn registration(cluster: &foreign::KubeFedCluster, groups: &[ClusterGroup]) -> R
         ready: ready.map_or_else(|| "Absent".to_owned(), |c| c.status.clone()),
         endpoint: cluster.spec.api_endpoint.clone(),
         host: meta.labels.contains_key(HOST_LABEL),
-        created: meta
-            .creation_timestamp
-            .as_deref()
-            .and_then(|t| t.parse().ok()),
+        created: created(meta),
         group: group_of(groups, namespace, &meta.name),
     }
+}
+
+fn created(meta: &foreign::Meta) -> Option<Timestamp> {
+    meta.creation_timestamp
+        .as_deref()
+        .and_then(|t| t.parse().ok())
 }
 
 fn by_workspace(namespaces: Vec<foreign::Object>) -> BTreeMap<String, Vec<Namespace>> {

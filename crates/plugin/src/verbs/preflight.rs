@@ -17,25 +17,14 @@ use crate::{
     args::{Form, Global, PreflightArgs},
     client::Cluster,
     codes,
-    judge::Judge,
+    judge::{JUDGED, Judge},
     kinds::{Kind, enabled},
     shell::Tone,
     table::{Cell, align, item, wrap},
 };
 
-/// Conditions that a look from outside can judge; the others are about the operator.
-const JUDGED: [&str; 5] = [
-    "ClustersUnique",
-    "ControlPlaneUnique",
-    "RegistrationsCurrent",
-    "WorkspacesStable",
-    "NamespacesSafe",
-];
 /// Name of the registration that a suspected join would make, where none is given.
 const GUARDED: &str = "kube-federation-system";
-
-/// Longer than core lets anything stand before it tells it, and shorter than a feed may be silent.
-const GRACE_MS: i64 = 61_000;
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +72,7 @@ pub async fn run(
     if let Some(name) = &args.join {
         join(&mut judge, global, args, name, shell, now).await?;
     }
-    judge.tick(now);
-    // A list shows a state and no moment: what it shows has stood for as long as the operator would wait.
-    judge.status(now);
-    judge.tick(now.plus_ms(GRACE_MS));
-    let mut status = judge.status(now.plus_ms(GRACE_MS));
+    let mut status = judge.look(now);
     status.findings.retain(|f| concerns(&f.code));
     let answer = answer(&status, &listed, args.join.is_some());
     let text = match args.output.form {
