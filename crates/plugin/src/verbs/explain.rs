@@ -96,7 +96,7 @@ fn concerns(
 }
 
 /// The text has this name as a whole: `host` is not in `host-2`, and is in `kube-federation-system/host`.
-fn mentions(text: &str, name: &str) -> bool {
+pub(super) fn mentions(text: &str, name: &str) -> bool {
     let part = |c: char| !(c.is_alphanumeric() || c == '-' || c == '.');
     text.split(part).any(|word| word.trim_matches('.') == name)
 }

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use federation_health_report::federation::{Overview, Plane, Registration};
 
+use rows::{Home, Workspaces};
+
 use crate::{
     Error, Outcome, Shell,
     args::{Form, Global, StatusArgs},
@@ -234,18 +236,22 @@ fn plane(
     let mut node = Node::new(format!("ControlPlane/{}", plane.namespace), cells);
     let status = overview.status();
     let host = plane.registrations.iter().position(|r| is_host(r, &status));
+    let workspaces = (!second).then(|| Workspaces::of(overview, plane, grouping, now));
+    let at = |home| workspaces.as_ref().map_or_else(Vec::new, |w| w.at(home));
     let mut plain: Vec<(String, Node)> = Vec::new();
     for (i, registration) in plane.registrations.iter().enumerate() {
         let mut child = self::registration(registration, &plane.namespace, &status);
-        if !second && Some(i) == host.or(Some(0)) {
-            child.children = rows::workspaces(overview, grouping, now);
+        if Some(i) == host.or(Some(0)) {
+            child.children = at(Home::Here);
         }
+        child.children.extend(at(Home::Member(i)));
         if child.children.is_empty() && registration.group.is_none() {
             plain.push((registration.name.clone(), child));
         } else {
             node.children.push(child);
         }
     }
+    node.children.extend(at(Home::Several));
     node.children
         .extend(rows::grouped("Clusters", plain, grouping));
     node

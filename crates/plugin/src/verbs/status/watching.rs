@@ -11,6 +11,7 @@ use crate::{
     Error, Outcome, Shell,
     args::{Form, Global, StatusArgs},
     client::Cluster,
+    shell::harmless,
 };
 
 /// Ages grow, and registrations change without the object: looked at again after this long at the latest.
@@ -53,9 +54,9 @@ fn paint(text: &str, first: bool, args: &StatusArgs, shell: &mut Shell) {
     let document = matches!(args.output.form, Form::Json | Form::Yaml);
     if shell.live && !document {
         // Home, draw over, erase what the longer picture before left.
-        let lines = text.replace('\n', "\u{1b}[K\n");
+        let lines = harmless(text, shell.colours).replace('\n', "\u{1b}[K\n");
         let start = if first { "\u{1b}[2J" } else { "" };
-        shell.say(&format!("{start}\u{1b}[H{lines}\u{1b}[J"));
+        shell.paint(&format!("{start}\u{1b}[H{lines}\u{1b}[J"));
     } else {
         let between = match (first, args.output.form) {
             (true, _) | (_, Form::Json | Form::Name) => "",
