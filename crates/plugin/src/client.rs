@@ -11,7 +11,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Error, Shell, args::Global};
 
@@ -19,6 +19,9 @@ use crate::{Error, Shell, args::Global};
 const PAGE: usize = 500;
 /// Pages of one list: a server that always has one more is broken. 100,000 Workspaces are 200 pages.
 const PAGES: usize = 4096;
+/// How often a change is tried that others' writes of the same object keep from being made: each needs one in the few
+/// milliseconds between read and write, so five of them are no storm but a server in trouble.
+const ATTEMPTS: usize = 5;
 /// Field manager of every write of this program.
 const MANAGER: &str = "kubectl-federation-health";
 /// By this the server draws the table itself, as kubectl asks it to.
@@ -184,6 +187,29 @@ impl Cluster {
     /// The FederationHealth object.
     pub async fn health(&self, name: &str) -> Result<FederationHealth, Error> {
         read_health(&self.health_value(name).await?)
+    }
+
+    /// Changes the spec of the FederationHealth object by what `change` makes of it, and gives what that found. In a storm
+    /// the operator writes the same object's status several times a second: the change is made anew of what is there then.
+    pub async fn edit<T>(
+        &self,
+        name: &str,
+        dry_run: bool,
+        mut change: impl FnMut(&FederationHealth) -> Result<(Value, T), Error>,
+    ) -> Result<T, Error> {
+        let path = format!("{HEALTHS}/{name}");
+        let mut attempt = 1;
+        loop {
+            let health = self.health(name).await?;
+            let (spec, found) = change(&health)?;
+            // A merge patch replaces lists whole, so it must meet the object that was read.
+            let version = &health.metadata.resource_version;
+            let patch = json!({"metadata": {"resourceVersion": version}, "spec": spec});
+            match self.merge(&path, &patch, dry_run).await {
+                Err(error) if error.status() == Some(409) && attempt < ATTEMPTS => attempt += 1,
+                answer => return answer.map(|_| found),
+            }
+        }
     }
 
     /// The client, for watches.

@@ -49,7 +49,6 @@ impl Report {
     /// Of a federation as it is now.
     pub fn live(overview: &Overview, now: Timestamp) -> Self {
         let status = overview.status();
-        let healthy = status.conditions.iter().find(|c| c.type_ == "Healthy");
         let summary = status.summary.clone().unwrap_or_default();
         let facts = [
             ("Registrations", summary.clusters),
@@ -60,7 +59,7 @@ impl Report {
             ("Recreations", summary.recreations),
         ];
         let name = overview.health.metadata.name.clone().unwrap_or_default();
-        let word = healthy.map_or("Unknown", |c| c.status.as_str());
+        let word = overview.healthy();
         let mut report = Self {
             title: format!("FederationHealth {name}"),
             at: now,
@@ -81,7 +80,9 @@ impl Report {
             ..Self::default()
         };
         report.findings = ordered(status.findings);
-        report.verdict = report.sentence(word);
+        let sentence = report.sentence(word);
+        let warning = overview.operator.warning();
+        report.verdict = warning.map_or(sentence.clone(), |w| format!("{w} {sentence}"));
         report
     }
 

@@ -5,7 +5,7 @@ use federation_health_api::v1alpha1::FederationHealthStatus;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use serde_json::Value;
 
-use federation_health_report::federation::{Overview, Plane, Registration};
+use federation_health_report::federation::{CONSEQUENCE, Operator, Overview, Plane, Registration};
 
 use rows::{Home, Workspaces};
 
@@ -13,7 +13,7 @@ use crate::{
     Error, Outcome, Shell,
     args::{Form, Global, StatusArgs},
     client::{Cluster, read_health},
-    codes, overview,
+    codes, operator, overview,
     shell::Tone,
     table::{Cell, age, align, wrap},
     tree::{self, Node},
@@ -44,17 +44,21 @@ async fn show(
 ) -> Result<(String, Outcome), Error> {
     let value = cluster.health_value(&global.object).await?;
     let health = read_health(&value)?;
-    let outcome = verdict(&health.status.clone().unwrap_or_default());
+    let overview = match args.output.form {
+        Form::Table | Form::Wide => overview::read(cluster, health).await?,
+        _ => Overview {
+            operator: operator::seen(cluster, &global.object).await,
+            health,
+            ..Overview::default()
+        },
+    };
     let text = match args.output.form {
         Form::Json => pretty(&value)?,
         Form::Yaml => yaml(&value)?,
         Form::Name => format!("federationhealth.federationhealth.io/{}\n", global.object),
-        Form::Table | Form::Wide => {
-            let overview = overview::read(cluster, health).await?;
-            draw(&overview, args, shell)
-        }
+        Form::Table | Form::Wide => draw(&overview, args, shell),
     };
-    Ok((text, outcome))
+    Ok((text, verdict(&overview)))
 }
 
 /// The same for the demonstration: at this instant, with these colours, this wide.
@@ -74,9 +78,9 @@ pub async fn seen(
 }
 
 /// Healthy is only what says so.
-pub fn verdict(status: &FederationHealthStatus) -> Outcome {
-    match condition(status, "Healthy") {
-        Some(c) if c.status == "True" => Outcome::Healthy,
+pub fn verdict(overview: &Overview) -> Outcome {
+    match overview.healthy() {
+        "True" => Outcome::Healthy,
         _ => Outcome::Findings,
     }
 }
@@ -103,6 +107,10 @@ fn draw(overview: &Overview, args: &StatusArgs, shell: &Shell) -> String {
     let now = shell.now();
     let root = root(overview, !args.no_grouping, now);
     let mut text = tree::render(headers, &root, shell.colours);
+    if matches!(overview.operator, Operator::Stopped(_)) {
+        let warning = format!("The operator does not run: {CONSEQUENCE}");
+        let _ = write!(text, "\n{}", wrap(&warning, shell.width, ""));
+    }
     let status = overview.status();
     if !status.findings.is_empty() && !args.output.no_headers {
         text.push('\n');
@@ -171,17 +179,31 @@ fn row(ready: &str, state: (&str, Tone), since: String, message: String) -> Vec<
 fn root(overview: &Overview, grouping: bool, now: Timestamp) -> Node {
     let status = overview.status();
     let ready = condition(&status, "Ready").map_or("Unknown", |c| c.status.as_str());
+    let stopped = match &overview.operator {
+        Operator::Stopped(stopped) => Some(stopped),
+        Operator::Unseen | Operator::Runs => None,
+    };
+    let ready = stopped.map_or(ready, |_| "Unknown");
     let healthy = condition(&status, "Healthy");
-    let state = match healthy.map(|c| c.status.as_str()) {
-        Some("True") => ("Healthy", Tone::Good),
-        Some("False") => ("Unhealthy", Tone::Bad),
+    let state = match overview.healthy() {
+        "True" => ("Healthy", Tone::Good),
+        "False" => ("Unhealthy", Tone::Bad),
         _ => ("Unknown", Tone::Warn),
     };
     let since = healthy.map_or_else(String::new, |c| age(c.last_transition_time.0, now));
     let name = overview.health.metadata.name.clone().unwrap_or_default();
-    let message = healthy.map_or("not judged yet", |c| c.reason.as_str());
+    let message = match (healthy, stopped) {
+        (None, _) => "not judged yet",
+        (Some(c), Some(_)) if c.status == "True" => "the operator does not run",
+        (Some(c), _) => c.reason.as_str(),
+    };
     let cells = row(ready, state, since, message.to_owned());
     let mut root = Node::new(format!("FederationHealth/{name}"), cells);
+    root.children.extend(stopped.map(|stopped| {
+        let state = ("Stopped", Tone::Bad);
+        let cells = row(&stopped.ready, state, String::new(), stopped.why.clone());
+        Node::new("Operator", cells)
+    }));
     root.children.extend(hold(&status, now));
     let guarded = &overview.health.spec.federation.namespace;
     for plane in &overview.planes {

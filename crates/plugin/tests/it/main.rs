@@ -15,6 +15,7 @@ use std::{
 mod analyze;
 mod chinese;
 mod docs;
+mod operating;
 mod pictures;
 mod same;
 mod transcripts;
