@@ -8,7 +8,7 @@ use http::{
 };
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -38,20 +38,7 @@ pub struct Cluster {
 impl Cluster {
     /// Connects as kubectl would with these flags.
     pub async fn connect(global: &Global, shell: &Shell) -> Result<Self, Error> {
-        let options = KubeConfigOptions {
-            context: global.context.clone(),
-            ..KubeConfigOptions::default()
-        };
-        let file = global.kubeconfig.as_ref().or(shell.kubeconfig.as_ref());
-        let kubeconfig = match file {
-            Some(path) => Kubeconfig::read_from(path),
-            None => Kubeconfig::read(),
-        }
-        .map_err(Error::Kubeconfig)?;
-        let authority = authority(&kubeconfig, global.context.as_deref());
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .map_err(Error::Kubeconfig)?;
+        let (mut config, authority) = configured(global, shell).await?;
         if let Some(user) = &global.impersonate {
             config.auth_info.impersonate = Some(user.clone());
         }
@@ -215,6 +202,42 @@ impl Cluster {
     /// The client, for watches.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+}
+
+/// What the kubeconfig says; in a pod, where nobody named one and there is none, the pod's own ServiceAccount, as kubectl does.
+async fn configured(global: &Global, shell: &Shell) -> Result<(Config, Option<String>), Error> {
+    let file = global.kubeconfig.as_ref().or(shell.kubeconfig.as_ref());
+    let read = match file {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let named = std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty());
+    let named = named || file.is_some() || global.context.is_some();
+    let kubeconfig = match read {
+        Ok(kubeconfig) => kubeconfig,
+        Err(error) if !named && absent(&error) => {
+            // Outside a pod the kubeconfig is what is missing.
+            let config = Config::incluster().map_err(|_| Error::Kubeconfig(error))?;
+            return Ok((config, None));
+        }
+        Err(error) => return Err(Error::Kubeconfig(error)),
+    };
+    let authority = authority(&kubeconfig, global.context.as_deref());
+    let options = KubeConfigOptions {
+        context: global.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    Ok((config.map_err(Error::Kubeconfig)?, authority))
+}
+
+/// There is no kubeconfig: one that cannot be read is another thing.
+fn absent(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::FindPath => true,
+        KubeconfigError::ReadConfig(source, _) => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
     }
 }
 

@@ -30,9 +30,17 @@ pub async fn run(global: &Global, args: &StatusArgs, shell: &mut Shell) -> Resul
     if args.watch {
         return watching::run(&cluster, global, args, shell).await;
     }
-    let (text, outcome) = show(&cluster, global, args, shell).await?;
-    shell.say(&text);
-    Ok(outcome)
+    let shown = show(&cluster, global, args, shell).await?;
+    shell.say(&shown.text);
+    Ok(shown.outcome)
+}
+
+/// One look.
+struct Shown {
+    text: String,
+    outcome: Outcome,
+    /// resourceVersion of the object that was looked at.
+    version: String,
 }
 
 /// What there is to see now.
@@ -41,7 +49,7 @@ async fn show(
     global: &Global,
     args: &StatusArgs,
     shell: &Shell,
-) -> Result<(String, Outcome), Error> {
+) -> Result<Shown, Error> {
     let value = cluster.health_value(&global.object).await?;
     let health = read_health(&value)?;
     let overview = match args.output.form {
@@ -58,7 +66,12 @@ async fn show(
         Form::Name => format!("federationhealth.federationhealth.io/{}\n", global.object),
         Form::Table | Form::Wide => draw(&overview, args, shell),
     };
-    Ok((text, verdict(&overview)))
+    let version = value["metadata"]["resourceVersion"].as_str();
+    Ok(Shown {
+        text,
+        outcome: verdict(&overview),
+        version: version.unwrap_or_default().to_owned(),
+    })
 }
 
 /// The same for the demonstration: at this instant, with these colours, this wide.
@@ -74,7 +87,7 @@ pub async fn seen(
         width,
         ..Shell::process()
     };
-    Ok(show(cluster, global, args, &shell).await?.0)
+    Ok(show(cluster, global, args, &shell).await?.text)
 }
 
 /// Healthy is only what says so.

@@ -19,6 +19,7 @@ mod operating;
 mod pictures;
 mod same;
 mod transcripts;
+mod watching;
 
 /// Keeps what a command prints.
 #[derive(Clone, Default)]

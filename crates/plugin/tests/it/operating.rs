@@ -8,6 +8,8 @@ use std::sync::{
 use federation_health_plugin::demo::{Guard, Scenario};
 use federation_health_sim::{Effect, Refusal, RequestFacts, Sim, resources};
 
+use serde_json::json;
+
 use crate::transcripts::{Bed, one, played};
 
 const SWITCH: &str = "kubectl federation-health release --all --force";
@@ -131,4 +133,28 @@ fn whoever_may_not_see_deployments_is_told_so_and_sees_the_rest() {
     let check = typed(&bed, "kubectl federation-health check");
     assert!(check.contains("Operator"), "{check}");
     assert!(check.ends_with("? 2\n"), "{check}");
+}
+
+#[test]
+fn preflight_judges_the_federation_that_the_object_names() {
+    let bed = played(Scenario::Healthy, Guard::None, 5);
+    let spec = json!({"spec": {"federation": {"namespace": "elsewhere"}}});
+    let healths = &resources::FEDERATION_HEALTHS;
+    let admin = bed.sim.admin();
+    admin.merge(healths, "", "default", spec).unwrap();
+    for flags in ["", " -n kube-federation-system"] {
+        let command = format!("kubectl federation-health preflight --join again -o json{flags}");
+        let text = typed(&bed, &command);
+        assert!(text.contains("elsewhere/again"), "{text}");
+    }
+    // Where there is none, or none may be read, the flag says it.
+    bed.sim.inject(|facts| {
+        let forbidden = || Refusal::new(403, "Forbidden", "you may not");
+        is(facts, "get", "federationhealths").then(|| Effect::Refuse(forbidden()))
+    });
+    let text = typed(
+        &bed,
+        "kubectl federation-health preflight --join again -o json -n other",
+    );
+    assert!(text.contains("other/again"), "{text}");
 }
