@@ -10,6 +10,10 @@ pub const HEALTHS: &str = "/apis/federationhealth.io/v1alpha1/federationhealths"
 /// Where FederationHolds are served.
 pub const HOLDS: &str = "/apis/federationhealth.io/v1alpha1/federationholds";
 
+/// Labels of the operator's Deployment, whatever it is called.
+pub const OPERATOR_LABELS: &str =
+    "app.kubernetes.io/part-of=federation-health,app.kubernetes.io/component=operator";
+
 /// Field manager of the status of FederationHealths.
 pub const STATUS_MANAGER: &str = "federation-health";
 /// Field manager of the hold: the status of FederationHolds, and the durable bindings.

@@ -8,7 +8,7 @@ use crate::demo::Scenario;
 
 mod times;
 
-use times::{approval, seconds};
+use times::{approval, seconds, timeout};
 
 /// Guards KubeFed and KubeSphere federations against deleting their own namespaces.
 ///
@@ -49,8 +49,8 @@ pub struct Global {
     /// Group to impersonate; may be given several times
     #[arg(long = "as-group", global = true, value_name = "GROUP")]
     pub impersonate_groups: Vec<String>,
-    /// Seconds after which a request is given up; 0: never
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30)]
+    /// Time after which a request is given up, such as 30, 30s or 2m; 0: never
+    #[arg(long, global = true, value_name = "TIME", value_parser = timeout, default_value = "30s")]
     pub request_timeout: u64,
     /// FederationHealth object
     #[arg(long, global = true, value_name = "NAME", default_value = "default")]

@@ -8,10 +8,10 @@ use http::{
 };
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Error, Shell, args::Global};
 
@@ -19,6 +19,9 @@ use crate::{Error, Shell, args::Global};
 const PAGE: usize = 500;
 /// Pages of one list: a server that always has one more is broken. 100,000 Workspaces are 200 pages.
 const PAGES: usize = 4096;
+/// How often a change is tried that others' writes of the same object keep from being made: each needs one in the few
+/// milliseconds between read and write, so five of them are no storm but a server in trouble.
+const ATTEMPTS: usize = 5;
 /// Field manager of every write of this program.
 const MANAGER: &str = "kubectl-federation-health";
 /// By this the server draws the table itself, as kubectl asks it to.
@@ -35,20 +38,7 @@ pub struct Cluster {
 impl Cluster {
     /// Connects as kubectl would with these flags.
     pub async fn connect(global: &Global, shell: &Shell) -> Result<Self, Error> {
-        let options = KubeConfigOptions {
-            context: global.context.clone(),
-            ..KubeConfigOptions::default()
-        };
-        let file = global.kubeconfig.as_ref().or(shell.kubeconfig.as_ref());
-        let kubeconfig = match file {
-            Some(path) => Kubeconfig::read_from(path),
-            None => Kubeconfig::read(),
-        }
-        .map_err(Error::Kubeconfig)?;
-        let authority = authority(&kubeconfig, global.context.as_deref());
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .map_err(Error::Kubeconfig)?;
+        let (mut config, authority) = configured(global, shell).await?;
         if let Some(user) = &global.impersonate {
             config.auth_info.impersonate = Some(user.clone());
         }
@@ -186,9 +176,68 @@ impl Cluster {
         read_health(&self.health_value(name).await?)
     }
 
+    /// Changes the spec of the FederationHealth object by what `change` makes of it, and gives what that found. In a storm
+    /// the operator writes the same object's status several times a second: the change is made anew of what is there then.
+    pub async fn edit<T>(
+        &self,
+        name: &str,
+        dry_run: bool,
+        mut change: impl FnMut(&FederationHealth) -> Result<(Value, T), Error>,
+    ) -> Result<T, Error> {
+        let path = format!("{HEALTHS}/{name}");
+        let mut attempt = 1;
+        loop {
+            let health = self.health(name).await?;
+            let (spec, found) = change(&health)?;
+            // A merge patch replaces lists whole, so it must meet the object that was read.
+            let version = &health.metadata.resource_version;
+            let patch = json!({"metadata": {"resourceVersion": version}, "spec": spec});
+            match self.merge(&path, &patch, dry_run).await {
+                Err(error) if error.status() == Some(409) && attempt < ATTEMPTS => attempt += 1,
+                answer => return answer.map(|_| found),
+            }
+        }
+    }
+
     /// The client, for watches.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+}
+
+/// What the kubeconfig says; in a pod, where nobody named one and there is none, the pod's own ServiceAccount, as kubectl does.
+async fn configured(global: &Global, shell: &Shell) -> Result<(Config, Option<String>), Error> {
+    let file = global.kubeconfig.as_ref().or(shell.kubeconfig.as_ref());
+    let read = match file {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let named = std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty());
+    let named = named || file.is_some() || global.context.is_some();
+    let kubeconfig = match read {
+        Ok(kubeconfig) => kubeconfig,
+        Err(error) if !named && absent(&error) => {
+            // Outside a pod the kubeconfig is what is missing.
+            let config = Config::incluster().map_err(|_| Error::Kubeconfig(error))?;
+            return Ok((config, None));
+        }
+        Err(error) => return Err(Error::Kubeconfig(error)),
+    };
+    let authority = authority(&kubeconfig, global.context.as_deref());
+    let options = KubeConfigOptions {
+        context: global.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    Ok((config.map_err(Error::Kubeconfig)?, authority))
+}
+
+/// There is no kubeconfig: one that cannot be read is another thing.
+fn absent(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::FindPath => true,
+        KubeconfigError::ReadConfig(source, _) => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
     }
 }
 

@@ -18,8 +18,18 @@ use serde_json::Value;
 
 use crate::{Error, kinds::Kind};
 
+/// Conditions that a look from outside can judge; the others are about the operator.
+pub const JUDGED: [&str; 5] = [
+    "ClustersUnique",
+    "ControlPlaneUnique",
+    "RegistrationsCurrent",
+    "WorkspacesStable",
+    "NamespacesSafe",
+];
 /// Incidents shown: as many as the object may keep.
 const INCIDENTS: usize = 20;
+/// Longer than core lets anything stand before it tells it, and shorter than a feed may be silent.
+const GRACE_MS: i64 = 61_000;
 
 /// One federation under judgement.
 pub struct Judge {
@@ -157,6 +167,16 @@ impl Judge {
     pub fn status(&mut self, now: Time) -> FederationHealthStatus {
         let assessment = self.assess(now);
         status::status(&assessment, &self.federation, 1, INCIDENTS, None, now)
+    }
+
+    /// The verdict on one look. A list shows a state and no moment: what it shows has stood for as long as the operator
+    /// would wait before it tells it.
+    pub fn look(&mut self, now: Time) -> FederationHealthStatus {
+        self.tick(now);
+        self.status(now);
+        let later = now.plus_ms(GRACE_MS);
+        self.tick(later);
+        self.status(later)
     }
 }
 

@@ -15,6 +15,7 @@ mod error;
 mod judge;
 mod kinds;
 mod offline;
+mod operator;
 mod overview;
 mod shell;
 mod table;

@@ -10,12 +10,13 @@ use federation_health_api::{
     v1alpha1::ClusterGroup,
 };
 use federation_health_report::federation::{
-    Namespace, Overview, Plane, Registration, group_of, workspaces,
+    Namespace, Operator, Overview, Plane, Registration, group_of, workspaces,
 };
+use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Error, client::Cluster, kinds::KUBEFED};
+use crate::{Error, client::Cluster, kinds::KUBEFED, operator};
 
 /// Workspaces whose namespaces are asked for: as many as status names at risk. Their names make the selector, which has to
 /// fit a URL.
@@ -34,13 +35,15 @@ pub async fn read(cluster: &Cluster, health: FederationHealth) -> Result<Overvie
         format!("{KUBEFED}/kubefedclusters"),
         format!("{KUBEFED}/kubefedconfigs"),
     );
-    let (clusters, configs, deployments, namespaces) = futures::join!(
+    let name = health.metadata.name.clone().unwrap_or_default();
+    let (clusters, configs, deployments, operator, namespaces) = futures::join!(
         cluster.list(&clusters_path, None),
         cluster.list(&configs_path, None),
         cluster.list(
             "/apis/apps/v1/deployments",
             Some(("labelSelector", &selector))
         ),
+        operator::look(cluster, &name),
         async {
             match &members {
                 Some(selector) => {
@@ -58,7 +61,12 @@ pub async fn read(cluster: &Cluster, health: FederationHealth) -> Result<Overvie
     let deployments: Vec<foreign::DeploymentView> =
         decode(deployments, "KubeFed's Deployments", &mut gaps);
     let namespaces: Vec<foreign::Object> = decode(namespaces, "namespaces", &mut gaps);
+    let operator = operator.unwrap_or_else(|error| {
+        gaps.push(gap("the operator's Deployment", &error));
+        Operator::Unseen
+    });
     let mut overview = Overview {
+        operator,
         planes: planes(&health, &clusters, &configs, &deployments),
         namespaces: by_workspace(namespaces),
         health,
@@ -76,10 +84,7 @@ fn decode<T: DeserializeOwned>(
     let listed = match listed {
         Ok(listed) => listed,
         Err(error) => {
-            gaps.push(format!(
-                "{what}: {}",
-                error.report().trim_start_matches("error: ")
-            ));
+            gaps.push(gap(what, &error));
             return Vec::new();
         }
     };
@@ -95,6 +100,10 @@ fn decode<T: DeserializeOwned>(
         ));
     }
     read
+}
+
+fn gap(what: &str, error: &Error) -> String {
+    format!("{what}: {}", error.report().trim_start_matches("error: "))
 }
 
 fn planes(
@@ -125,6 +134,8 @@ fn planes(
     }
     for deployment in deployments {
         change(&deployment.metadata, &|plane| {
+            let made = created(&deployment.metadata);
+            plane.since = plane.since.into_iter().chain(made).min();
             let (a, w) = plane.replicas.unwrap_or_default();
             plane.replicas = Some((
                 a + deployment.status.available_replicas,
@@ -153,12 +164,15 @@ fn registration(cluster: &foreign::KubeFedCluster, groups: &[ClusterGroup]) -> R
         ready: ready.map_or_else(|| "Absent".to_owned(), |c| c.status.clone()),
         endpoint: cluster.spec.api_endpoint.clone(),
         host: meta.labels.contains_key(HOST_LABEL),
-        created: meta
-            .creation_timestamp
-            .as_deref()
-            .and_then(|t| t.parse().ok()),
+        created: created(meta),
         group: group_of(groups, namespace, &meta.name),
     }
+}
+
+fn created(meta: &foreign::Meta) -> Option<Timestamp> {
+    meta.creation_timestamp
+        .as_deref()
+        .and_then(|t| t.parse().ok())
 }
 
 fn by_workspace(namespaces: Vec<foreign::Object>) -> BTreeMap<String, Vec<Namespace>> {

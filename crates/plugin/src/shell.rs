@@ -53,8 +53,15 @@ impl Shell {
         self.clock.unwrap_or_else(Timestamp::now)
     }
 
-    /// Says something on standard output. A reader that hung up is no error of ours: there is nobody left to tell.
+    /// Says something on standard output. Names and texts are other people's: what steers a terminal does not reach it,
+    /// our own colours aside.
     pub fn say(&mut self, text: &str) {
+        let text = harmless(text, self.colours);
+        self.paint(&text);
+    }
+
+    /// Writes to standard output as it is. A reader that hung up is no error of ours: there is nobody left to tell.
+    pub fn paint(&mut self, text: &str) {
         if text.is_empty() {
             return;
         }
@@ -67,7 +74,7 @@ impl Shell {
 
     /// Says something on standard error.
     pub fn complain(&mut self, text: &str) {
-        let _ = writeln!(self.err, "{text}");
+        let _ = writeln!(self.err, "{}", harmless(text, false));
     }
 
     /// Says what takes longer than a second, to somebody who watches.
@@ -77,6 +84,30 @@ impl Shell {
         }
     }
 }
+
+/// The text without control characters but line ends and tabs and, where colours are wanted, [`Tone`]'s own.
+pub fn harmless(text: &str, colours: bool) -> String {
+    let ours = |rest: &str| COLOURS.into_iter().find(|code| rest.starts_with(code));
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(c) = rest.chars().next() {
+        let length = match ours(rest).filter(|_| colours) {
+            Some(code) => {
+                out.push_str(code);
+                code.len()
+            }
+            None => {
+                let shown = !c.is_control() || matches!(c, '\n' | '\t');
+                out.push(if shown { c } else { '\u{fffd}' });
+                c.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// Every sequence that [`Tone::paint`] writes: its end last.
+const COLOURS: [&str; 4] = ["\u{1b}[32m", "\u{1b}[33m", "\u{1b}[31;1m", "\u{1b}[0m"];
 
 /// How a word is meant. The colour repeats what the word says, and is never the only sign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,16 +126,33 @@ pub enum Tone {
 impl Tone {
     /// The word in its colour.
     pub fn paint(self, text: &str, colours: bool) -> String {
+        let [good, warn, bad, end] = COLOURS;
         let code = match self {
-            Self::Good => "32",
-            Self::Warn => "33",
-            Self::Bad => "31;1",
+            Self::Good => good,
+            Self::Warn => warn,
+            Self::Bad => bad,
             Self::Plain => return text.to_owned(),
         };
         if colours && !text.is_empty() {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+            format!("{code}{text}{end}")
         } else {
             text.to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_somebody_else_steers_no_terminal() {
+        let name = "orders\u{1b}[2J\u{1b}]0;x\u{7}\r\u{9b}1A";
+        let painted = format!("{}\t{name}\n", Tone::Bad.paint("Bad", true));
+        assert_eq!(
+            harmless(&painted, true),
+            "\u{1b}[31;1mBad\u{1b}[0m\torders\u{fffd}[2J\u{fffd}]0;x\u{fffd}\u{fffd}\u{fffd}1A\n"
+        );
+        assert!(!harmless(&painted, false).contains('\u{1b}'));
     }
 }

@@ -32,6 +32,8 @@ pub struct Plane {
     pub namespace: String,
     /// Available and wished replicas; None without a Deployment.
     pub replicas: Option<(i32, i32)>,
+    /// When its oldest Deployment was made.
+    pub since: Option<Timestamp>,
     /// Its registrations.
     pub registrations: Vec<Registration>,
 }
@@ -45,11 +47,50 @@ pub struct Namespace {
     pub terminating: bool,
 }
 
+/// Whether anybody judges the federation now. What a dead operator wrote stays in the object's status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Operator {
+    /// Nobody looked, or it could not be seen.
+    #[default]
+    Unseen,
+    /// A replica is available.
+    Runs,
+    /// None is.
+    Stopped(Stopped),
+}
+
+/// An operator that does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Available and wished replicas.
+    pub ready: String,
+    /// What is missing, or a command that shows why.
+    pub why: String,
+}
+
+/// What follows from an operator that does not run.
+pub const CONSEQUENCE: &str =
+    "nothing is judged or held anew, and what stands here is what it said last.";
+
+impl Operator {
+    /// What whoever reads the last verdict has to know.
+    pub fn warning(&self) -> Option<String> {
+        match self {
+            Self::Stopped(Stopped { why, .. }) => {
+                Some(format!("The operator does not run ({why}): {CONSEQUENCE}"))
+            }
+            Self::Unseen | Self::Runs => None,
+        }
+    }
+}
+
 /// The federation as it is now.
 #[derive(Clone, Debug, Default)]
 pub struct Overview {
     /// The object.
     pub health: FederationHealth,
+    /// Whether its judgement is alive.
+    pub operator: Operator,
     /// Control planes, the guarded one first.
     pub planes: Vec<Plane>,
     /// Namespaces of the Workspaces that the object names.
@@ -62,6 +103,17 @@ impl Overview {
     /// The object's status.
     pub fn status(&self) -> FederationHealthStatus {
         self.health.status.clone().unwrap_or_default()
+    }
+
+    /// The verdict: True, False or Unknown. What was healthy when the operator died may be so no more.
+    pub fn healthy(&self) -> &str {
+        let conditions = self.health.status.iter().flat_map(|s| &s.conditions);
+        let healthy = conditions.into_iter().find(|c| c.type_ == "Healthy");
+        match (healthy.map(|c| c.status.as_str()), &self.operator) {
+            (Some("False"), _) => "False",
+            (Some("True"), Operator::Unseen | Operator::Runs) => "True",
+            _ => "Unknown",
+        }
     }
 
     /// Puts the guarded plane first, and in each plane the names that share a cluster.

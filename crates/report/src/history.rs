@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
+use serde::{Serialize, Serializer};
 
 /// What a lane tells about; also the order of lanes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Sort {
     /// A registration of a cluster.
     Registration,
     /// A controller.
     Controller,
+    /// An open finding.
+    Finding,
     /// A hold.
     Hold,
     /// An act of remediation.
@@ -27,6 +30,7 @@ impl Sort {
         match self {
             Self::Registration => "Registration",
             Self::Controller => "Controller",
+            Self::Finding => "Finding",
             Self::Hold => "Hold",
             Self::Act => "Act",
             Self::Workspace => "Workspace",
@@ -36,7 +40,7 @@ impl Sort {
 }
 
 /// A time in which something existed or stood.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Span {
     /// Begin.
     pub from: Timestamp,
@@ -49,7 +53,7 @@ pub struct Span {
 }
 
 /// A moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mark {
     /// When.
     pub at: Timestamp,
@@ -60,7 +64,7 @@ pub struct Mark {
 }
 
 /// What a mark says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Sign {
     /// Came into being.
     Created,
@@ -73,7 +77,7 @@ pub enum Sign {
 }
 
 /// One lane.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Lane {
     /// What it tells about.
     pub sort: Sort,
@@ -96,13 +100,22 @@ impl Lane {
 }
 
 /// What happened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct History {
+    #[serde(serialize_with = "list")]
     lanes: BTreeMap<(Sort, String), Lane>,
     /// First and last moment.
     pub bounds: Option<(Timestamp, Timestamp)>,
     /// What concerns no lane alone: verdicts, first deletions.
     pub notes: Vec<Mark>,
+}
+
+/// Each lane bears its sort and name itself.
+fn list<S: Serializer>(
+    lanes: &BTreeMap<(Sort, String), Lane>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(lanes.values())
 }
 
 impl History {

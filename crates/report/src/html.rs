@@ -7,7 +7,7 @@ use federation_health_api::v1alpha1::FindingStatus;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use crate::document::Report;
+use crate::document::{Report, sentences};
 use crate::{
     codes,
     picture::{STYLE, graph, timeline},
@@ -103,12 +103,8 @@ fn card(out: &mut String, report: &Report) {
         "<section class=\"card {class}\"><strong>{word}</strong><p>{}</p>",
         e(&report.verdict)
     );
-    if report.healthy != "True" {
-        let held = report.hold.as_ref().map_or_else(
-            || "Nothing is held.".to_owned(),
-            |why| format!("Deletions are held: {why}"),
-        );
-        let _ = write!(out, "<p>{}</p>", e(&held));
+    if let Some(held) = &report.hold {
+        let _ = write!(out, "<p>{}</p>", e(held));
     }
     let acting = |c: &&Condition| c.type_ == "Remediating" && c.status == "True";
     if let Some(acts) = report.conditions.iter().find(acting) {
@@ -177,7 +173,7 @@ fn findings(out: &mut String, report: &Report) {
             codes::title(&same[0].code)
         );
         let told = &same[..same.len().min(ALIKE)];
-        sentences(out, told);
+        tell(out, told);
         if same.len() > ALIKE {
             let _ = writeln!(
                 out,
@@ -209,7 +205,7 @@ fn findings(out: &mut String, report: &Report) {
 }
 
 /// Findings of one code, each with its evidence; what all of them rest on is told once.
-fn sentences(out: &mut String, told: &[FindingStatus]) {
+fn tell(out: &mut String, told: &[FindingStatus]) {
     let all = told.iter().skip(1);
     let shared = |line: &&String| told.len() > 1 && all.clone().all(|f| f.evidence.contains(line));
     let shared: Vec<&String> = told[0].evidence.iter().filter(shared).collect();
@@ -244,26 +240,8 @@ fn more(out: &mut String, total: usize) {
 fn risk(out: &mut String, report: &Report) {
     let Some(risk) = &report.risk else { return };
     out.push_str("<h2>At risk</h2>\n");
-    let sorts = [
-        (risk.workspaces, "Workspace", &risk.workspace_names),
-        (risk.namespaces, "namespace", &risk.namespace_names),
-        (risk.objects, "other object", &risk.object_names),
-    ];
-    for (count, noun, names) in sorts.iter().filter(|(count, ..)| *count > 0) {
-        let plural = if *count == 1 { "" } else { "s" };
-        let _ = writeln!(
-            out,
-            "<p>{count} {noun}{plural}: {}</p>",
-            e(&names.join(", "))
-        );
-    }
-    for (count, noun) in [
-        (risk.workloads, "workloads"),
-        (risk.bound_claims, "bound volume claims"),
-    ] {
-        if let Some(count) = count {
-            let _ = writeln!(out, "<p>In them {count} {noun}.</p>");
-        }
+    for line in sentences(risk) {
+        let _ = writeln!(out, "<p>{}</p>", e(&line));
     }
 }
 

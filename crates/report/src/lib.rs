@@ -8,6 +8,7 @@ pub mod federation;
 pub mod history;
 pub mod html;
 pub mod junit;
+pub mod live;
 pub mod markdown;
 pub mod picture;
 

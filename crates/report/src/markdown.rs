@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::document::Report;
+use crate::document::{Report, sentences};
 use crate::{codes, picture::graph::Bond};
 
 /// Text that stays text: no table, emphasis, link or tag comes out of a name.
@@ -17,6 +17,8 @@ fn e(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '\n' | '\r' => out.push(' '),
+            // What would steer the terminal of whoever looks at the file.
+            c if c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -36,6 +38,9 @@ pub fn write(report: &Report) -> String {
         e(&report.verdict),
         report.at.strftime("%Y-%m-%d %H:%M:%S UTC")
     );
+    if let Some(held) = &report.hold {
+        let _ = write!(out, "{}\n\n", e(held));
+    }
     if !report.facts.is_empty() {
         out.push_str("| | |\n|---|---|\n");
         for (what, value) in &report.facts {
@@ -58,6 +63,7 @@ pub fn write(report: &Report) -> String {
     }
     graph(&mut out, report);
     findings(&mut out, report);
+    risk(&mut out, report);
     remediation(&mut out, report);
     if !report.lost.is_empty() {
         out.push_str("\n## Lost namespaces\n\n| Namespace | UID | Workspace | Deleted |\n|---|---|---|---|\n");
@@ -72,10 +78,40 @@ pub fn write(report: &Report) -> String {
             );
         }
     }
+    conditions(&mut out, report);
     for gap in &report.gaps {
         let _ = write!(out, "\nNot read: {}\n", e(gap));
     }
     out
+}
+
+fn risk(out: &mut String, report: &Report) {
+    let Some(risk) = &report.risk else { return };
+    let lines = sentences(risk);
+    if !lines.is_empty() {
+        out.push_str("\n## At risk\n\n");
+    }
+    for line in lines {
+        let _ = writeln!(out, "- {}", e(&line));
+    }
+}
+
+fn conditions(out: &mut String, report: &Report) {
+    let checks = report.conditions.iter().filter(|c| c.type_ != "Healthy");
+    let mut rows = checks.peekable();
+    if rows.peek().is_some() {
+        out.push_str("\n## Checks\n\n| Check | Status | Reason | Message |\n|---|---|---|---|\n");
+    }
+    for c in rows {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            e(&c.type_),
+            e(&c.status),
+            e(&c.reason),
+            e(&c.message)
+        );
+    }
 }
 
 fn remediation(out: &mut String, report: &Report) {

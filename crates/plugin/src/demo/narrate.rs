@@ -1,10 +1,10 @@
 //! The story, from what the server's audit log and the object say.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use federation_health_api::{FederationHealth, names::HEALTHS};
 use federation_health_core::remedy::journal::State;
-use federation_health_report::{document, picture};
+use federation_health_report::{live, picture};
 use federation_health_sim::AuditEntry;
 use k8s_openapi::jiff::Timestamp;
 
@@ -160,7 +160,7 @@ impl Narrator {
                 entry.resource,
                 names.join(", ")
             );
-            self.line(entry.at, audit::who(&entry.user), what);
+            self.line(entry.at, audit::who(&entry.user, &BTreeSet::new()), what);
         }
     }
 
@@ -303,7 +303,7 @@ pub async fn look(
         crate::verbs::status::seen(&cluster, &global, &args, (now, colours, width)).await?;
     let _ = write!(text, "\nThen kubectl federation-health status:\n\n{status}");
     let overview = overview::read(&cluster, cluster.health(object).await?).await?;
-    if let Some(lanes) = picture::text::draw(&document::live_history(&overview, now), None, width) {
+    if let Some(lanes) = picture::text::draw(&live::history(&overview, now), None, width) {
         let _ = write!(
             text,
             "\nThen kubectl federation-health timeline:\n\n{lanes}"

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use clap::ValueEnum;
-use federation_health_api::{FederationHealth, FederationHealthSpec};
+use federation_health_api::{FederationHealth, FederationHealthSpec, names::OPERATOR_LABELS};
 use federation_health_cluster::{
     probe::{Dial, DialRequest, ProbeError, Probed},
     rbac::OPERATOR_NAMESPACE,
@@ -142,6 +142,7 @@ impl Stage {
             sim.apply(definition).map_err(refused)?;
         }
         sim.install_policies().map_err(refused)?;
+        sim.apply_object(deployment()?).map_err(refused)?;
         sim.apply_object(object(&guard.spec())?).map_err(refused)?;
         let member = match scenario {
             Scenario::RemoteMember => Some(remote(&sim, &network, clock).map_err(refused)?),
@@ -353,6 +354,19 @@ fn uninstall(sim: &Sim) -> Result<(), Refusal> {
     sim.admin()
         .scale(&resources::DEPLOYMENTS, PLANE, MANAGER.0, 0)?;
     sim.force_finalize(PLANE)
+}
+
+/// The operator's Deployment as `config` has it: its program runs in this process.
+fn deployment() -> Result<Value, Error> {
+    let manifest = include_str!("../../../../config/manager/deployment.yaml");
+    let mut deployment: Value = serde_saphyr::from_str(manifest)
+        .map_err(|e| Error::parse("read the operator's Deployment", e))?;
+    for label in OPERATOR_LABELS.split(',') {
+        if let Some((key, value)) = label.split_once('=') {
+            deployment["metadata"]["labels"][key] = Value::from(value);
+        }
+    }
+    Ok(deployment)
 }
 
 /// Writes out the defaults, which a real server fills in from the definition's schema and the simulation does not.

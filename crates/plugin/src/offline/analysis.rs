@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use federation_health_api::v1alpha1::{FederationHealthStatus, FindingStatus, LostNamespace};
-use federation_health_report::codes;
+use federation_health_report::{codes, live::remembered};
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -80,6 +80,8 @@ pub struct Analysis {
     pub held: Option<Moment>,
     /// The first deletion of a Workspace.
     pub first_deletion: Option<Moment>,
+    /// Whether anything was held, in a sentence; None where the file does not say.
+    pub hold: Option<String>,
     /// Workspaces with their counts.
     pub workspaces: BTreeMap<String, Counts>,
     /// Lost namespaces.
@@ -114,8 +116,14 @@ pub fn analyse(material: &Material) -> Result<Analysis, Error> {
         }
     }
     let replayed = replay::play(&material.events, &mut history)?;
-    if material.events.is_empty() && !material.objects.is_empty() {
+    let bundle = material.events.is_empty() && !material.objects.is_empty();
+    if bundle {
         bundle::judge(material, &mut analysis)?;
+        remembered(
+            &mut history,
+            &analysis.status,
+            analysis.to.unwrap_or_default(),
+        );
     } else {
         take(replayed, &mut analysis);
         count(material, &mut analysis);
@@ -126,6 +134,11 @@ pub fn analyse(material: &Material) -> Result<Analysis, Error> {
     analysis.unread.extend(material.unread.iter().cloned());
     analysis.redacted = registrations(material).any(redacted);
     notes(&analysis, &mut history);
+    // Of a bundle they are in what its object remembers.
+    if !bundle {
+        losses(&analysis, &mut history);
+    }
+    history.notes.sort_by_key(|m| m.at);
     // A bundle is one moment.
     let timed = !material.events.is_empty() || !material.deeds.is_empty();
     if let Some((from, to)) = history.bounds.filter(|_| timed) {
@@ -182,6 +195,10 @@ fn unknown(status: &FederationHealthStatus) -> Vec<String> {
         "WorkspacesStable",
         "NamespacesSafe",
     ];
+    if status.conditions.is_empty() {
+        let why = "registrations and placements are not in an audit log, so whether they are in order is unknown: a bundle of kubectl federation-health gather has them";
+        return vec![why.to_owned()];
+    }
     let open = status.conditions.iter().filter(|c| {
         JUDGED.contains(&c.type_.as_str())
             && c.status == "Unknown"
@@ -217,11 +234,12 @@ fn requests(material: &Material, analysis: &mut Analysis, history: &mut History)
     let mut sums: BTreeMap<String, usize> = BTreeMap::new();
     let recorded = !material.events.is_empty();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let known = registered(material);
     for deed in &material.deeds {
         let refused = if deed.refused { " (refused)" } else { "" };
         let line = format!(
             "{}: {} {}{refused}",
-            audit::who(&deed.user),
+            audit::who(&deed.user, &known),
             deed.verb,
             deed.resource
         );
@@ -230,7 +248,12 @@ fn requests(material: &Material, analysis: &mut Analysis, history: &mut History)
             continue;
         }
         let counts = analysis.workspaces.entry(deed.name.clone()).or_default();
-        let by = format!("{} {} {}", audit::who(&deed.user), deed.verb, deed.name);
+        let by = format!(
+            "{} {} {}",
+            audit::who(&deed.user, &known),
+            deed.verb,
+            deed.name
+        );
         let mark = |sign| Mark {
             at: deed.at,
             sign,
@@ -267,6 +290,14 @@ pub(super) fn registrations(material: &Material) -> impl Iterator<Item = &Value>
         .filter(|o| Kind::of(o) == Some(Kind::Registration))
 }
 
+/// Names of registrations that the file knows, of those that came and went too.
+pub(super) fn registered(material: &Material) -> BTreeSet<&str> {
+    let objects = registrations(material).map(|r| text(&r["metadata"]["name"]));
+    let deeds = material.deeds.iter();
+    let joined = deeds.filter(|d| d.resource == "kubefedclusters");
+    objects.chain(joined.map(|d| &*d.name)).collect()
+}
+
 /// There is a CA bundle, and it is none.
 fn redacted(registration: &Value) -> bool {
     let bundle = text(&registration["spec"]["caBundle"]);
@@ -301,6 +332,9 @@ fn notes(analysis: &Analysis, history: &mut History) {
     if let Some(at) = analysis.first_deletion {
         history.note(at, Sign::Deleted, "first deletion of a Workspace");
     }
+}
+
+fn losses(analysis: &Analysis, history: &mut History) {
     let mut losses: BTreeMap<&str, (Timestamp, usize)> = BTreeMap::new();
     for lost in &analysis.lost_namespaces {
         // The object keeps whole seconds; no namespace is lost before the first deletion.
@@ -326,5 +360,4 @@ fn notes(analysis: &Analysis, history: &mut History) {
         let text = format!("{} namespaces are lost", analysis.lost_namespaces.len());
         history.note(last, Sign::Lost, text);
     }
-    history.notes.sort_by_key(|m| m.at);
 }

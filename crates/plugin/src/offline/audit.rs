@@ -1,5 +1,7 @@
 //! Audit events: the only record that names who did what.
 
+use std::collections::BTreeSet;
+
 use federation_health_core::id::Uid;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -80,8 +82,8 @@ pub fn deed(event: &Value) -> Option<Deed> {
 }
 
 /// Who this user is, in a reader's words.
-pub fn who(user: &str) -> String {
-    if let Some(alias) = alias(user) {
+pub fn who(user: &str, known: &BTreeSet<&str>) -> String {
+    if let Some(alias) = alias(user, known) {
         return format!("KubeFed, as {alias}");
     }
     match user {
@@ -98,7 +100,8 @@ pub fn who(user: &str) -> String {
 }
 
 /// The registration through which KubeFed acts: it uses the ServiceAccount `<registration>-<host cluster>` of its namespace.
-pub fn alias(user: &str) -> Option<&str> {
+/// Either half may have hyphens: a name that is known is looked for first.
+pub fn alias<'a>(user: &'a str, known: &BTreeSet<&str>) -> Option<&'a str> {
     let (namespace, account) = user
         .strip_prefix("system:serviceaccount:")?
         .split_once(':')?;
@@ -106,9 +109,18 @@ pub fn alias(user: &str) -> Option<&str> {
     if !namespace.contains("federation") && !namespace.contains("kubefed") {
         return None;
     }
-    account
-        .rsplit_once('-')
-        .map(|(alias, _)| alias)
+    let registered = known
+        .iter()
+        .filter(|name| {
+            account
+                .strip_prefix(**name)
+                .is_some_and(|host| host.starts_with('-'))
+        })
+        .map(|name| name.len())
+        .max();
+    registered
+        .and_then(|length| account.get(..length))
+        .or_else(|| account.rsplit_once('-').map(|(alias, _)| alias))
         .filter(|a| !a.is_empty() && *a != "kubefed-controller")
 }
 
@@ -118,12 +130,21 @@ mod tests {
 
     #[test]
     fn the_registration_is_read_from_the_service_account() {
+        let alias = |user, known: &[&'static str]| alias(user, &known.iter().copied().collect());
         let user = "system:serviceaccount:kube-federation-system:produce-trt-kubesphere";
-        assert_eq!(alias(user), Some("produce-trt"));
+        assert_eq!(alias(user, &[]), Some("produce-trt"));
+        let user = "system:serviceaccount:kube-federation-system:produce-trt-my-host";
         assert_eq!(
-            alias("system:serviceaccount:kube-system:generic-garbage-collector"),
+            alias(user, &["produce", "produce-trt", "host"]),
+            Some("produce-trt")
+        );
+        assert_eq!(
+            alias(
+                "system:serviceaccount:kube-system:generic-garbage-collector",
+                &[]
+            ),
             None
         );
-        assert_eq!(alias("kubernetes-admin"), None);
+        assert_eq!(alias("kubernetes-admin", &[]), None);
     }
 }

@@ -2,16 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use federation_health_api::FederationHealth;
+use federation_health_api::{
+    FederationHealth,
+    v1alpha1::{FederationHealthStatus, FindingStatus},
+};
 use federation_health_core::facts::FeedState;
-use k8s_openapi::jiff::Timestamp;
+use federation_health_report::document::held;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 
 use super::{
     analysis::{Analysis, Opened, text},
     input::Material,
     replay,
 };
-use crate::{Error, judge::Judge, kinds::Kind};
+use crate::{
+    Error,
+    judge::{JUDGED, Judge},
+    kinds::Kind,
+};
 
 /// Fills in what the objects of a bundle say.
 pub(super) fn judge(material: &Material, analysis: &mut Analysis) -> Result<(), Error> {
@@ -23,6 +31,7 @@ pub(super) fn judge(material: &Material, analysis: &mut Analysis) -> Result<(), 
         .and_then(|o| serde::Deserialize::deserialize(o).ok())
         .unwrap_or_default();
     let now = newest(material);
+    analysis.to = Some(now);
     let mut judge = Judge::new(&own, replay::time(now))?;
     let mut kinds = Kind::fixed();
     kinds.extend(material.objects.iter().filter_map(Kind::of));
@@ -52,33 +61,57 @@ pub(super) fn judge(material: &Material, analysis: &mut Analysis) -> Result<(), 
         }
         judge.end(&kind, replay::time(now));
     }
-    judge.tick(replay::time(now));
-    let status = judge.status(replay::time(now).plus_ms(2500));
+    let mut status = judge.look(replay::time(now));
+    analysis.unread = judge.malformed;
     let before = own.status.unwrap_or_default();
-    let found = status.findings.iter().chain(
-        before
-            .findings
-            .iter()
-            .filter(|f| f.code == "FH001" || f.code == "FH002"),
-    );
-    analysis.findings = found
+    analysis.hold = held(&before);
+    remembered(before, &mut status);
+    analysis.findings = status
+        .findings
+        .iter()
         .map(|f| Opened {
             first: f.since.0.min(now),
             last: now,
             finding: f.clone(),
         })
         .collect();
-    analysis.lost_namespaces = before.lost_namespaces;
-    analysis.unread = judge.malformed;
+    analysis.lost_namespaces.clone_from(&status.lost_namespaces);
     analysis.status = status;
     Ok(())
+}
+
+/// What one look cannot see, and the operator wrote down: what happened over time, what it holds, what it does.
+fn remembered(before: FederationHealthStatus, status: &mut FederationHealthStatus) {
+    let history = |f: &FindingStatus| f.code == "FH001" || f.code == "FH002";
+    status.findings.retain(|f| !history(f));
+    for finding in &mut status.findings {
+        let same = |f: &&FindingStatus| (&f.code, &f.subject) == (&finding.code, &finding.subject);
+        if let Some(known) = before.findings.iter().find(same) {
+            finding.since = known.since.clone();
+        }
+    }
+    let over_time = before.findings.into_iter().filter(history);
+    status.findings.extend(over_time);
+    let judged = |c: &Condition| JUDGED.contains(&c.type_.as_str());
+    status.conditions.retain(judged);
+    let of_operator = before.conditions.into_iter().filter(|c| !judged(c));
+    status.conditions.extend(of_operator);
+    status.hold = before.hold;
+    status.plan = before.plan;
+    status.actions = before.actions;
+    status.incidents = before.incidents;
+    status.lost_namespaces = before.lost_namespaces;
 }
 
 /// The newest time that any object of the bundle bears: a bundle has no clock of its own.
 fn newest(material: &Material) -> Timestamp {
     let times = material.objects.iter().flat_map(|o| {
         let meta = &o["metadata"];
-        [&meta["creationTimestamp"], &meta["deletionTimestamp"]].map(|t| text(t).parse().ok())
+        let own = [&meta["creationTimestamp"], &meta["deletionTimestamp"]];
+        let conditions = o["status"]["conditions"].as_array().into_iter().flatten();
+        let seen = conditions.flat_map(|c| [&c["lastTransitionTime"], &c["lastProbeTime"]]);
+        own.into_iter().chain(seen)
     });
-    times.flatten().max().unwrap_or_default()
+    let times = times.filter_map(|t| text(t).parse().ok());
+    times.max().unwrap_or_default()
 }

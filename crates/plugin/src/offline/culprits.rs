@@ -6,7 +6,7 @@ use federation_health_core::{facts::Deed, id::Text};
 use federation_health_index::facts;
 
 use super::{
-    analysis::{Culprit, registrations, text},
+    analysis::{Culprit, registered, registrations, text},
     audit,
     input::Material,
 };
@@ -16,12 +16,13 @@ use crate::kinds::Kind;
 pub fn find(material: &Material) -> Vec<Culprit> {
     let mut evidence: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut deletions: BTreeMap<&str, usize> = BTreeMap::new();
+    let known = registered(material);
     for deed in material
         .deeds
         .iter()
         .filter(|d| d.verb == "delete" && d.resource == "workspaces")
     {
-        if let Some(alias) = audit::alias(&deed.user) {
+        if let Some(alias) = audit::alias(&deed.user, &known) {
             *deletions.entry(alias).or_default() += 1;
         }
     }

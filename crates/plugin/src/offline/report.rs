@@ -45,6 +45,9 @@ pub fn report(analysis: Analysis, title: String) -> Report {
         healthy: word.to_owned(),
         conditions: analysis.status.conditions.clone(),
         risk: analysis.status.blast_radius.clone(),
+        hold: analysis.hold.clone(),
+        plan: analysis.status.plan.clone(),
+        actions: analysis.status.actions.clone(),
         lost: analysis.lost_namespaces.clone(),
         facts,
         gaps: analysis

@@ -82,6 +82,9 @@ fn draw(analysis: &Analysis, material: &Material, shell: &Shell) -> String {
     for open in &analysis.unknown {
         out.push_str(&wrap(&format!("Not judged: {open}"), width, ""));
     }
+    if let Some(held) = &analysis.hold {
+        out.push_str(&wrap(held, width, ""));
+    }
     for culprit in &analysis.culprits {
         out.push_str(&accuse(culprit, width));
     }
@@ -91,7 +94,11 @@ fn draw(analysis: &Analysis, material: &Material, shell: &Shell) -> String {
     lost(&mut out, analysis, shell);
     requests(&mut out, analysis);
     if analysis.findings.is_empty() && analysis.culprits.is_empty() {
-        out.push_str("\nNothing bad is in it.\n");
+        out.push_str(if analysis.unknown.is_empty() {
+            "\nNothing bad is in it.\n"
+        } else {
+            "\nNothing bad is in what could be judged.\n"
+        });
     }
     out
 }

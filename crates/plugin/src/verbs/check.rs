@@ -6,6 +6,7 @@ use federation_health_cluster::{
     proof::{Wanted, guards},
 };
 use federation_health_core::{hold::CollectionPolicy, id::Text};
+use federation_health_report::federation::Operator;
 use serde_json::{Value, json};
 
 use super::status::{pretty, yaml};
@@ -13,6 +14,7 @@ use crate::{
     Error, Outcome, Shell,
     args::{CheckArgs, Form, Global},
     client::Cluster,
+    operator,
     shell::Tone,
     table::{Cell, align},
 };
@@ -60,6 +62,9 @@ pub async fn run(global: &Global, args: &CheckArgs, shell: &mut Shell) -> Result
     lines.extend(check::kinds(client).await);
     let (about, object) = check::object(client, &global.object).await;
     lines.extend(about);
+    lines.push(operator_line(
+        operator::look(&cluster, &global.object).await,
+    ));
     let object = object.unwrap_or_default();
     let compared = Compared {
         wanted: &every_hold(&object),
@@ -132,6 +137,20 @@ fn every_guard(object: &FederationHealth) -> Vec<&'static str> {
     always
         .chain(check::join_guard(object).iter().copied())
         .collect()
+}
+
+/// What stands in the object for ever says nothing of whoever wrote it.
+fn operator_line(looked: Result<Operator, Error>) -> Line {
+    const WHAT: &str = "Operator";
+    match looked {
+        Ok(Operator::Runs) => Line::new(WHAT, Mark::Good, "available"),
+        Ok(Operator::Stopped(stopped)) => Line::new(WHAT, Mark::Wrong, stopped.why),
+        Ok(Operator::Unseen) => Line::new(WHAT, Mark::Unknown, "nobody looked"),
+        Err(error) => {
+            let report = error.report();
+            Line::new(WHAT, Mark::Unknown, report.trim_start_matches("error: "))
+        }
+    }
 }
 
 async fn rights(cluster: &Cluster) -> Vec<Line> {

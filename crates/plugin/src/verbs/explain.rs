@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 
 use federation_health_api::v1alpha1::{ClusterGroup, FederationHealthStatus, FindingStatus};
 use federation_health_core::text::times;
+use federation_health_report::federation::{Operator, Overview};
 
 use crate::{
     Error, Outcome, Shell,
     args::{ExplainArgs, Global},
     client::Cluster,
     codes::{self, About},
+    operator,
     shell::Tone,
     table::{age, item, wrap},
 };
@@ -19,12 +21,12 @@ use crate::{
 pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Result<Outcome, Error> {
     let subject = args.subject.as_deref();
     let code = subject.and_then(codes::find);
-    let health = match Cluster::connect(global, shell).await {
-        Ok(cluster) => cluster.health(&global.object).await,
+    let asked = match Cluster::connect(global, shell).await {
+        Ok(cluster) => judged(&cluster, global).await,
         Err(error) => Err(error),
     };
-    let health = match (health, code) {
-        (Ok(health), _) => health,
+    let overview = match (asked, code) {
+        (Ok(overview), _) => overview,
         // What a code means can be said without a cluster.
         (Err(_), Some(code)) => {
             shell.say(&general(code, shell.width, shell.colours));
@@ -32,14 +34,15 @@ pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Resu
         }
         (Err(error), None) => return Err(error),
     };
-    let status = health.status.clone().unwrap_or_default();
+    let (status, warning) = (overview.status(), overview.operator.warning());
     let mut open: Vec<&FindingStatus> = status
         .findings
         .iter()
         .filter(|f| concerns(f, subject, &status))
         .collect();
     open.sort_by_key(|f| codes::order(&f.code));
-    let mut text = stop::now(&health, &open, shell.width);
+    let mut text = warning.map_or_else(String::new, |w| wrap(&w, shell.width, "") + "\n");
+    text.push_str(&stop::now(&overview, &open, shell.width));
     for same in open.chunk_by(|a, b| a.code == b.code) {
         text.push_str(&particular(same, &status, shell));
     }
@@ -56,19 +59,28 @@ pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Resu
                 ))
             })?);
         }
-        (None, _) if open.is_empty() => text.push_str(&calm(&status, shell.width)),
+        (None, _) if open.is_empty() => text.push_str(&calm(&overview, shell.width)),
         _ => text.push_str(&risk(&status, shell.width)),
     }
     shell.say(&text);
     Ok(
         if open.is_empty()
-            && (subject.is_some() || super::status::verdict(&status) == Outcome::Healthy)
+            && (subject.is_some() || super::status::verdict(&overview) == Outcome::Healthy)
         {
             Outcome::Healthy
         } else {
             Outcome::Findings
         },
     )
+}
+
+/// The object, and whether anybody judges it now.
+async fn judged(cluster: &Cluster, global: &Global) -> Result<Overview, Error> {
+    Ok(Overview {
+        health: cluster.health(&global.object).await?,
+        operator: operator::seen(cluster, &global.object).await,
+        ..Overview::default()
+    })
 }
 
 /// The finding is about what was asked: its code, or a name that it or its evidence has.
@@ -96,7 +108,7 @@ fn concerns(
 }
 
 /// The text has this name as a whole: `host` is not in `host-2`, and is in `kube-federation-system/host`.
-fn mentions(text: &str, name: &str) -> bool {
+pub(super) fn mentions(text: &str, name: &str) -> bool {
     let part = |c: char| !(c.is_alphanumeric() || c == '-' || c == '.');
     text.split(part).any(|word| word.trim_matches('.') == name)
 }
@@ -280,7 +292,8 @@ fn known(name: &str, status: &FederationHealthStatus) -> Option<String> {
     ))
 }
 
-fn calm(status: &FederationHealthStatus, width: usize) -> String {
+fn calm(overview: &Overview, width: usize) -> String {
+    let status = overview.status();
     let mut out = String::new();
     for condition in status
         .conditions
@@ -297,7 +310,10 @@ fn calm(status: &FederationHealthStatus, width: usize) -> String {
         ));
     }
     if out.is_empty() {
-        out.push_str("Nothing is open: every check passed.\n");
+        out.push_str(match overview.operator {
+            Operator::Stopped(_) => "Nothing was open then: every check had passed.\n",
+            Operator::Unseen | Operator::Runs => "Nothing is open: every check passed.\n",
+        });
     }
     out
 }

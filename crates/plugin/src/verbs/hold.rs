@@ -3,7 +3,7 @@
 use federation_health_api::{
     FederationHealth, FederationHold,
     names::{HEALTHS, HOLDS},
-    v1alpha1::{CollectionRule, FederationRule, HoldRequest, Permission},
+    v1alpha1::{CollectionRule, FederationRule, Hold, HoldRequest, Permission},
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use serde_json::{Value, json};
@@ -12,13 +12,50 @@ use crate::{
     Error, Outcome, Shell,
     args::{Global, HoldArgs, ReleaseArgs},
     client::Cluster,
+    operator,
 };
 
 /// Carries out `hold`.
 pub async fn hold(global: &Global, args: &HoldArgs, shell: &mut Shell) -> Result<Outcome, Error> {
     let cluster = Cluster::connect(global, shell).await?;
-    let health = cluster.health(&global.object).await?;
-    let spec = &health.spec.hold;
+    let until = until(shell.now(), args.time)?;
+    let released = released(&cluster, global, args).await?;
+    let switch = format!("{HOLDS}/{}", global.object);
+    let allow = switch_patch("Allowed");
+    if released {
+        // Tried first: what may not be done afterwards would leave a request that holds nothing.
+        cluster.merge(&switch, &allow, true).await?;
+    }
+    let never = cluster
+        .edit(&global.object, args.dry_run, |health| {
+            request(&health.spec.hold, args, until)
+        })
+        .await?;
+    // Last: it allows holds of every cause, and a request that failed must not have done that.
+    if released {
+        cluster.merge(&switch, &allow, args.dry_run).await?;
+    }
+    done(shell, &global.object, "hold requested", args.dry_run);
+    let rules = match (never.0 && !args.enable, never.1 && !args.enable) {
+        (true, _) => "KubeFed's deletions (spec.hold.collection is Never)",
+        (_, true) => "the garbage collector's deletions (spec.hold.federation is Never)",
+        _ => "KubeFed's and the garbage collector's deletions",
+    };
+    shell.say(&format!(
+        "The operator holds {rules} until {until}.\nSee whether it stands: kubectl federation-health status\nEnd it before that: kubectl federation-health release --name {}",
+        args.name
+    ));
+    match operator::seen(&cluster, &global.object).await.warning() {
+        Some(warning) => {
+            shell.say(&warning);
+            Ok(Outcome::Findings)
+        }
+        None => Ok(Outcome::Healthy),
+    }
+}
+
+/// The spec with the request in it, and which rules it says Never for.
+fn request(spec: &Hold, args: &HoldArgs, until: Timestamp) -> Result<(Value, (bool, bool)), Error> {
     let never = (
         spec.collection == CollectionRule::Never,
         spec.federation == FederationRule::Never,
@@ -28,8 +65,6 @@ pub async fn hold(global: &Global, args: &HoldArgs, shell: &mut Shell) -> Result
             "spec.hold says Never for both rules, so a request would hold nothing: add --enable to allow both on diagnosis and on request".to_owned(),
         ));
     }
-    readmit(&cluster, global, args).await?;
-    let until = until(shell.now(), args.time)?;
     let mut requests = spec.requests.clone();
     requests.retain(|r| r.name != args.name);
     requests.push(HoldRequest {
@@ -44,24 +79,11 @@ pub async fn hold(global: &Global, args: &HoldArgs, shell: &mut Shell) -> Result
     if args.enable && never.1 {
         wish["federation"] = json!("OnDiagnosis");
     }
-    let patch = list_patch(&health.metadata, &json!({"hold": wish}));
-    let path = format!("{HEALTHS}/{}", global.object);
-    cluster.merge(&path, &patch, args.dry_run).await?;
-    done(shell, &global.object, "hold requested", args.dry_run);
-    let rules = match (never.0 && !args.enable, never.1 && !args.enable) {
-        (true, _) => "KubeFed's deletions (spec.hold.collection is Never)",
-        (_, true) => "the garbage collector's deletions (spec.hold.federation is Never)",
-        _ => "KubeFed's and the garbage collector's deletions",
-    };
-    shell.say(&format!(
-        "The operator holds {rules} until {until}.\nSee whether it stands: kubectl federation-health status\nEnd it before that: kubectl federation-health release --name {}",
-        args.name
-    ));
-    Ok(Outcome::Healthy)
+    Ok((json!({"hold": wish}), never))
 }
 
-/// A person's release in the switch stands above every request.
-async fn readmit(cluster: &Cluster, global: &Global, args: &HoldArgs) -> Result<(), Error> {
+/// Whether a person's release in the switch has to be taken back, which stands above every request.
+async fn released(cluster: &Cluster, global: &Global, args: &HoldArgs) -> Result<bool, Error> {
     let path = format!("{HOLDS}/{}", global.object);
     let switch: Option<FederationHold> = cluster.find(&path).await?;
     let released = switch.is_some_and(|s| {
@@ -73,12 +95,7 @@ async fn readmit(cluster: &Cluster, global: &Global, args: &HoldArgs) -> Result<
             global.object
         )));
     }
-    if released {
-        cluster
-            .merge(&path, &switch_patch("Allowed"), args.dry_run)
-            .await?;
-    }
-    Ok(())
+    Ok(released)
 }
 
 fn switch_patch(permission: &str) -> Value {
@@ -100,18 +117,19 @@ pub async fn release(
     if args.all {
         return release_all(&cluster, global, args, shell).await;
     }
-    let health = cluster.health(&global.object).await?;
-    let mut requests = health.spec.hold.requests.clone();
-    requests.retain(|r| r.name != args.name);
-    if requests.len() == health.spec.hold.requests.len() {
-        return Err(Error::Refused(format!(
-            "there is no hold request {}: see kubectl federation-health status for what holds, and use --all to end every hold",
-            args.name
-        )));
-    }
-    let patch = list_patch(&health.metadata, &json!({"hold": {"requests": requests}}));
-    let path = format!("{HEALTHS}/{}", global.object);
-    cluster.merge(&path, &patch, args.dry_run).await?;
+    cluster
+        .edit(&global.object, args.dry_run, |health| {
+            let mut requests = health.spec.hold.requests.clone();
+            requests.retain(|r| r.name != args.name);
+            if requests.len() == health.spec.hold.requests.len() {
+                return Err(Error::Refused(format!(
+                    "there is no hold request {}: see kubectl federation-health status for what holds, and use --all to end every hold",
+                    args.name
+                )));
+            }
+            Ok((json!({"hold": {"requests": requests}}), ()))
+        })
+        .await?;
     done(
         shell,
         &global.object,
@@ -153,11 +171,6 @@ async fn release_all(
         global.object, global.object
     ));
     Ok(Outcome::Healthy)
-}
-
-/// A merge patch replaces lists whole, so it must meet the object that was read.
-pub fn list_patch(meta: &kube::core::ObjectMeta, spec: &Value) -> Value {
-    json!({"metadata": {"resourceVersion": meta.resource_version}, "spec": spec})
 }
 
 /// What kubectl prints after a change.

@@ -1,9 +1,9 @@
 //! `pause` and `resume`: named reasons for remediation to do nothing.
 
-use federation_health_api::{names::HEALTHS, v1alpha1::PauseRequest};
-use serde_json::{Value, json};
+use federation_health_api::v1alpha1::PauseRequest;
+use serde_json::json;
 
-use super::hold::{done, list_patch};
+use super::hold::done;
 use crate::{
     Error, Outcome, Shell,
     args::{Global, PauseArgs, ResumeArgs},
@@ -13,14 +13,17 @@ use crate::{
 /// Carries out `pause`.
 pub async fn pause(global: &Global, args: &PauseArgs, shell: &mut Shell) -> Result<Outcome, Error> {
     let cluster = Cluster::connect(global, shell).await?;
-    let health = cluster.health(&global.object).await?;
-    let mut requests = health.spec.remediation.pause_requests;
-    requests.retain(|r| r.name != args.name);
-    requests.push(PauseRequest {
-        name: args.name.clone(),
-        reason: args.reason.clone(),
-    });
-    write(&cluster, global, &health.metadata, &requests, args.dry_run).await?;
+    cluster
+        .edit(&global.object, args.dry_run, |health| {
+            let mut requests = health.spec.remediation.pause_requests.clone();
+            requests.retain(|r| r.name != args.name);
+            requests.push(PauseRequest {
+                name: args.name.clone(),
+                reason: args.reason.clone(),
+            });
+            Ok((json!({"remediation": {"pauseRequests": requests}}), ()))
+        })
+        .await?;
     done(shell, &global.object, "paused", args.dry_run);
     shell.say("Holds are not paused: they come and end as before.");
     Ok(Outcome::Healthy)
@@ -33,38 +36,33 @@ pub async fn resume(
     shell: &mut Shell,
 ) -> Result<Outcome, Error> {
     let cluster = Cluster::connect(global, shell).await?;
-    let health = cluster.health(&global.object).await?;
-    let mut requests = health.spec.remediation.pause_requests;
-    let before = requests.len();
-    requests.retain(|r| r.name != args.name);
-    if requests.len() == before {
-        let names: Vec<&str> = requests.iter().map(|r| r.name.as_str()).collect();
-        return Err(Error::Refused(format!(
-            "there is no pause request {}: those there are: {}",
-            args.name,
-            if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join(", ")
+    let left = cluster
+        .edit(&global.object, args.dry_run, |health| {
+            let mut requests = health.spec.remediation.pause_requests.clone();
+            let before = requests.len();
+            requests.retain(|r| r.name != args.name);
+            if requests.len() == before {
+                return Err(none(&args.name, &requests));
             }
-        )));
-    }
-    write(&cluster, global, &health.metadata, &requests, args.dry_run).await?;
+            let spec = json!({"remediation": {"pauseRequests": requests}});
+            Ok((spec, requests))
+        })
+        .await?;
     done(shell, &global.object, "resumed", args.dry_run);
-    for rest in &requests {
+    for rest in &left {
         shell.say(&format!("still paused by {}: {}", rest.name, rest.reason));
     }
     Ok(Outcome::Healthy)
 }
 
-async fn write(
-    cluster: &Cluster,
-    global: &Global,
-    meta: &kube::core::ObjectMeta,
-    requests: &[PauseRequest],
-    dry_run: bool,
-) -> Result<Value, Error> {
-    let patch = list_patch(meta, &json!({"remediation": {"pauseRequests": requests}}));
-    let path = format!("{HEALTHS}/{}", global.object);
-    cluster.merge(&path, &patch, dry_run).await
+fn none(name: &str, requests: &[PauseRequest]) -> Error {
+    let names: Vec<&str> = requests.iter().map(|r| r.name.as_str()).collect();
+    Error::Refused(format!(
+        "there is no pause request {name}: those there are: {}",
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
+    ))
 }

@@ -12,6 +12,7 @@ use federation_health_core::{
     words::Reason,
 };
 use federation_health_index::remedy;
+use federation_health_report::federation::Overview;
 use serde_json::{Value, json};
 
 use super::status::{condition, pretty, verdict, yaml};
@@ -19,6 +20,7 @@ use crate::{
     Error, Outcome, Shell,
     args::{Form, Global, PlanArgs},
     client::Cluster,
+    operator,
     shell::Tone,
     table::{Cell, age, align, item, wrap},
 };
@@ -42,7 +44,11 @@ pub async fn run(global: &Global, args: &PlanArgs, shell: &mut Shell) -> Result<
     shell.say(&text);
     Ok(match status.plan {
         Some(_) => Outcome::Findings,
-        None => verdict(&status),
+        None => verdict(&Overview {
+            operator: operator::seen(&cluster, &global.object).await,
+            health,
+            ..Overview::default()
+        }),
     })
 }
 

@@ -1,7 +1,7 @@
 //! `preflight`: is it safe to start, reinstall or join here? Works without the operator and without its CRD.
 use std::fmt::Write as _;
 
-use federation_health_api::{FederationHealth, v1alpha1::FederationHealthStatus};
+use federation_health_api::{FederationHealth, names::HEALTHS, v1alpha1::FederationHealthStatus};
 use federation_health_core::{
     facts::{Change, FeedState, Probe, Registration},
     id::{RegistrationKey, Text, Uid},
@@ -15,27 +15,13 @@ use super::status::{pretty, tone, yaml};
 use crate::{
     Error, Outcome, Shell,
     args::{Form, Global, PreflightArgs},
-    client::Cluster,
+    client::{Cluster, read_health},
     codes,
-    judge::Judge,
+    judge::{JUDGED, Judge},
     kinds::{Kind, enabled},
     shell::Tone,
     table::{Cell, align, item, wrap},
 };
-
-/// Conditions that a look from outside can judge; the others are about the operator.
-const JUDGED: [&str; 5] = [
-    "ClustersUnique",
-    "ControlPlaneUnique",
-    "RegistrationsCurrent",
-    "WorkspacesStable",
-    "NamespacesSafe",
-];
-/// Name of the registration that a suspected join would make, where none is given.
-const GUARDED: &str = "kube-federation-system";
-
-/// Longer than core lets anything stand before it tells it, and shorter than a feed may be silent.
-const GRACE_MS: i64 = 61_000;
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,22 +58,16 @@ pub async fn run(
     let now = Time(shell.now().as_millisecond());
     shell.progress("reading registrations, placements, Workspaces and namespaces ...");
     let listed = read(&cluster).await?;
-    let mut object = FederationHealth::default();
-    if let Some(namespace) = &global.namespace {
-        object.spec.federation.namespace.clone_from(namespace);
-    }
+    let object = asked(&cluster, global).await?;
     let mut judge = Judge::new(&object, now)?;
     for list in &listed {
         take(&mut judge, list, now);
     }
     if let Some(name) = &args.join {
-        join(&mut judge, global, args, name, shell, now).await?;
+        let plane = &object.spec.federation.namespace;
+        join(&mut judge, (global, args), (plane, name), shell, now).await?;
     }
-    judge.tick(now);
-    // A list shows a state and no moment: what it shows has stood for as long as the operator would wait.
-    judge.status(now);
-    judge.tick(now.plus_ms(GRACE_MS));
-    let mut status = judge.status(now.plus_ms(GRACE_MS));
+    let mut status = judge.look(now);
     status.findings.retain(|f| concerns(&f.code));
     let answer = answer(&status, &listed, args.join.is_some());
     let text = match args.output.form {
@@ -102,6 +82,28 @@ pub async fn run(
     } else {
         Outcome::Findings
     })
+}
+
+/// Which federation is meant and which of its objects count: as the FederationHealth object says, where there is one.
+async fn asked(cluster: &Cluster, global: &Global) -> Result<FederationHealth, Error> {
+    let mut object = FederationHealth::default();
+    if let Some(namespace) = &global.namespace {
+        object.spec.federation.namespace.clone_from(namespace);
+    }
+    match cluster
+        .find::<Value>(&format!("{HEALTHS}/{}", global.object))
+        .await
+    {
+        Ok(Some(known)) => {
+            let known = read_health(&known)?;
+            object.spec.federation = known.spec.federation;
+            object.spec.workspaces = known.spec.workspaces;
+        }
+        // Whoever may not read it knows the namespace; the kinds themselves are asked for next.
+        Err(error) if !matches!(error.status(), Some(401 | 403)) => return Err(error),
+        Ok(None) | Err(_) => {}
+    }
+    Ok(object)
 }
 
 async fn read(cluster: &Cluster) -> Result<Vec<Listed>, Error> {
@@ -164,9 +166,8 @@ fn take(judge: &mut Judge, list: &Listed, now: Time) {
 /// Registers a cluster in thought: what a join would do, before anybody does it.
 async fn join(
     judge: &mut Judge,
-    global: &Global,
-    args: &PreflightArgs,
-    name: &str,
+    (global, args): (&Global, &PreflightArgs),
+    (plane, name): (&str, &str),
     shell: &Shell,
     now: Time,
 ) -> Result<(), Error> {
@@ -180,7 +181,7 @@ async fn join(
     let namespace: Value = member.get("/api/v1/namespaces/kube-system").await?;
     let uid = namespace["metadata"]["uid"].as_str().and_then(Uid::parse);
     let key = RegistrationKey {
-        namespace: Text::from(global.namespace.as_deref().unwrap_or(GUARDED)),
+        namespace: Text::from(plane),
         name: Text::from(name),
     };
     let registration = Registration {

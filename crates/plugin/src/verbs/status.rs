@@ -5,13 +5,15 @@ use federation_health_api::v1alpha1::FederationHealthStatus;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use serde_json::Value;
 
-use federation_health_report::federation::{Overview, Plane, Registration};
+use federation_health_report::federation::{CONSEQUENCE, Operator, Overview, Plane, Registration};
+
+use rows::{Home, Workspaces};
 
 use crate::{
     Error, Outcome, Shell,
     args::{Form, Global, StatusArgs},
     client::{Cluster, read_health},
-    codes, overview,
+    codes, operator, overview,
     shell::Tone,
     table::{Cell, age, align, wrap},
     tree::{self, Node},
@@ -28,9 +30,17 @@ pub async fn run(global: &Global, args: &StatusArgs, shell: &mut Shell) -> Resul
     if args.watch {
         return watching::run(&cluster, global, args, shell).await;
     }
-    let (text, outcome) = show(&cluster, global, args, shell).await?;
-    shell.say(&text);
-    Ok(outcome)
+    let shown = show(&cluster, global, args, shell).await?;
+    shell.say(&shown.text);
+    Ok(shown.outcome)
+}
+
+/// One look.
+struct Shown {
+    text: String,
+    outcome: Outcome,
+    /// resourceVersion of the object that was looked at.
+    version: String,
 }
 
 /// What there is to see now.
@@ -39,20 +49,29 @@ async fn show(
     global: &Global,
     args: &StatusArgs,
     shell: &Shell,
-) -> Result<(String, Outcome), Error> {
+) -> Result<Shown, Error> {
     let value = cluster.health_value(&global.object).await?;
     let health = read_health(&value)?;
-    let outcome = verdict(&health.status.clone().unwrap_or_default());
+    let overview = match args.output.form {
+        Form::Table | Form::Wide => overview::read(cluster, health).await?,
+        _ => Overview {
+            operator: operator::seen(cluster, &global.object).await,
+            health,
+            ..Overview::default()
+        },
+    };
     let text = match args.output.form {
         Form::Json => pretty(&value)?,
         Form::Yaml => yaml(&value)?,
         Form::Name => format!("federationhealth.federationhealth.io/{}\n", global.object),
-        Form::Table | Form::Wide => {
-            let overview = overview::read(cluster, health).await?;
-            draw(&overview, args, shell)
-        }
+        Form::Table | Form::Wide => draw(&overview, args, shell),
     };
-    Ok((text, outcome))
+    let version = value["metadata"]["resourceVersion"].as_str();
+    Ok(Shown {
+        text,
+        outcome: verdict(&overview),
+        version: version.unwrap_or_default().to_owned(),
+    })
 }
 
 /// The same for the demonstration: at this instant, with these colours, this wide.
@@ -68,13 +87,13 @@ pub async fn seen(
         width,
         ..Shell::process()
     };
-    Ok(show(cluster, global, args, &shell).await?.0)
+    Ok(show(cluster, global, args, &shell).await?.text)
 }
 
 /// Healthy is only what says so.
-pub fn verdict(status: &FederationHealthStatus) -> Outcome {
-    match condition(status, "Healthy") {
-        Some(c) if c.status == "True" => Outcome::Healthy,
+pub fn verdict(overview: &Overview) -> Outcome {
+    match overview.healthy() {
+        "True" => Outcome::Healthy,
         _ => Outcome::Findings,
     }
 }
@@ -101,6 +120,10 @@ fn draw(overview: &Overview, args: &StatusArgs, shell: &Shell) -> String {
     let now = shell.now();
     let root = root(overview, !args.no_grouping, now);
     let mut text = tree::render(headers, &root, shell.colours);
+    if matches!(overview.operator, Operator::Stopped(_)) {
+        let warning = format!("The operator does not run: {CONSEQUENCE}");
+        let _ = write!(text, "\n{}", wrap(&warning, shell.width, ""));
+    }
     let status = overview.status();
     if !status.findings.is_empty() && !args.output.no_headers {
         text.push('\n');
@@ -169,17 +192,31 @@ fn row(ready: &str, state: (&str, Tone), since: String, message: String) -> Vec<
 fn root(overview: &Overview, grouping: bool, now: Timestamp) -> Node {
     let status = overview.status();
     let ready = condition(&status, "Ready").map_or("Unknown", |c| c.status.as_str());
+    let stopped = match &overview.operator {
+        Operator::Stopped(stopped) => Some(stopped),
+        Operator::Unseen | Operator::Runs => None,
+    };
+    let ready = stopped.map_or(ready, |_| "Unknown");
     let healthy = condition(&status, "Healthy");
-    let state = match healthy.map(|c| c.status.as_str()) {
-        Some("True") => ("Healthy", Tone::Good),
-        Some("False") => ("Unhealthy", Tone::Bad),
+    let state = match overview.healthy() {
+        "True" => ("Healthy", Tone::Good),
+        "False" => ("Unhealthy", Tone::Bad),
         _ => ("Unknown", Tone::Warn),
     };
     let since = healthy.map_or_else(String::new, |c| age(c.last_transition_time.0, now));
     let name = overview.health.metadata.name.clone().unwrap_or_default();
-    let message = healthy.map_or("not judged yet", |c| c.reason.as_str());
+    let message = match (healthy, stopped) {
+        (None, _) => "not judged yet",
+        (Some(c), Some(_)) if c.status == "True" => "the operator does not run",
+        (Some(c), _) => c.reason.as_str(),
+    };
     let cells = row(ready, state, since, message.to_owned());
     let mut root = Node::new(format!("FederationHealth/{name}"), cells);
+    root.children.extend(stopped.map(|stopped| {
+        let state = ("Stopped", Tone::Bad);
+        let cells = row(&stopped.ready, state, String::new(), stopped.why.clone());
+        Node::new("Operator", cells)
+    }));
     root.children.extend(hold(&status, now));
     let guarded = &overview.health.spec.federation.namespace;
     for plane in &overview.planes {
@@ -234,18 +271,22 @@ fn plane(
     let mut node = Node::new(format!("ControlPlane/{}", plane.namespace), cells);
     let status = overview.status();
     let host = plane.registrations.iter().position(|r| is_host(r, &status));
+    let workspaces = (!second).then(|| Workspaces::of(overview, plane, grouping, now));
+    let at = |home| workspaces.as_ref().map_or_else(Vec::new, |w| w.at(home));
     let mut plain: Vec<(String, Node)> = Vec::new();
     for (i, registration) in plane.registrations.iter().enumerate() {
         let mut child = self::registration(registration, &plane.namespace, &status);
-        if !second && Some(i) == host.or(Some(0)) {
-            child.children = rows::workspaces(overview, grouping, now);
+        if Some(i) == host.or(Some(0)) {
+            child.children = at(Home::Here);
         }
+        child.children.extend(at(Home::Member(i)));
         if child.children.is_empty() && registration.group.is_none() {
             plain.push((registration.name.clone(), child));
         } else {
             node.children.push(child);
         }
     }
+    node.children.extend(at(Home::Several));
     node.children
         .extend(rows::grouped("Clusters", plain, grouping));
     node

@@ -240,3 +240,34 @@ fn an_audit_log_names_who_deleted_and_dry_runs_do_not_count() {
     assert!(!found["deeds"].to_string().contains("system:admin"));
     assert_eq!(found["firstDeletion"], "2026-11-23T06:24:10Z");
 }
+
+#[test]
+fn an_audit_log_without_deletions_is_unknown_and_not_healthy() {
+    let line = audited(10, "system:admin", "create", "workspacetemplates", "/");
+    let path = std::env::temp_dir().join(format!("fedhealth-calm-{}.log", std::process::id()));
+    std::fs::write(&path, line).unwrap();
+    // It fails with exit code 2, as what has findings does.
+    let found = analyze(&path);
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(found["findings"], serde_json::json!([]));
+    assert_eq!(found["culprits"], serde_json::json!([]));
+    let unknown = found["unknown"].to_string();
+    assert!(unknown.contains("not in an audit log"), "{unknown}");
+}
+
+#[test]
+fn a_name_whose_join_the_log_has_is_told_from_a_host_with_a_hyphen() {
+    let account = "system:serviceaccount:kube-federation-system:orders-my-host";
+    // The log's lines are all about objects named `orders`: so is the registration.
+    let lines = [
+        audited(10, "system:admin", "create", "kubefedclusters", "/"),
+        audited(11, account, "delete", "workspaces", "/"),
+    ];
+    let path = std::env::temp_dir().join(format!("fedhealth-hyphen-{}.log", std::process::id()));
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let found = analyze(&path);
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(found["culprits"][0]["registration"], "orders");
+    let deeds = found["deeds"].to_string();
+    assert!(deeds.contains("KubeFed, as orders:"), "{deeds}");
+}

@@ -15,9 +15,11 @@ use std::{
 mod analyze;
 mod chinese;
 mod docs;
+mod operating;
 mod pictures;
 mod same;
 mod transcripts;
+mod watching;
 
 /// Keeps what a command prints.
 #[derive(Clone, Default)]

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum as _;
 use federation_health_plugin::{
     Shell,
     demo::{Guard, Scenario, Stage},
@@ -130,6 +131,15 @@ fn findings(list: &Value) -> BTreeSet<(String, String)> {
 
 /// What `kubectl federation-health ARGUMENTS -o json` says of the server.
 fn asked(sim: &Sim, now: Timestamp, arguments: &str) -> Value {
+    let text = typed(sim, now, &format!("{arguments} -o json"));
+    let document = text
+        .rsplit_once("? ")
+        .map_or(text.as_str(), |(document, _)| document);
+    serde_json::from_str(document).unwrap()
+}
+
+/// What `kubectl federation-health ARGUMENTS` prints.
+fn typed(sim: &Sim, now: Timestamp, arguments: &str) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -143,17 +153,14 @@ fn asked(sim: &Sim, now: Timestamp, arguments: &str) -> Value {
     let text = runtime.block_on(async {
         let listening = sim.serve(([127, 0, 0, 1], 0).into()).await.unwrap();
         std::fs::write(&kubeconfig, listening.kubeconfig()).unwrap();
-        let command = format!("kubectl federation-health {arguments} -o json");
+        let command = format!("kubectl federation-health {arguments}");
         one(&command, &kubeconfig, now).await
     });
     std::fs::remove_file(kubeconfig).unwrap();
-    let document = text
-        .rsplit_once("? ")
-        .map_or(text.as_str(), |(document, _)| document);
-    serde_json::from_str(document).unwrap()
+    text
 }
 
-fn analyzed(tape: &[Value]) -> Value {
+fn taped(tape: &[Value]) -> Value {
     let name = format!(
         "fedhealth-tape-{}-{:?}.jsonl",
         std::process::id(),
@@ -162,6 +169,26 @@ fn analyzed(tape: &[Value]) -> Value {
     let path = std::env::temp_dir().join(name);
     let lines: Vec<String> = tape.iter().map(ToString::to_string).collect();
     std::fs::write(&path, lines.join("\n")).unwrap();
+    let found = analyzed(&path);
+    std::fs::remove_file(path).unwrap();
+    found
+}
+
+/// What `analyze` says of what `gather` wrote.
+fn bundled(sim: &Sim, now: Timestamp) -> Value {
+    let name = format!(
+        "fedhealth-bundle-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    );
+    let folder = std::env::temp_dir().join(name);
+    typed(sim, now, &format!("gather --to {}", folder.display()));
+    let found = analyzed(&folder);
+    std::fs::remove_dir_all(folder).unwrap();
+    found
+}
+
+fn analyzed(path: &std::path::Path) -> Value {
     let sink = Sink::default();
     let mut shell = Shell {
         out: Box::new(sink.clone()),
@@ -177,7 +204,6 @@ fn analyzed(tape: &[Value]) -> Value {
         .build()
         .unwrap();
     runtime.block_on(run(words, &mut shell));
-    std::fs::remove_file(path).unwrap();
     serde_json::from_str(&sink.text()).unwrap()
 }
 
@@ -198,7 +224,26 @@ fn a_recording_gives_the_findings_that_the_operator_gave_who_watched() {
             .get("findings")
             .cloned()
             .unwrap_or(json!([]));
-        let offline = analyzed(&tape);
+        let offline = taped(&tape);
+        assert_eq!(
+            findings(&offline["findings"]),
+            findings(&operator),
+            "{scenario:?}"
+        );
+    }
+}
+
+#[test]
+fn a_bundle_gives_the_findings_of_the_operator_whose_object_is_in_it() {
+    for scenario in Scenario::value_variants() {
+        // As below.
+        let (sim, now, _) = recorded(*scenario, 90);
+        let operator = asked(&sim, now, "status");
+        let operator = operator["status"]
+            .get("findings")
+            .cloned()
+            .unwrap_or(json!([]));
+        let offline = bundled(&sim, now);
         assert_eq!(
             findings(&offline["findings"]),
             findings(&operator),

@@ -29,7 +29,7 @@ pub struct Bed {
 }
 
 /// Plays a scenario in virtual time for this long after it struck, and stops every program.
-fn played(scenario: Scenario, guard: Guard, seconds: u64) -> Bed {
+pub fn played(scenario: Scenario, guard: Guard, seconds: u64) -> Bed {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -347,4 +347,29 @@ fn the_demonstration_and_what_needs_no_cluster() {
             now: Timestamp::UNIX_EPOCH,
         },
     );
+}
+
+#[test]
+fn an_operator_that_died() {
+    let bed = played(Scenario::Healthy, Guard::Hold, 30);
+    stop_operator(&bed.sim);
+    check("silent", &bed);
+}
+
+#[test]
+fn an_operator_that_died_in_an_incident() {
+    let bed = played(Scenario::Doubled, Guard::None, 40);
+    stop_operator(&bed.sim);
+    check("silent-doubled", &bed);
+}
+
+/// Its pods do not come up.
+fn stop_operator(sim: &Sim) {
+    let status = serde_json::json!({"replicas": 1, "unavailableReplicas": 1});
+    let deployments = federation_health_sim::resources::DEPLOYMENTS;
+    let (namespace, name) = ("federation-health-system", "federation-health");
+    let admin = sim.admin();
+    admin
+        .set_status(&deployments, namespace, name, status)
+        .unwrap();
 }

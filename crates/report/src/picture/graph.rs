@@ -1,6 +1,7 @@
 //! The membership graph: names on the left, real clusters on the right, the doubled one thick and labelled.
 
 use federation_health_api::v1alpha1::ClusterGroup;
+use serde::Serialize;
 
 use super::svg::Svg;
 use crate::federation::{Overview, Registration};
@@ -14,7 +15,7 @@ const SHOWN: usize = 40;
 const NAME: usize = 38;
 
 /// What a registration's cluster has to do with others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Bond {
     /// A cluster of its own.
     Single,
@@ -25,7 +26,7 @@ pub enum Bond {
 }
 
 /// A name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Name {
     /// Namespace and name.
     pub label: String,
@@ -36,7 +37,7 @@ pub struct Name {
 }
 
 /// Who is registered where.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Membership {
     /// Names, those of groups first.
     pub names: Vec<Name>,
@@ -131,7 +132,7 @@ pub fn draw(membership: &Membership) -> Option<String> {
     if membership.names.is_empty() {
         return None;
     }
-    let mut svg = Svg::new(WIDTH);
+    let mut svg = Svg::new("fh-graph", WIDTH);
     let rows = membership.names.len() + usize::from(membership.more > 0);
     let middle = |row: f64| 26.0 + row * ROW + ROW / 2.0;
     svg.text((8.0, 16.0), "start", "Names (KubeFedClusters)");
@@ -171,12 +172,7 @@ pub fn draw(membership: &Membership) -> Option<String> {
     }
     let height = 34.0 + rows as f64 * ROW;
     let description = membership.lines().join(". ");
-    Some(svg.finish(
-        "fh-graph",
-        height,
-        "Which name leads to which cluster",
-        &description,
-    ))
+    Some(svg.finish(height, "Which name leads to which cluster", &description))
 }
 
 fn class(bond: Bond) -> &'static str {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 /// A picture under construction.
 pub struct Svg {
+    id: &'static str,
     body: String,
     width: f64,
 }
@@ -27,9 +28,10 @@ pub fn escape(text: &str) -> String {
 }
 
 impl Svg {
-    /// An empty picture.
-    pub fn new(width: f64) -> Self {
+    /// An empty picture. Its id is before every other id in it, since a page has several pictures.
+    pub fn new(id: &'static str, width: f64) -> Self {
         Self {
+            id,
             body: String::new(),
             width,
         }
@@ -50,7 +52,8 @@ impl Svg {
         let ((x, y), (w, h)) = (at, size);
         let _ = writeln!(
             self.body,
-            "<rect fill=\"url(#{pattern})\" stroke=\"currentColor\" stroke-width=\".6\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\">{}</rect>",
+            "<rect fill=\"url(#{}-{pattern})\" stroke=\"currentColor\" stroke-width=\".6\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\">{}</rect>",
+            self.id,
             title_of(title)
         );
     }
@@ -98,9 +101,11 @@ impl Svg {
     }
 
     /// The picture, with a title and a description for those who do not see it.
-    pub fn finish(self, id: &str, height: f64, title: &str, description: &str) -> String {
+    pub fn finish(self, height: f64, title: &str, description: &str) -> String {
+        let id = self.id;
+        let patterns = patterns(id);
         format!(
-            "<svg class=\"fh\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0} {height:.0}\" width=\"{:.0}\" height=\"{height:.0}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n<title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n{PATTERNS}{}</svg>\n",
+            "<svg class=\"fh\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0} {height:.0}\" width=\"{:.0}\" height=\"{height:.0}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n<title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n{patterns}{}</svg>\n",
             self.width,
             self.width,
             escape(title),
@@ -119,11 +124,15 @@ fn title_of(title: &str) -> String {
 }
 
 /// Hatching for what is deleted again and again, dots for what is held.
-const PATTERNS: &str = "<defs>
-<pattern id=\"fh-churn\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><rect class=\"dies\" width=\"3\" height=\"6\"/></pattern>
-<pattern id=\"fh-held\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\"><circle class=\"held\" cx=\"2.5\" cy=\"2.5\" r=\"1.7\"/></pattern>
+fn patterns(id: &str) -> String {
+    format!(
+        "<defs>
+<pattern id=\"{id}-churn\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><rect class=\"dies\" width=\"3\" height=\"6\"/></pattern>
+<pattern id=\"{id}-held\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\"><circle class=\"held\" cx=\"2.5\" cy=\"2.5\" r=\"1.7\"/></pattern>
 </defs>
-";
+"
+    )
+}
 
 #[cfg(test)]
 mod tests {

@@ -104,7 +104,10 @@ fn row(
     let mut row = vec![' '; room];
     for span in &lane.spans {
         let fill = if span.faint { '░' } else { '━' };
-        for cell in &mut row[column(span.from)..=column(span.to.unwrap_or(end))] {
+        // One that ends before it begins, as two clocks may have it, is a moment.
+        let from = column(span.from);
+        let to = column(span.to.unwrap_or(end)).max(from);
+        for cell in &mut row[from..=to] {
             *cell = fill;
         }
     }

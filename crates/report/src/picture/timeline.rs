@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::svg::Svg;
-use crate::history::{History, Lane, Sign, Sort};
+use crate::history::{History, Lane, Sign, Sort, Span};
 
 /// Width of the drawing; a narrow page scrolls it, since smaller text could not be read.
 const WIDTH: f64 = 920.0;
@@ -65,7 +65,7 @@ pub fn draw(history: &History) -> Option<String> {
     let lanes = bounded(&lanes);
     let workspaces = lanes.iter().filter(|l| l.sort == Sort::Workspace).count();
     let own = lanes.len() - workspaces + workspaces.min(WORKSPACES);
-    let mut svg = Svg::new(WIDTH);
+    let mut svg = Svg::new("fh-timeline", WIDTH);
     let flags = flag_rows(history, &axis);
     let top = 14.0
         + flags
@@ -108,12 +108,7 @@ pub fn draw(history: &History) -> Option<String> {
         svg.close();
     }
     let height = bottom + 24.0;
-    Some(svg.finish(
-        "fh-timeline",
-        height,
-        "Timeline",
-        &describe(history, &lanes),
-    ))
+    Some(svg.finish(height, "Timeline", &describe(history, &lanes)))
 }
 
 /// At most so many lanes of each sort but Workspaces, which have a lane for the rest.
@@ -194,11 +189,16 @@ fn lane(svg: &mut Svg, axis: &Axis, lane: &Lane, y: f64, end: Timestamp) {
             .count();
         let at = (LABELS + start as f64 * COLUMN, y + 2.0);
         let size = (run as f64 * COLUMN, BAR);
+        let title = labels(lane, |s| {
+            let (from, to) = columns_of(axis, s, columns, end);
+            from < start + run && start <= to
+        });
+        let title = format!("{says}{title}");
         match (states[start], lane.sort) {
             (State::Absent, _) => {}
-            (State::Is, Sort::Hold) => svg.patterned("fh-held", at, size, &says),
-            (State::Is, _) => svg.rect("is", at, size, &says),
-            (State::Churns, _) => svg.patterned("fh-churn", at, size, &says),
+            (State::Is, Sort::Hold) => svg.patterned("held", at, size, &title),
+            (State::Is, _) => svg.rect("is", at, size, &title),
+            (State::Churns, _) => svg.patterned("churn", at, size, &title),
         }
         start += run;
     }
@@ -217,22 +217,51 @@ fn lane(svg: &mut Svg, axis: &Axis, lane: &Lane, y: f64, end: Timestamp) {
     svg.close();
 }
 
+/// What the spans of a bar are: the UIDs of what existed, or why it stood.
+fn labels(lane: &Lane, within: impl Fn(&Span) -> bool) -> String {
+    /// More of them fit no line.
+    const FEW: usize = 3;
+    let mut labels: Vec<&str> = lane
+        .spans
+        .iter()
+        .filter(|s| within(s) && !s.label.is_empty())
+        .map(|s| &*s.label)
+        .collect();
+    labels.dedup();
+    let more = labels.len().saturating_sub(FEW);
+    labels.truncate(FEW);
+    match (labels.is_empty(), more) {
+        (true, _) => String::new(),
+        (false, 0) => format!(" ({})", labels.join(", ")),
+        (false, more) => format!(" ({} and {more} more)", labels.join(", ")),
+    }
+}
+
+fn column(axis: &Axis, at: Timestamp, columns: usize) -> usize {
+    let c = (axis.x(at) - LABELS) / COLUMN;
+    (c.max(0.0) as usize).min(columns - 1)
+}
+
+/// First and last column of a span; one that ends before it begins, as two clocks may have it, is a moment.
+fn columns_of(axis: &Axis, span: &Span, columns: usize, end: Timestamp) -> (usize, usize) {
+    let from = column(axis, span.from, columns);
+    let to = column(axis, span.to.unwrap_or(end), columns);
+    (from, to.max(from))
+}
+
 fn states(axis: &Axis, lane: &Lane, columns: usize, end: Timestamp) -> Vec<State> {
     let mut states = vec![State::Absent; columns];
-    let column = |at: Timestamp| {
-        let c = (axis.x(at) - LABELS) / COLUMN;
-        (c.max(0.0) as usize).min(columns - 1)
-    };
     for span in &lane.spans {
         let state = if span.faint { State::Churns } else { State::Is };
-        for cell in &mut states[column(span.from)..=column(span.to.unwrap_or(end))] {
+        let (from, to) = columns_of(axis, span, columns, end);
+        for cell in &mut states[from..=to] {
             *cell = state;
         }
     }
     // Where more than a few fall together, one cannot tell them apart: that is what the hatching says.
     if lane.marks.len() > MARKS {
         for mark in lane.marks.iter().filter(|m| m.sign == Sign::Deleted) {
-            let at = column(mark.at);
+            let at = column(axis, mark.at, columns);
             for cell in &mut states[at.saturating_sub(1)..=(at + 1).min(columns - 1)] {
                 *cell = State::Churns;
             }
@@ -306,8 +335,11 @@ pub fn summary(lane: &Lane) -> String {
     let first = lane.marks.iter().find(|m| m.sign == Sign::Deleted);
     match (gone, first) {
         (0, _) => {
-            let label = lane.spans.last().filter(|_| lane.sort == Sort::Hold);
-            label.map_or(what.clone(), |s| format!("{what}: {}", s.label))
+            let told = lane
+                .spans
+                .last()
+                .filter(|_| matches!(lane.sort, Sort::Hold | Sort::Finding));
+            told.map_or(what.clone(), |s| format!("{what}: {}", s.label))
         }
         (1, Some(mark)) => format!("{what}: deleted at {}", clock(mark.at)),
         (n, Some(mark)) => format!("{what}: deleted {n} times from {} on", clock(mark.at)),

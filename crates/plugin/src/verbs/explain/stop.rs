@@ -9,12 +9,14 @@ use federation_health_api::{
 };
 use federation_health_core::remedy::rung::Rung;
 use federation_health_index::remedy::records;
+use federation_health_report::federation::{Operator, Overview};
 
 use super::{commands, mentions};
 use crate::table::wrap;
 
 /// The first thing to type, if one of these findings is Critical and what would stop it does not stand yet.
-pub(super) fn now(health: &FederationHealth, open: &[&FindingStatus], width: usize) -> String {
+pub(super) fn now(overview: &Overview, open: &[&FindingStatus], width: usize) -> String {
+    let health = &overview.health;
     let empty = FederationHealthStatus::default();
     let status = health.status.as_ref().unwrap_or(&empty);
     let mut critical = open.iter().filter(|f| f.severity == "Critical");
@@ -24,8 +26,9 @@ pub(super) fn now(health: &FederationHealth, open: &[&FindingStatus], width: usi
         .hold
         .as_ref()
         .is_some_and(|h| h.collection || h.federation);
+    let dead = matches!(overview.operator, Operator::Stopped(_));
     let mut out = String::new();
-    if here && !held {
+    if here && !held && !dead {
         out.push_str(&wrap(
             "Nothing is held. Against further loss, first:",
             width,
@@ -34,12 +37,15 @@ pub(super) fn now(health: &FederationHealth, open: &[&FindingStatus], width: usi
         commands(&mut out, &[&hold(health)]);
         out.push('\n');
     }
-    if away && !frozen(status) {
-        out.push_str(&wrap(
-            "It happens on another cluster, which a hold of this server does not reach. Against further loss, first let KubeFed stand still:",
-            width,
-            "",
-        ));
+    let unheld = here && !held && dead;
+    if (away || unheld) && !frozen(status) {
+        let why = if unheld {
+            "Nothing is held, and nobody is there to carry a hold out."
+        } else {
+            "It happens on another cluster, which a hold of this server does not reach."
+        };
+        let text = format!("{why} Against further loss, first let KubeFed stand still:");
+        out.push_str(&wrap(&text, width, ""));
         let federation = &health.spec.federation;
         let stop = format!(
             "kubectl scale deployment -n {} {} --replicas=0",

@@ -5,95 +5,164 @@ use std::{
     fmt::Write as _,
 };
 
-use federation_health_api::v1alpha1::FederationHealthStatus;
+use federation_health_api::v1alpha1::{FederationHealthStatus, FindingStatus};
 use federation_health_core::text::times;
-use federation_health_report::federation::{self, Overview};
+use federation_health_report::federation::{self, Overview, Plane, Registration};
 use k8s_openapi::jiff::Timestamp;
 
-use super::row;
-use crate::{shell::Tone, table::age, tree::Node};
+use super::{is_host, row};
+use crate::{shell::Tone, table::age, tree::Node, verbs::explain::mentions};
 
 /// Equal siblings from this many on are one line; fewer are easier to read apart.
 const GROUPED: usize = 4;
 /// Names in the line of a group.
 const NAMED: usize = 5;
 
-/// The Workspaces that the object names, worst first, and how many more there are.
-pub fn workspaces(overview: &Overview, grouping: bool, now: Timestamp) -> Vec<Node> {
-    let status = overview.status();
-    let named = federation::workspaces(&status);
-    let mut nodes: Vec<(u8, String, Node)> = named
-        .iter()
-        .map(|name| {
-            let (rank, node) = workspace(overview, &status, name, grouping, now);
-            (rank, name.clone(), node)
-        })
-        .collect();
-    nodes.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    let plain = nodes
-        .into_iter()
-        .map(|(_, name, node)| (name, node))
-        .collect();
-    let mut list = grouped("Workspaces", plain, grouping);
-    let risk = status.blast_radius.as_ref().map_or(0, |r| r.workspaces);
-    let exist = status.summary.as_ref().map_or(0, |s| s.workspaces);
-    // In a storm, many of those at risk do not exist at the moment.
-    let more = exist.max(risk) - named.len() as i64;
-    if more > 0 {
-        let shown = status.blast_radius.as_ref();
-        let shown = shown.map_or(0, |r| r.workspace_names.len() as i64);
+/// Where a Workspace is in danger, as far as the object says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// On this server.
+    Here,
+    /// On the cluster of this registration of the guarded plane.
+    Member(usize),
+    /// Not here, and on more than one other cluster.
+    Several,
+}
+
+/// Where: by the registrations that take part in what befell it, or that the findings name which name the Workspace.
+fn home(plane: &Plane, status: &FederationHealthStatus, workspace: &str) -> Home {
+    let incident = status.incidents.iter().find(|i| i.workspace == workspace);
+    let parties = incident.map_or(&[][..], |i| &i.parties);
+    let lines = |f: &FindingStatus| {
+        let all = std::iter::once(&f.subject).chain(&f.evidence);
+        all.cloned().collect::<Vec<_>>()
+    };
+    let told = status.findings.iter().map(lines);
+    let told = told.filter(|lines| lines.iter().any(|l| mentions(l, workspace)));
+    let told: Vec<String> = told.flatten().collect();
+    let takes_part = |r: &Registration| {
+        parties.contains(&r.name) || told.iter().any(|line| mentions(line, &r.name))
+    };
+    let registrations = plane.registrations.iter().enumerate();
+    let clusters: Vec<(usize, &Registration)> =
+        registrations.filter(|(_, r)| takes_part(r)).collect();
+    let one = |(_, r): &(usize, &Registration)| r.group.is_some() && r.group == clusters[0].1.group;
+    match clusters.first() {
+        None => Home::Here,
+        Some(_) if clusters.iter().any(|(_, r)| is_host(r, status)) => Home::Here,
+        Some((first, _)) if clusters.iter().skip(1).all(one) => Home::Member(*first),
+        Some(_) => Home::Several,
+    }
+}
+
+/// The Workspaces that the object names, by where they are in danger.
+pub struct Workspaces<'a> {
+    overview: &'a Overview,
+    status: FederationHealthStatus,
+    named: Vec<(String, Home)>,
+    grouping: bool,
+    now: Timestamp,
+}
+
+impl<'a> Workspaces<'a> {
+    /// Sorts them.
+    pub fn of(overview: &'a Overview, plane: &Plane, grouping: bool, now: Timestamp) -> Self {
+        let status = overview.status();
+        let named = federation::workspaces(&status).into_iter();
+        let named = named.map(|name| {
+            let home = home(plane, &status, &name);
+            (name, home)
+        });
+        Self {
+            named: named.collect(),
+            overview,
+            status,
+            grouping,
+            now,
+        }
+    }
+
+    /// Those of one place, worst first; and of this server, how many more there are.
+    pub fn at(&self, place: Home) -> Vec<Node> {
+        let here = self.named.iter().filter(|(_, home)| *home == place);
+        let mut nodes: Vec<(u8, String, Node)> = here
+            .map(|(name, _)| {
+                let (rank, node) = self.workspace(name, place);
+                (rank, name.clone(), node)
+            })
+            .collect();
+        nodes.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        let shown = nodes.len() as i64;
+        let plain = nodes
+            .into_iter()
+            .map(|(_, name, node)| (name, node))
+            .collect();
+        let mut list = grouped("Workspaces", plain, self.grouping);
+        if place == Home::Here {
+            list.extend(self.more(shown));
+        }
+        list
+    }
+
+    /// A line for the Workspaces of this server that the object does not name.
+    fn more(&self, shown: i64) -> Option<Node> {
+        let risk = self.status.blast_radius.as_ref();
+        let names = risk.map_or(&[][..], |r| &r.workspace_names);
+        let away = self.named.iter().filter(|(_, home)| *home != Home::Here);
+        let away = away.filter(|(name, _)| names.contains(name)).count() as i64;
+        let at_risk = risk.map_or(0, |r| r.workspaces) - away;
+        let exist = self.status.summary.as_ref().map_or(0, |s| s.workspaces);
+        // In a storm, many of those at risk do not exist at the moment.
+        let more = exist.max(at_risk) - shown;
+        if more <= 0 {
+            return None;
+        }
         // Some of those that incidents name are at risk as well.
-        let hidden = (risk - shown).min(more);
+        let hidden = (at_risk + away - names.len() as i64).min(more);
         let noun = if more == 1 { "Workspace" } else { "Workspaces" };
         let (state, message) = if hidden > 0 {
             (("AtRisk", Tone::Bad), format!("{hidden} of them at risk"))
         } else {
             (("OK", Tone::Good), String::new())
         };
-        let which = if named.is_empty() { "" } else { "more " };
+        let which = if shown == 0 { "" } else { "more " };
         let cells = row("", state, String::new(), message);
-        list.push(Node::new(format!("{more} {which}{noun}"), cells));
+        Some(Node::new(format!("{more} {which}{noun}"), cells))
     }
-    list
-}
 
-fn workspace(
-    overview: &Overview,
-    status: &FederationHealthStatus,
-    name: &str,
-    grouping: bool,
-    now: Timestamp,
-) -> (u8, Node) {
-    let subject = format!("Workspace {name}");
-    let finding = status
-        .findings
-        .iter()
-        .find(|f| f.code == "FH001" && f.subject == subject);
-    let incident = status.incidents.iter().find(|i| i.workspace == name);
-    let risk = status.blast_radius.as_ref();
-    let at_risk = risk.is_some_and(|r| r.workspace_names.iter().any(|n| n == name));
-    let (rank, state, since) = match (finding, at_risk, incident) {
-        (Some(f), _, Some(i)) if i.recreations > 1 => (0, ("Churning", Tone::Bad), Some(&f.since)),
-        (Some(f), _, _) => (0, ("Deleted", Tone::Bad), Some(&f.since)),
-        (None, true, _) => (1, ("AtRisk", Tone::Bad), None),
-        (None, false, Some(i)) => (2, ("WasHit", Tone::Warn), Some(&i.last_seen_time)),
-        (None, false, None) => (2, ("WasHit", Tone::Warn), None),
-    };
-    let since = since.map_or_else(String::new, |t| age(t.0, now));
-    let message = incident
-        .filter(|i| i.recreations > 0)
-        .map_or_else(String::new, |i| {
-            format!("recreated {}", times(i.recreations))
-        });
-    let mut node = Node::new(format!("Workspace/{name}"), row("", state, since, message));
-    node.children = namespaces(
-        overview,
-        status,
-        name,
-        at_risk || finding.is_some(),
-        grouping,
-    );
-    (rank, node)
+    fn workspace(&self, name: &str, place: Home) -> (u8, Node) {
+        let status = &self.status;
+        let subject = format!("Workspace {name}");
+        let finding = status
+            .findings
+            .iter()
+            .find(|f| f.code == "FH001" && f.subject == subject);
+        let incident = status.incidents.iter().find(|i| i.workspace == name);
+        let risk = status.blast_radius.as_ref();
+        let at_risk = risk.is_some_and(|r| r.workspace_names.iter().any(|n| n == name));
+        let (rank, state, since) = match (finding, at_risk, incident) {
+            (Some(f), _, Some(i)) if i.recreations > 1 => {
+                (0, ("Churning", Tone::Bad), Some(&f.since))
+            }
+            (Some(f), _, _) => (0, ("Deleted", Tone::Bad), Some(&f.since)),
+            (None, true, _) => (1, ("AtRisk", Tone::Bad), None),
+            (None, false, Some(i)) => (2, ("WasHit", Tone::Warn), Some(&i.last_seen_time)),
+            (None, false, None) => (2, ("WasHit", Tone::Warn), None),
+        };
+        let since = since.map_or_else(String::new, |t| age(t.0, self.now));
+        let message = incident
+            .filter(|i| i.recreations > 0)
+            .map_or_else(String::new, |i| {
+                format!("recreated {}", times(i.recreations))
+            });
+        let mut node = Node::new(format!("Workspace/{name}"), row("", state, since, message));
+        // Those that were read are this server's.
+        if place == Home::Here {
+            let endangered = at_risk || finding.is_some();
+            node.children = namespaces(self.overview, status, name, endangered, self.grouping);
+        }
+        (rank, node)
+    }
 }
 
 fn namespaces(

@@ -11,6 +11,7 @@ use crate::{
     Error, Outcome, Shell,
     args::{Form, Global, StatusArgs},
     client::Cluster,
+    shell::harmless,
 };
 
 /// Ages grow, and registrations change without the object: looked at again after this long at the latest.
@@ -27,14 +28,15 @@ pub async fn run(
 ) -> Result<Outcome, Error> {
     let api: Api<FederationHealth> = Api::all(cluster.client().clone());
     let mut last = String::new();
+    let mut version = String::new();
     let mut outcome = Outcome::Findings;
     loop {
         match show(cluster, global, args, shell).await {
-            Ok((text, now)) => {
-                outcome = now;
-                if text != last {
-                    paint(&text, last.is_empty(), args, shell);
-                    last = text;
+            Ok(shown) => {
+                (outcome, version) = (shown.outcome, shown.version);
+                if shown.text != last {
+                    paint(&shown.text, last.is_empty(), args, shell);
+                    last = shown.text;
                 }
             }
             // A server that restarts comes back; the first look must succeed, or the flags are wrong.
@@ -42,7 +44,7 @@ pub async fn run(
             Err(error) => shell.complain(&error.report()),
         }
         tokio::select! {
-            () = changed(&api, &global.object) => {}
+            () = changed(&api, &global.object, &version) => {}
             () = tokio::time::sleep(REFRESH) => {}
             _ = tokio::signal::ctrl_c() => return Ok(outcome),
         }
@@ -53,9 +55,9 @@ fn paint(text: &str, first: bool, args: &StatusArgs, shell: &mut Shell) {
     let document = matches!(args.output.form, Form::Json | Form::Yaml);
     if shell.live && !document {
         // Home, draw over, erase what the longer picture before left.
-        let lines = text.replace('\n', "\u{1b}[K\n");
+        let lines = harmless(text, shell.colours).replace('\n', "\u{1b}[K\n");
         let start = if first { "\u{1b}[2J" } else { "" };
-        shell.say(&format!("{start}\u{1b}[H{lines}\u{1b}[J"));
+        shell.paint(&format!("{start}\u{1b}[H{lines}\u{1b}[J"));
     } else {
         let between = match (first, args.output.form) {
             (true, _) | (_, Form::Json | Form::Name) => "",
@@ -66,13 +68,12 @@ fn paint(text: &str, first: bool, args: &StatusArgs, shell: &mut Shell) {
     }
 }
 
-/// Resolves when the object changes; never, when it cannot be watched.
-async fn changed(api: &Api<FederationHealth>, name: &str) {
+/// Resolves when the object is another than this version of it; never, when it cannot be watched.
+async fn changed(api: &Api<FederationHealth>, name: &str, version: &str) {
     tokio::time::sleep(PAUSE).await;
     let params = WatchParams::default().fields(&format!("metadata.name={name}"));
-    if let Ok(stream) = api.watch(&params, "0").await {
-        // The first event is the object as it is: the next is a change.
-        let mut changes = std::pin::pin!(stream.skip(1));
+    if let Ok(stream) = api.watch(&params, version).await {
+        let mut changes = std::pin::pin!(stream);
         if changes.next().await.is_some_and(|event| event.is_ok()) {
             return;
         }
