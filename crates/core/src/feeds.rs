@@ -103,6 +103,11 @@ impl Federation {
                 .is_none_or(FeedHealth::is_answered)
     }
 
+    pub(crate) fn is_fresh(&self, feed: &Feed, now: Time) -> bool {
+        let health = self.feeds.get(feed);
+        health.is_some_and(|health| health.is_fresh(now))
+    }
+
     pub(crate) fn answered_by(&self, feed: &Feed) -> bool {
         self.feeds.get(feed).is_some_and(FeedHealth::is_answered)
     }
@@ -119,11 +124,10 @@ impl Federation {
             Feed::Namespaces,
             federated_workspaces(),
         ];
-        let in_order = needed.iter().all(|feed| {
-            self.feeds
-                .get(feed)
-                .is_some_and(|health| health.is_fresh(now))
-        });
+        let federated = &needed[3];
+        let in_order = needed
+            .iter()
+            .all(|feed| self.is_fresh(feed, now) || (feed == federated && self.kind_is_gone(now)));
         // These decide only where they exist: KubeSphere's Clusters carry identity, types say what a plane works on.
         let others = self
             .feeds

@@ -21,6 +21,9 @@ use crate::{
     time::Time,
 };
 
+/// Why KubeFed is stopped for the end of the kind FederatedWorkspace; a hold here does not reach the members.
+const KIND_GOES: &str = "the kind FederatedWorkspace is being deleted, and its finalizer deletes every Workspace in every member";
+
 /// A danger and what is in it.
 pub(crate) struct Peril<'a> {
     pub(crate) danger: Danger,
@@ -95,6 +98,11 @@ fn running(federation: &Federation) -> Vec<Target> {
     targets
 }
 
+/// No registration leads to another cluster: a hold here covers all that KubeFed can delete.
+fn only_here(federation: &Federation) -> bool {
+    federation.registry.real().iter().all(|real| real.host)
+}
+
 fn same_fate(a: Fate, b: Fate) -> bool {
     std::mem::discriminant(&a) == std::mem::discriminant(&b)
 }
@@ -167,13 +175,17 @@ impl Remedy {
         }
         wishes.sort_by_key(|wish| wish.rung);
         // A Workspace that is recreated several times a second cannot be labelled before it is deleted again.
-        let storm = perils
-            .iter()
-            .any(|p| !p.unsteady.is_empty() || p.workspaces.len() > MAX_TARGETS);
+        let kind_goes = federation.kind_stands() && !(around.held && only_here(federation));
+        let storm = kind_goes
+            || perils
+                .iter()
+                .any(|p| !p.unsteady.is_empty() || p.workspaces.len() > MAX_TARGETS);
         wishes.truncate(2 * MAX_TARGETS);
         wishes.splice(0..0, self.retains(federation, around, now));
         let mut freezes = self.freezes(federation, &uncovered);
-        if perils.is_empty() && !around.held && !self.foreign_plane(now) {
+        if kind_goes {
+            freezes = self.stop(federation, KIND_GOES, Vec::new());
+        } else if perils.is_empty() && !around.held && !self.foreign_plane(now) {
             freezes = self.stops(federation, now);
         }
         if storm && self.allows_now(Rung::FreezeControllers) {
@@ -287,6 +299,10 @@ impl Remedy {
         let why =
             "Workspaces are deleted and created again and again, and no registration says by whom";
         let evidence = vec![format!("In danger: {}.", some_names(names.iter()))];
+        self.stop(federation, why, evidence)
+    }
+
+    fn stop(&self, federation: &Federation, why: &str, evidence: Vec<String>) -> Vec<Wish> {
         running(federation)
             .into_iter()
             .take(MAX_TARGETS)

@@ -8,7 +8,7 @@ use federation_health_core::{
     facts::{
         Change, Desired, FederatedKind, Feed, FeedState, Namespace, Probe, Registration, Workspace,
     },
-    federation::{Federation, LiveWish, Policy},
+    federation::{Federation, LiveKind, LiveWish, Policy},
     id::{Text, Uid},
     time::Time,
     words::ConditionType,
@@ -217,6 +217,7 @@ impl Bed {
         let wish = LiveWish {
             federated: Some(desired(20, &["host"])),
             template: Some(desired(10, &["host"])),
+            kind: LiveKind::Stands,
         };
         self.verified(name, Some(wish))
     }
@@ -225,6 +226,7 @@ impl Bed {
         let wish = LiveWish {
             federated: None,
             template: None,
+            kind: LiveKind::Stands,
         };
         self.verified(name, Some(wish))
     }
