@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use federation_health_sim::resources;
+use federation_health_sim::{Sim, resources};
 use federation_health_tests::{
-    guarded::{USER, condition, holds},
-    simulated::{Setup, WORKSPACES, World, is, pass},
+    guarded::{USER, condition, holding, holds, observing},
+    simulated::{PLANE, Setup, WORKSPACES, World, is, pass},
 };
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ async fn the_kinds_deletion_is_held_before_kubefed_deletes_a_workspace_and_the_a
 #[tokio::test(start_paused = true)]
 async fn kubefed_keeps_what_is_annotated_and_deletes_what_is_only_labelled() {
     let setup = Setup {
-        spec: Some(federation_health_tests::guarded::observing()),
+        spec: Some(observing()),
         ..Setup::default()
     };
     for (field, kept) in [("annotations", true), ("labels", false)] {
@@ -112,4 +112,51 @@ async fn a_federated_workspace_that_is_made_anew_is_held_for_a_moment_only() {
     assert_eq!(world.switched(), (false, false), "{}", world.told());
     let health = world.health().unwrap();
     assert!(is(&health, "WorkspacesStable", "True"));
+}
+
+/// Held or not, with a member or without: whether KubeFed is stopped for it.
+#[tokio::test(start_paused = true)]
+async fn kubefed_is_stopped_where_a_hold_does_not_reach_all_that_it_would_delete() {
+    for (held, member, stopped) in [
+        (true, false, false),
+        (true, true, true),
+        (false, false, true),
+    ] {
+        let mut spec = if held { holding() } else { observing() };
+        spec["remediation"] =
+            json!({"mode": "Apply", "actions": {"freezeControllers": "Automatic"}});
+        let setup = Setup {
+            spec: Some(spec),
+            ..Setup::default()
+        };
+        let world = World::calm(setup).await.unwrap();
+        let endpoint = "https://127.0.0.1:7443";
+        let sim = &world.sim;
+        let east = Sim::in_network(sim.network(), sim.clock().clone(), endpoint);
+        if member {
+            east.install_member().unwrap();
+            sim.join_member(PLANE, "east", endpoint).unwrap();
+            pass(SOON).await;
+        }
+        delete_kind(&world);
+        pass(SOON).await;
+        let admin = sim.admin();
+        let manager = "kubefed-controller-manager";
+        let replicas = || {
+            let found = admin.get(&resources::DEPLOYMENTS, PLANE, manager).unwrap();
+            found["spec"]["replicas"].as_i64().unwrap()
+        };
+        assert_eq!(
+            replicas() == 0,
+            stopped,
+            "{held} {member}: {}",
+            world.told()
+        );
+        pass(5 * RAGE).await;
+        assert_eq!(
+            replicas() == 0,
+            stopped,
+            "as long as it goes: {held} {member}"
+        );
+    }
 }
