@@ -24,6 +24,8 @@ pub(crate) struct FeedHealth {
     pub(crate) state: FeedState,
     pub(crate) synced_once: bool,
     pub(crate) heard: Time,
+    /// When it came into its state.
+    since: Time,
     /// Objects that exist and cannot be read.
     pub(crate) malformed: BTreeSet<Text>,
     /// A full list is under way; what it found unreadable so far.
@@ -52,6 +54,9 @@ impl Federation {
     pub(crate) fn feed_state(&mut self, feed: &Feed, state: FeedState, now: Time) -> Vec<Effect> {
         let health = self.feeds.entry(feed.clone()).or_default();
         let was = (health.is_answered(), health.state);
+        if was.1 != state {
+            health.since = now;
+        }
         health.state = state;
         health.synced_once |= state == FeedState::Synced;
         health.heard = now;
@@ -106,6 +111,13 @@ impl Federation {
     pub(crate) fn is_fresh(&self, feed: &Feed, now: Time) -> bool {
         let health = self.feeds.get(feed);
         health.is_some_and(|health| health.is_fresh(now))
+    }
+
+    /// Since when this feed says of every object whether it exists; None while it does not.
+    pub(crate) fn tells_since(&self, feed: &Feed, now: Time) -> Option<Time> {
+        let health = self.feeds.get(feed)?;
+        let tells = health.is_fresh(now) || health.state == FeedState::NotInstalled;
+        tells.then_some(health.since)
     }
 
     pub(crate) fn answered_by(&self, feed: &Feed) -> bool {

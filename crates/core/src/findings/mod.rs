@@ -36,6 +36,7 @@ pub use about::{About, Place, Scenario};
 
 pub(crate) use controller_stopped::SILENT_MS;
 pub(crate) use deletion_stuck::STUCK_MS as BLOCKED_MS;
+pub(crate) use namespace_armed::ripens as armed_ripen;
 pub(crate) use namespace_stuck::STUCK_MS as HANGING_MS;
 
 use crate::{
