@@ -8,6 +8,7 @@ use crate::{
     identity::{Group, Probed},
     placement::Fate,
     table::Table,
+    text::is_name,
     time::Time,
 };
 
@@ -211,6 +212,8 @@ impl Registry {
 
     /// Takes the accounts that a probe read.
     pub(crate) fn accounts(&mut self, key: &RegistrationKey, uid: Uid, mut accounts: Vec<Text>) {
+        // Whoever owns a member chooses them, and they become part of a command.
+        accounts.retain(|account| is_name(account));
         accounts.truncate(MAX_ACCOUNTS);
         if let Some(entry) = self.entries.get_mut(key)
             && entry.facts.uid == uid

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use federation_health_core::text::is_name;
 use http::{
     HeaderValue, Request, StatusCode,
     header::{ACCEPT, AUTHORIZATION, HOST, USER_AGENT},
@@ -224,17 +225,10 @@ fn accounts_of(list: RoleList) -> Vec<String> {
     names
         .filter_map(|role| {
             let account = role.metadata.name.strip_prefix(ROLE_OF)?;
-            (!account.is_empty() && is_name(account)).then(|| account.to_owned())
+            is_name(account).then(|| account.to_owned())
         })
         .take(MAX_ACCOUNTS)
         .collect()
-}
-
-fn is_name(text: &str) -> bool {
-    text.len() <= MAX_IDENTIFIER
-        && text.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
-        })
 }
 
 /// Leaves out what is not spelled as the API spells it: it would be foreign text in our evidence.
@@ -242,7 +236,7 @@ fn lease(lease: Lease) -> Option<LeaseRead> {
     let spec = lease.spec.unwrap_or_default();
     let holder = spec.holder_identity.unwrap_or_default();
     let name = lease.metadata.name;
-    if name.is_empty() || !is_name(&name) {
+    if !is_name(&name) {
         return None;
     }
     if holder.len() > MAX_IDENTIFIER || !holder.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -63,8 +63,8 @@ pub(crate) const MAX_EVIDENCE: usize = 768;
 pub(crate) const MAX_MESSAGE: usize = 512;
 /// Bytes of a finding's subject.
 pub(crate) const MAX_SUBJECT: usize = 256;
-/// Bytes of a finding's command: two of the longest names, and the words around them.
-pub(crate) const MAX_NEXT: usize = 640;
+/// Bytes of a finding's command: two of the longest names, a namespace's, and the words around them.
+pub(crate) const MAX_NEXT: usize = 800;
 /// A namespace is armed for this long before it is told: a recreated Workspace takes its namespaces back within
 /// milliseconds, and an honest deletion's are collected as fast.
 pub(crate) const ARMED_GRACE_MS: i64 = 2000;

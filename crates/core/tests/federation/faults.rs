@@ -379,7 +379,14 @@ fn a_control_planes_namespace_that_cannot_go_is_told_after_ten_minutes() {
     bed.pass(10 * MINUTE - 1);
     assert!(!told(&mut bed, "FH019"));
     bed.pass(1);
-    assert!(words(&mut bed, "FH019").contains("1 enabled FederatedTypeConfigs, 1 KubeFedClusters"));
+    let words = words(&mut bed, "FH019");
+    for part in [
+        "FederatedTypeConfigs still in it: workspaces. KubeFedClusters still in it: host.",
+        "kubectl patch federatedtypeconfigs.core.kubefed.io -n kube-federation-system workspaces",
+    ] {
+        assert!(words.contains(part), "{words}");
+    }
+    assert!(!words.contains("spec.finalizers"), "{words}");
 }
 
 #[test]
