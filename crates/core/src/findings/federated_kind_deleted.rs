@@ -32,8 +32,16 @@ pub(super) const ABOUT: About = About {
             "federated_workspaces_that_go_in_bulk_while_their_templates_stand_are_the_kinds_end",
         ),
         Scenario(
+            Place::Core,
+            "the_definitions_deletion_holds_at_once_before_the_first_object_goes",
+        ),
+        Scenario(
             Place::Simulated,
             "the_deletion_of_the_federated_kind_is_named",
+        ),
+        Scenario(
+            Place::Simulated,
+            "the_kinds_deletion_is_held_before_kubefed_deletes_a_workspace_and_the_advice_ends_it",
         ),
         Scenario(
             Place::Real,
@@ -44,6 +52,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Core,
             "tenants_that_are_offboarded_in_bulk_are_no_end_of_the_kind",
+        ),
+        Scenario(
+            Place::Simulated,
+            "a_federated_workspace_that_is_made_anew_is_held_for_a_moment_only",
         ),
         Scenario(
             Place::Real,

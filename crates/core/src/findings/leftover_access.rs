@@ -44,6 +44,10 @@ pub(super) const ABOUT: About = About {
     spared: &[
         Scenario(
             Place::Core,
+            "what_a_member_calls_an_account_is_no_part_of_a_command_unless_it_is_a_name",
+        ),
+        Scenario(
+            Place::Core,
             "a_member_with_rights_of_another_host_is_shared",
         ),
         Scenario(

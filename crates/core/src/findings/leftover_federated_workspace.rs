@@ -42,6 +42,10 @@ pub(super) const ABOUT: About = About {
             "a_federated_workspace_that_an_uninstallation_left_is_named",
         ),
         Scenario(
+            Place::Simulated,
+            "kubefed_keeps_what_is_annotated_and_deletes_what_is_only_labelled",
+        ),
+        Scenario(
             Place::Real,
             "lesser_faults_are_named_and_end_with_their_causes",
         ),

@@ -47,6 +47,10 @@ pub(super) const ABOUT: About = About {
             Place::Core,
             "nothing_is_lost_or_armed_by_lists_that_are_read_in_another_order",
         ),
+        Scenario(
+            Place::Core,
+            "namespaces_bound_anew_while_the_workspaces_watch_is_away_are_not_told_but_unknown",
+        ),
         Scenario(Place::Simulated, "a_restored_backup_raises_nothing"),
         Scenario(
             Place::Real,
