@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use federation_health_cluster::rbac::Verb;
 use federation_health_sim::{Sim, resources};
 use federation_health_tests::{
     guarded::{USER, condition, holding, holds, observing},
     simulated::{PLANE, Setup, WORKSPACES, World, is, pass},
 };
 use serde_json::{Value, json};
+
+use crate::rights::covered;
 
 const DEFINITION: &str = "federatedworkspaces.types.kubefed.io";
 const SOON: Duration = Duration::from_secs(5);
@@ -110,6 +113,15 @@ async fn a_federated_workspace_that_is_made_anew_is_held_for_a_moment_only() {
     admin.delete(federated, "", "orders", Value::Null).unwrap();
     pass(SOON).await;
     assert_eq!(world.switched(), (false, false), "{}", world.told());
+    // The definition was read live, and the operator's roles let it.
+    let (group, resource) = ("apiextensions.k8s.io", "customresourcedefinitions");
+    let reads = world.requests().into_iter();
+    assert!(
+        reads
+            .filter(|e| e.resource == resource)
+            .any(|e| e.verb == "get")
+    );
+    assert!(covered(Verb::Get, group, resource, None, DEFINITION));
     let health = world.health().unwrap();
     assert!(is(&health, "WorkspacesStable", "True"));
 }

@@ -28,7 +28,7 @@ pub(super) const ABOUT: About = About {
              federatedworkspaces.types.kubefed.io NAME kubefed.io/orphan=true`. It is an annotation: KubeFed does not read \
              a label of that name. Names that nobody has can be taken out of the template's placement.",
     next: "kubectl annotate federatedworkspaces.types.kubefed.io NAME kubefed.io/orphan=true && kubectl delete \
-           federatedworkspaces.types.kubefed.io NAME",
+           --dry-run=server federatedworkspaces.types.kubefed.io NAME",
     false_alarm: "A template that is being restored after its FederatedWorkspace: told after a minute only. Exempt: \
                   `system-workspace`, objects that are being deleted, and servers without the kind WorkspaceTemplate.",
     raised: &[
@@ -80,7 +80,7 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
         );
         found.push(Finding {
             next: format!(
-                "kubectl annotate {DEFINITION} {first} kubefed.io/orphan=true && kubectl delete {DEFINITION} {first}"
+                "kubectl annotate {DEFINITION} {first} kubefed.io/orphan=true && kubectl delete --dry-run=server {DEFINITION} {first}"
             ),
             evidence: vec![some_names(leftovers.iter().copied())],
             after_ms: SETTLE_MS,

@@ -26,7 +26,7 @@ pub(super) const ABOUT: About = About {
     action: "Take the finalizers off the contents, one object after the other: FederatedTypeConfigs first \
              (`core.kubefed.io/federated-type-config`), once no KubeFed runs there that would do it; then delete the \
              KubeFedClusters. Never touch the namespace's own `spec.finalizers`.",
-    next: "kubectl patch federatedtypeconfigs.core.kubefed.io -n NAMESPACE NAME --type=merge -p \
+    next: "kubectl patch --dry-run=server federatedtypeconfigs.core.kubefed.io -n NAMESPACE NAME --type=merge -p \
            '{\"metadata\":{\"finalizers\":null}}'",
     false_alarm: "A namespace with very many objects, whose deletion takes its time.",
     raised: &[
@@ -88,7 +88,7 @@ fn names_in<'a>(
 fn way_out(namespace: &Text, first: Option<&Text>) -> String {
     match first {
         Some(name) => format!(
-            "kubectl patch federatedtypeconfigs.core.kubefed.io -n {namespace} {name} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'"
+            "kubectl patch --dry-run=server federatedtypeconfigs.core.kubefed.io -n {namespace} {name} --type=merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'"
         ),
         None => format!(
             "kubectl get federatedtypeconfigs,kubefedclusters,kubefedconfigs -n {namespace}"
