@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use federation_health_testbed::{
     ControlPlane, ControlPlaneOptions, Federation, FederationOptions, apply,
+    audit::AuditEvent,
     join::{self, JoinOptions},
     kinds::{self, KUBEFED_NAMESPACE},
     kubefed::{FederatedType, Kubefed, KubefedOptions, KubefedVersion},
@@ -14,8 +15,10 @@ use federation_health_testbed::{
 use federation_health_tests::{
     guarded::{Guarded, Options, holds, observing},
     scenarios::{
-        bed::{Bed, LATE, SOON},
+        bed::{Bed, LATE, Record, SOON},
+        figures::milliseconds,
         kubefedctl,
+        tripwire::hold_of,
     },
 };
 use kube::runtime::wait::conditions::is_created;
@@ -91,24 +94,7 @@ async fn shared_and_doubled_members_and_a_deleted_kind_are_named() {
     bed.federation.unregister("east-old").await.unwrap();
     record.no_workspace_deleted().unwrap();
 
-    bed.wait_proven().await.unwrap();
-    let kind = "federatedworkspaces.types.kubefed.io";
-    let delete = ["delete", "customresourcedefinition", kind, "--wait=false"];
-    let output = bed.federation.host().kubectl(&delete).await.unwrap();
-    assert!(output.status.success(), "{output:?}");
-    bed.guard.wait_finding("FH011", SOON).await.unwrap();
-    // From the first Workspace that dies of it, in both layers: its namespaces, and those of the others.
-    record.wait_refusals("namespaces", 1).await.unwrap();
-    let both = |h: &_| holds(h) == (true, true);
-    bed.guard.wait("both holds", SOON, both).await.unwrap();
-    bed.wait_durable([true, true]).await.unwrap();
-    tokio::time::sleep(RAGE).await;
-    let (died, refused) = (
-        record.deletions("workspaces").unwrap().len(),
-        record.refusals("namespaces").unwrap().len(),
-    );
-    println!("{died} Workspaces died with their kind, {refused} deletions of namespaces refused");
-    record.no_namespace_lost().await.unwrap();
+    deleted_kind(&bed, &record).await;
     member.stop().await.unwrap();
 }
 
@@ -138,6 +124,56 @@ async fn doubled_member(bed: &Bed, member: &ControlPlane) {
         "{churning}"
     );
     assert!(!member.audit().deletions("workspaces").unwrap().is_empty());
+}
+
+/// The kind goes: held from its own deletionTimestamp on, and ended by the advice of its finding.
+async fn deleted_kind(bed: &Bed, record: &Record<'_>) {
+    bed.wait_proven().await.unwrap();
+    let host = bed.federation.host();
+    let kind = "federatedworkspaces.types.kubefed.io";
+    let kubectl = async |args: &[&str]| {
+        let output = host.kubectl(args).await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    kubectl(&["delete", "customresourcedefinition", kind, "--wait=false"]).await;
+    bed.guard.wait_finding("FH011", SOON).await.unwrap();
+    let both = |h: &_| holds(h) == (true, true);
+    bed.guard.wait("both holds", SOON, both).await.unwrap();
+    bed.wait_durable([true, true]).await.unwrap();
+    tokio::time::sleep(RAGE).await;
+    let first = |keep: &dyn Fn(&AuditEvent) -> bool| {
+        let found = record.matching(keep).unwrap();
+        found.into_iter().min_by_key(|e| e.received).unwrap()
+    };
+    let marked = first(&|e| e.verb == "delete" && e.object.resource == "customresourcedefinitions");
+    let held = first(&|e| {
+        let hold = hold_of(e).filter(|hold| hold["collection"] == true);
+        hold.is_some() && e.received >= marked.received
+    });
+    let tried = first(&|e| e.verb == "delete" && e.object.resource == "workspaces" && !e.dry_run);
+    let died = record.deletions("workspaces").unwrap().len();
+    let refused = record.refusals("workspaces").unwrap().len();
+    println!(
+        "from the definition's DELETE: hold answered after {:.1} ms, KubeFed's first DELETE after {:.1} ms; \
+         {died} Workspaces died, {refused} deletions of Workspaces refused",
+        milliseconds(marked.reached, held.reached),
+        milliseconds(marked.reached, tried.received),
+    );
+    record.no_namespace_lost().await.unwrap();
+
+    kubectl(&["annotate", kind, "--all", "kubefed.io/orphan=true"]).await;
+    kubectl(&[
+        "wait",
+        "--for=delete",
+        "--timeout=120s",
+        "customresourcedefinition",
+        kind,
+    ])
+    .await;
+    bed.calm().await.unwrap();
+    tokio::time::sleep(RAGE).await;
+    assert_eq!(record.deletions("workspaces").unwrap().len(), died);
+    record.no_namespace_lost().await.unwrap();
 }
 
 /// Both hosts call the member `east`, and KubeSphere calls every host `kubesphere`: all names and rights are the same. Each

@@ -377,13 +377,15 @@ async fn a_new_finding_is_told_once_on_every_object_that_it_is_about() {
         })
         .collect()
     };
-    let expected = [("host", "FH004"), (ALIAS, "FH004"), (ALIAS, "FH007")].map(|(name, code)| {
-        (
-            "KubeFedCluster".to_owned(),
-            name.to_owned(),
-            code.to_owned(),
-        )
-    });
+    let expected = [
+        ("KubeFedCluster", "host", "FH004"),
+        ("KubeFedCluster", ALIAS, "FH004"),
+        ("KubeFedCluster", ALIAS, "FH007"),
+        ("WorkspaceTemplate", "orders", "FH004"),
+        ("WorkspaceTemplate", "payments", "FH004"),
+        ("Namespace", "orders-web", "FH004"),
+    ]
+    .map(|(kind, name, code)| (kind.to_owned(), name.to_owned(), code.to_owned()));
     assert_eq!(told(), expected.into());
     let before = world.health().unwrap().status;
     let count = world.requests().len();
@@ -394,4 +396,12 @@ async fn a_new_finding_is_told_once_on_every_object_that_it_is_about() {
         count,
         "what is in status was told already"
     );
+    // It was less bad when it was told first: nothing was placed on it yet.
+    let mut milder = before;
+    for finding in milder.iter_mut().flat_map(|status| &mut status.findings) {
+        finding.severity = "High".to_owned();
+    }
+    events.found(milder.as_ref(), &assessment);
+    pass(SENT).await;
+    assert!(world.requests().len() > count);
 }

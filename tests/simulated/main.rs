@@ -15,6 +15,7 @@ mod examples;
 mod findings;
 mod honest;
 mod incident;
+mod kind;
 mod observability;
 mod page;
 mod probes;

@@ -221,7 +221,13 @@ fn the_canaries_and_bindings_that_are_named_are_those_that_are_shipped() {
     );
 }
 
-fn covered(verb: Verb, group: &str, resource: &str, namespace: Option<&str>, name: &str) -> bool {
+pub fn covered(
+    verb: Verb,
+    group: &str,
+    resource: &str,
+    namespace: Option<&str>,
+    name: &str,
+) -> bool {
     let held = ROLES
         .iter()
         .filter(|r| r.holder == Holder::Operator && r.file != "remediator");

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use federation_health_api::{
     FederationHealthStatus, foreign,
-    names::{self, HEALTHS, HOLD_MANAGER, HOLDS, STATUS_MANAGER},
+    names::{self, FEDERATED_WORKSPACES, HEALTHS, HOLD_MANAGER, HOLDS, STATUS_MANAGER},
 };
 use federation_health_core::{
     effect::{HoldImage, Rule},
     facts::{Desired, Namespace},
-    federation::LiveWish,
+    federation::{LiveKind, LiveWish},
     id::{Text, Uid},
 };
 use federation_health_index::{facts, hold};
@@ -27,7 +27,7 @@ mod contents;
 const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
 /// A hold that is not written within this is tried again over a fresh connection; the usual write takes 2 ms.
 const HOLD_DEADLINE: Duration = Duration::from_secs(2);
-/// The two reads that decide about a deletion; they are tried again until they succeed.
+/// The reads that decide about a deletion; they are tried again until they succeed.
 const READ_DEADLINE: Duration = Duration::from_secs(2);
 /// Status of up to 128 KiB, and bindings.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
@@ -36,6 +36,7 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 const TEMPLATES: &str = "/apis/tenant.kubesphere.io/v1alpha2/workspacetemplates";
 /// FederatedWorkspaces.
 const FEDERATED: &str = "/apis/types.kubefed.io/v1beta1/federatedworkspaces";
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 /// The host's API server, for one FederationHealth and the FederationHold of its name.
 #[derive(Clone)]
@@ -197,7 +198,8 @@ impl Host {
             .map(drop)
     }
 
-    /// Reads the desired objects of a Workspace live, side by side.
+    /// Reads the desired objects of a Workspace live, side by side; then the definition of FederatedWorkspaces, if it decides:
+    /// its deletion comes before theirs, so that it is known by then.
     ///
     /// # Errors
     /// See [`CallError`]; an object that does not exist is no error, one that cannot be read is.
@@ -206,10 +208,27 @@ impl Host {
             self.desired(FEDERATED, workspace),
             self.desired(TEMPLATES, workspace)
         );
-        Ok(LiveWish {
+        let mut wish = LiveWish {
             federated: federated?,
             template: template?,
-        })
+            kind: LiveKind::Unread,
+        };
+        if wish.is_bereft() {
+            wish.kind = self.kind().await?;
+        }
+        Ok(wish)
+    }
+
+    async fn kind(&self) -> Result<LiveKind, CallError> {
+        let uri = format!("{DEFINITIONS}/{FEDERATED_WORKSPACES}");
+        let call = Call::get(&self.client, uri, READ_DEADLINE);
+        let stands = |object: &foreign::Object| object.metadata.deletion_timestamp.is_none();
+        match call.find::<foreign::Object>().await {
+            Ok(found) if found.as_ref().is_some_and(stands) => Ok(LiveKind::Stands),
+            Ok(_) => Ok(LiveKind::Goes),
+            Err(error) if error.code() == Some(403) => Ok(LiveKind::Unread),
+            Err(error) => Err(error),
+        }
     }
 
     async fn desired(&self, path: &str, name: &str) -> Result<Option<Desired>, CallError> {

@@ -215,16 +215,10 @@ impl Federation {
             .map(|h| h.heard.plus_ms(STALE_MS))
             .filter(|at| *at > now)
             .min();
-        let armed = self
-            .armed
-            .values()
-            .map(|since| since.plus_ms(findings::ARMED_GRACE_MS))
-            .filter(|at| *at > now)
-            .min();
         [
             young,
             self.ripens(now),
-            armed,
+            findings::armed_ripen(self, now),
             self.hold.changes_at(now),
             self.ledger.changes_at(now, &self.policy.churn),
             stale,

@@ -53,17 +53,20 @@ impl Federation {
             self.subsume(now);
         }
         let sure = self.sure(now);
-        let doubtful = self.doubtful();
+        let (doubtful, seen) = (self.doubtful(), self.kind_is_seen(now));
         self.hold.diagnose(
             &self.standing,
-            |subject| sure && !subject.split(AND).any(|name| doubtful.contains(name)),
+            |kind, subject| {
+                let sure = sure && (kind != CauseKind::FederatedKindDeleted || seen);
+                sure && !subject.split(AND).any(|name| doubtful.contains(name))
+            },
             now,
         );
         self.hold.plan(now)
     }
 
     fn causes(&self) -> BTreeSet<(CauseKind, Text)> {
-        let mut causes = BTreeSet::new();
+        let mut causes: BTreeSet<_> = self.kind_cause().into_iter().collect();
         for (danger, kind, members) in self.objects.endangered() {
             if let Some(cause) = self.named_cause(danger)
                 && !causes.contains(&cause)
@@ -134,11 +137,14 @@ impl Federation {
     /// The named cause that deletes this Workspace, and stands: what is already gone cannot be lost again, and needs a cause
     /// of its own.
     pub(crate) fn covering_cause(&self, workspace: &Text) -> Option<(CauseKind, Text)> {
-        let danger = self.objects.danger_of_workspace(workspace)?;
-        let cause = self.named_cause(danger)?;
-        let covers = self.endangers(&danger, FEDERATED_WORKSPACE, &cluster_key(workspace))
-            || (matches!(danger.fate, Fate::Lost { .. }) && self.standing.contains(&cause));
-        covers.then_some(cause)
+        let by_registration = || {
+            let danger = self.objects.danger_of_workspace(workspace)?;
+            let cause = self.named_cause(danger)?;
+            let covers = self.endangers(&danger, FEDERATED_WORKSPACE, &cluster_key(workspace))
+                || (matches!(danger.fate, Fate::Lost { .. }) && self.standing.contains(&cause));
+            covers.then_some(cause)
+        };
+        self.kind_takes(workspace).or_else(by_registration)
     }
 
     /// Workspaces that a named cause puts in danger, whether they exist right now or not.
@@ -239,6 +245,14 @@ impl Federation {
             }
             if line.count > 0 {
                 risk.lines.push(line);
+            }
+        }
+        if self.kind_stands() {
+            let names = self.objects.workspace_names();
+            for name in names.filter(|name| self.template_may_stand(name)) {
+                if self.tenants.workspace(name).is_some() && risk.workspaces.insert(name.clone()) {
+                    risk.namespaces += self.tenants.members(name).count();
+                }
             }
         }
         for (name, _) in self.hold.unexplained() {

@@ -36,6 +36,8 @@ pub enum CauseKind {
     SecondControlPlane,
     /// A placement that names a cluster which is not registered, and no name of the cluster that holds the object.
     SelectedNowhere,
+    /// The kind FederatedWorkspace is being deleted, and a WorkspaceTemplate stands.
+    FederatedKindDeleted,
     /// A Workspace deleted against its desired state; no cause is known.
     UnexpectedDeletion,
     /// A person asked.
@@ -46,20 +48,22 @@ pub enum CauseKind {
 
 impl CauseKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::DoubledRegistration,
         Self::SecondControlPlane,
         Self::SelectedNowhere,
+        Self::FederatedKindDeleted,
         Self::UnexpectedDeletion,
         Self::Requested,
         Self::Unrecorded,
     ];
 
     /// Kinds that a diagnosis names, and whose end it sees.
-    pub const DIAGNOSED: [Self; 3] = [
+    pub const DIAGNOSED: [Self; 4] = [
         Self::DoubledRegistration,
         Self::SecondControlPlane,
         Self::SelectedNowhere,
+        Self::FederatedKindDeleted,
     ];
 
     /// The word in status.
@@ -68,6 +72,7 @@ impl CauseKind {
             Self::DoubledRegistration => "DoubledRegistration",
             Self::SecondControlPlane => "SecondControlPlane",
             Self::SelectedNowhere => "SelectedNowhere",
+            Self::FederatedKindDeleted => "FederatedKindDeleted",
             Self::UnexpectedDeletion => "UnexpectedDeletion",
             Self::Requested => "Requested",
             Self::Unrecorded => "Unrecorded",

@@ -75,6 +75,27 @@ pub struct LiveWish {
     pub federated: Option<Desired>,
     /// The WorkspaceTemplate; None if it does not exist.
     pub template: Option<Desired>,
+    /// The definition of FederatedWorkspaces, where it decides.
+    pub kind: LiveKind,
+}
+
+impl LiveWish {
+    /// The FederatedWorkspace goes, or went, while the template is there.
+    pub fn is_bereft(&self) -> bool {
+        self.template.is_some() && self.federated.as_ref().is_none_or(|d| d.deleting)
+    }
+}
+
+/// What a live read found of the definition of FederatedWorkspaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LiveKind {
+    /// It may not be read, or did not have to be.
+    #[default]
+    Unread,
+    /// It stands.
+    Stands,
+    /// It is being deleted, or is gone.
+    Goes,
 }
 
 /// State of one federation.
@@ -157,6 +178,9 @@ impl Federation {
             Change::Told(told) => self.told(told, now),
             Change::Malformed(feed, name) => self.malformed(&feed, &name),
             Change::Feed(feed, state) => return self.feed_state(&feed, state, now),
+            Change::Definition(kind, terminating) => {
+                return self.definition(kind, terminating, now);
+            }
             structural => {
                 let listed = matches!(structural, Change::Registration(..))
                     && self.listing(&Feed::Registrations);
@@ -194,10 +218,6 @@ impl Federation {
             }
             Change::LookedAt(plane, at) => {
                 registry.look(plane, at);
-                false
-            }
-            Change::Definition(kind, terminating) => {
-                registry.definition(kind, terminating);
                 false
             }
             Change::Accounts(key, asked, accounts) => {
@@ -260,6 +280,9 @@ impl Federation {
             && self.hold.raise(cause, subject, None, now)
         {
             return self.hold.plan(now);
+        }
+        if self.kind_goes() && self.diagnosis_stale {
+            return self.diagnose(now);
         }
         Vec::new()
     }
@@ -330,6 +353,7 @@ impl Federation {
     /// without the other is told.
     fn file_wish(&mut self, name: &Text) {
         let name = &self.shared_name(name);
+        let in_bulk = self.goes_in_bulk();
         let federated = self.objects.workspace(name).map(|row| row.deleting);
         let template = self.tenants.template(name).map(|row| row.deleting);
         let leftover =
@@ -337,6 +361,7 @@ impl Federation {
         let bereft = federated == Some(true) && template == Some(false);
         set(&mut self.leftovers, name, leftover);
         set(&mut self.bereft, name, bereft);
+        self.follow_kind(name, in_bulk);
         if federated.is_none() {
             self.witnesses.forget(name);
         }

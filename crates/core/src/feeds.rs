@@ -26,6 +26,8 @@ pub(crate) struct FeedHealth {
     pub(crate) heard: Time,
     /// When a full list was last completed: beside a watch it finds what the API server never told of.
     listed: Option<Time>,
+    /// When it came into its state.
+    since: Time,
     /// Objects that exist and cannot be read.
     pub(crate) malformed: BTreeSet<Text>,
     /// A full list is under way; what it found unreadable so far.
@@ -54,6 +56,9 @@ impl Federation {
     pub(crate) fn feed_state(&mut self, feed: &Feed, state: FeedState, now: Time) -> Vec<Effect> {
         let health = self.feeds.entry(feed.clone()).or_default();
         let was = (health.is_answered(), health.state);
+        if was.1 != state {
+            health.since = now;
+        }
         health.state = state;
         health.synced_once |= state == FeedState::Synced;
         health.heard = now;
@@ -110,6 +115,18 @@ impl Federation {
                 .is_none_or(FeedHealth::is_answered)
     }
 
+    pub(crate) fn is_fresh(&self, feed: &Feed, now: Time) -> bool {
+        let health = self.feeds.get(feed);
+        health.is_some_and(|health| health.is_fresh(now))
+    }
+
+    /// Since when this feed says of every object whether it exists; None while it does not.
+    pub(crate) fn tells_since(&self, feed: &Feed, now: Time) -> Option<Time> {
+        let health = self.feeds.get(feed)?;
+        let tells = health.is_fresh(now) || health.state == FeedState::NotInstalled;
+        tells.then_some(health.since)
+    }
+
     pub(crate) fn answered_by(&self, feed: &Feed) -> bool {
         self.feeds.get(feed).is_some_and(FeedHealth::is_answered)
     }
@@ -126,11 +143,10 @@ impl Federation {
             Feed::Namespaces,
             federated_workspaces(),
         ];
-        let in_order = needed.iter().all(|feed| {
-            self.feeds
-                .get(feed)
-                .is_some_and(|health| health.is_fresh(now))
-        });
+        let federated = &needed[3];
+        let in_order = needed
+            .iter()
+            .all(|feed| self.is_fresh(feed, now) || (feed == federated && self.kind_is_gone(now)));
         // These decide only where they exist: KubeSphere's Clusters carry identity, types say what a plane works on.
         let others = self
             .feeds

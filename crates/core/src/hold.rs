@@ -245,12 +245,12 @@ impl Hold {
             .is_some_and(|since| now.since_ms(since) >= VERIFY_MS)
     }
 
-    /// Takes the named causes that stand now. `is_sure` of a subject: the facts about it are in order, so that a cause which
-    /// is not named is gone.
+    /// Takes the named causes that stand now. `is_sure` of a cause: the facts about it are in order, so that one which is not
+    /// named is gone.
     pub(crate) fn diagnose(
         &mut self,
         current: &BTreeSet<(CauseKind, Text)>,
-        is_sure: impl Fn(&Text) -> bool,
+        is_sure: impl Fn(CauseKind, &Text) -> bool,
         now: Time,
     ) {
         for (kind, subject) in current {
@@ -260,7 +260,7 @@ impl Hold {
             .into_iter()
             .flat_map(|kind| self.causes.of_kind(kind))
             .filter(|(key, cause)| {
-                cause.state == State::Standing && !current.contains(*key) && is_sure(&key.1)
+                cause.state == State::Standing && !current.contains(*key) && is_sure(key.0, &key.1)
             })
             .map(|(key, _)| key.clone())
             .collect();

@@ -24,6 +24,7 @@ pub mod id;
 pub mod identity;
 pub mod joined;
 mod keys;
+mod kind;
 pub mod lease;
 pub mod ledger;
 mod losses;

@@ -183,7 +183,8 @@ impl Federation {
             }
             (Some(row), None) | (None, Some(row)) => self.row_wishes(row),
             (None, None) => false,
-        } || self.danger_here(workspace).is_some();
+        } || self.danger_here(workspace).is_some()
+            || self.kind_takes(workspace).is_some();
         wished && !excused
     }
 

@@ -353,6 +353,11 @@ impl Objects {
         !self.dangerous.is_empty()
     }
 
+    /// Names of FederatedWorkspaces, in no particular order.
+    pub(crate) fn workspace_names(&self) -> impl Iterator<Item = &Text> {
+        self.store.names(FEDERATED_WORKSPACE)
+    }
+
     /// Keys of all objects of a kind, in order.
     pub(crate) fn keys(&self, kind: &str) -> Vec<ObjectKey> {
         self.store.keys(kind)

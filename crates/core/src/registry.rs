@@ -8,6 +8,7 @@ use crate::{
     identity::{Group, Probed},
     placement::Fate,
     table::Table,
+    text::is_name,
     time::Time,
 };
 
@@ -224,6 +225,8 @@ impl Registry {
         asked: &Asked,
         mut accounts: Vec<Text>,
     ) {
+        // Whoever owns a member chooses them, and they become part of a command.
+        accounts.retain(|account| is_name(account));
         accounts.truncate(MAX_ACCOUNTS);
         if let Some(entry) = self.still(key, asked) {
             entry.accounts = accounts.into();

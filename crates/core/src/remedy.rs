@@ -197,8 +197,8 @@ impl Remedy {
             self.plan = None;
             self.brake = Some(Brake::Observing);
             if !self.has_to_end(federation) {
-                self.follow(federation, now);
-                return Ask::Rest(self.patience.ends(now));
+                let doubted = self.follow(federation, around, now);
+                return doubted.unwrap_or(Ask::Rest(self.patience.ends(now)));
             }
         }
         if self.loaded

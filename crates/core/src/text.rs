@@ -17,6 +17,18 @@ pub fn times(n: impl std::fmt::Display) -> String {
     }
 }
 
+/// The name of an object as the API server takes it (RFC 1123 subdomain): no text of anybody else's, and no option of a command.
+pub fn is_name(text: &str) -> bool {
+    const LONGEST: usize = 253;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= LONGEST
+        && bytes.iter().copied().all(plain)
+        && edge(bytes.first())
+        && edge(bytes.last())
+}
+
 /// At most `max` bytes; what was cut shows as three dots.
 pub(crate) fn shorten(text: String, max: usize) -> String {
     if text.len() <= max {
@@ -48,6 +60,17 @@ pub(crate) fn within(lines: Vec<String>, max: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_no_option_and_no_path() {
+        for good in ["a", "host-kubesphere", "e.east-1"] {
+            assert!(is_name(good), "{good}");
+        }
+        let long = "a".repeat(254);
+        for bad in ["", "--all", "a/b", "a b", "$(x)", "A", "a-", &long] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn text_is_cut_between_characters() {

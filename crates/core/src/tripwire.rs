@@ -3,12 +3,12 @@
 use crate::{
     effect::{CauseKind, Effect},
     facts::{Desired, Managed, Workspace},
-    federation::{Federation, LiveWish},
+    federation::{Federation, LiveKind, LiveWish},
     feeds::federated_workspaces,
     id::{Text, Uid},
     ledger::NOBODY,
     losses::Excuse,
-    objects::{FEDERATED_WORKSPACE, Row},
+    objects::Row,
     tenants::Life,
     time::Time,
 };
@@ -141,17 +141,14 @@ impl Federation {
         let template = self.tenants.template(name);
         let by_template = template.is_some_and(|row| !self.row_wishes(row));
         let by_federated = match self.objects.workspace(name) {
-            Some(row) => !(self.row_wishes(row) || self.goes_with_its_kind(template.is_some())),
+            // By a person, for KubeSphere to make it anew, or with its kind: watches of two kinds are not ordered, so the
+            // caches cannot tell.
+            Some(row) if row.deleting && self.template_may_stand(name) => false,
+            Some(row) => !self.row_wishes(row),
             // Nothing wishes for it, and KubeFed does not know it: its owner's own business.
             None => !managed && self.known(&federated_workspaces()),
         };
         by_template || by_federated
-    }
-
-    /// FederatedWorkspaces go because their kind is being deleted: that is nobody's wish about one of them, while its
-    /// WorkspaceTemplate stands.
-    fn goes_with_its_kind(&self, template_stands: bool) -> bool {
-        template_stands && self.registry.kind_dies(&Text::from(FEDERATED_WORKSPACE))
     }
 
     /// The object asks for a Workspace on this server.
@@ -179,8 +176,11 @@ impl Federation {
 
     fn conclude(&mut self, workspace: &Text, wish: &LiveWish, now: Time) {
         let unwished = |d: &Desired| d.deleting || !self.registry.places_here(&d.placement);
-        let by_federated = wish.federated.as_ref().is_none_or(unwished)
-            && !self.goes_with_its_kind(wish.template.is_some());
+        // What goes while its template is there was wished only if its kind stands.
+        let bereft = wish.is_bereft();
+        let with_kind = bereft && (wish.kind == LiveKind::Goes || self.kind_goes());
+        let by_itself = !bereft || (wish.kind == LiveKind::Stands && !with_kind);
+        let by_federated = by_itself && wish.federated.as_ref().is_none_or(unwished);
         // Who deleted one template and made another wished the Workspace anew as well.
         let former = self.suspects.remove(workspace);
         let now_wished_by = wish.template.as_ref().map(|template| template.uid);
@@ -197,6 +197,9 @@ impl Federation {
         let explained = by_federated || renewed || wish.template.as_ref().is_some_and(unwished);
         if !self.hold.verified(workspace, explained) {
             return;
+        }
+        if with_kind && !explained {
+            self.kind_took(workspace, now);
         }
         if explained {
             self.ledger.explained(workspace);

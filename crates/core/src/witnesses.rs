@@ -20,7 +20,7 @@ const REMOVALS: usize = 3;
 const WINDOW_MS: i64 = 300_000;
 /// Objects remembered. One is remembered only while KubeFed removes it or shortly after; more at once have one cause.
 const MAX_WITNESSED: usize = 4096;
-/// Deeds in clusters remembered of one object's events: a loop has two parties.
+/// Deeds in clusters remembered of one object's events, those heard of last: a loop has two parties.
 const MAX_TOLD: usize = 8;
 /// What somebody undoes is told for so long after KubeFed last said so, in milliseconds: after its first burst its client
 /// lets one event of an object through in five minutes, and one of three tells of it.
@@ -49,6 +49,8 @@ struct Heard {
     sum: u64,
     /// When those were told that happened while we watched, newest last, at most [`REMOVALS`].
     lately: Vec<Time>,
+    /// When anything of it was told last.
+    heard: Time,
 }
 
 impl Heard {
@@ -95,6 +97,25 @@ impl Witnessed {
                 .values_mut()
                 .for_each(|heard| heard.lately.clear());
         }
+    }
+
+    /// What is known of this deed in this cluster. Where there is no room for it, what was silent for longest goes.
+    fn of(&mut self, key: (Deed, Text), count: u64) -> &mut Heard {
+        let full = self.told.len() >= MAX_TOLD && !self.told.contains_key(&key);
+        let mut last = 0;
+        if full {
+            let silent = self.told.iter();
+            let silent = silent.min_by_key(|(_, heard)| (heard.lately.last(), heard.heard));
+            if let Some(silent) = silent.map(|(key, _)| key.clone()) {
+                self.told.remove(&silent);
+            }
+            // It may have been forgotten itself: how much of its count is new is not known, one deed is.
+            last = count.saturating_sub(1);
+        }
+        self.told.entry(key).or_insert_with(|| Heard {
+            last,
+            ..Heard::default()
+        })
     }
 
     fn forget_before(&mut self, now: Time) {
@@ -176,11 +197,8 @@ impl Witnesses {
         let known = self.known(&told.workspace, wish);
         known.renew(wish);
         known.forget_before(now);
-        let key = (told.deed, told.cluster.clone());
-        if known.told.len() >= MAX_TOLD && !known.told.contains_key(&key) {
-            return false;
-        }
-        let heard = known.told.entry(key).or_default();
+        let heard = known.of((told.deed, told.cluster.clone()), told.count);
+        heard.heard = now;
         let fresh = heard.hear(told.count, told.fresh, now);
         if fresh && matches!(told.deed, Deed::Adopts | Deed::Updates) {
             known.taken_up(&told.cluster, now);

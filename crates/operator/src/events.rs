@@ -67,7 +67,7 @@ impl Events {
         }
     }
 
-    /// Tells of findings that `before` did not have, on the objects that they are about: whoever describes such an object
+    /// Tells of findings that `before` did not have, or not as bad, on the objects that they are about: whoever describes such an object
     /// sees that it is at risk, and why.
     pub fn found(&self, before: Option<&FederationHealthStatus>, assessment: &Assessment) {
         for (event, object) in tidings(before, assessment) {
@@ -107,10 +107,12 @@ fn tidings(
     assessment: &Assessment,
 ) -> Vec<(Event, ObjectReference)> {
     let known = before.map_or(&[][..], |status| &status.findings);
+    let rank = |word: &str| Severity::ALL.iter().position(|s| s.as_str() == word);
     let is_new = |finding: &&Finding| {
-        !known
+        let mut same = known
             .iter()
-            .any(|f| f.code == finding.code && f.subject == finding.subject)
+            .filter(|f| f.code == finding.code && f.subject == finding.subject);
+        same.all(|f| rank(&f.severity) > rank(finding.severity.as_str()))
     };
     let new = assessment.findings.iter().map(|(f, _)| f).filter(is_new);
     new.flat_map(|f| f.targets.iter().map(|target| (told(f), reference(target))))

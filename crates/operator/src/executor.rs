@@ -130,7 +130,7 @@ impl Executor {
         }
     }
 
-    /// Two live reads decide whether a deletion was wished; they come after the hold.
+    /// Live reads decide whether a deletion was wished; they come after the hold.
     async fn verify(self: Arc<Self>, workspace: Text, turn: u64, reads: Arc<Semaphore>) {
         let Ok(_slot) = reads.acquire().await else {
             return;

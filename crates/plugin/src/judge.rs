@@ -7,7 +7,7 @@ use federation_health_core::{
     assess::{Assessment, Proof},
     effect::{Effect, HoldImage},
     facts::{Change, Desired, Feed, FeedState},
-    federation::{Federation, LiveWish},
+    federation::{Federation, LiveKind, LiveWish},
     id::Text,
     objects::FEDERATED_WORKSPACE,
     placement::Selector,
@@ -39,6 +39,7 @@ pub struct Judge {
     /// What Workspaces' desired objects say now: what the operator would read live.
     templates: BTreeMap<Text, Desired>,
     federated: BTreeMap<Text, Desired>,
+    kind: LiveKind,
     /// Objects that cannot be read.
     pub malformed: Vec<String>,
 }
@@ -60,6 +61,8 @@ impl Judge {
             feeds: Vec::new(),
             templates: BTreeMap::new(),
             federated: BTreeMap::new(),
+            // Where nothing was recorded of it, the objects of the kind say that it stood.
+            kind: LiveKind::Stands,
             malformed: Vec::new(),
         })
     }
@@ -116,6 +119,12 @@ impl Judge {
             Change::Federated(kind, key, desired) if &**kind == FEDERATED_WORKSPACE => {
                 remember(&mut self.federated, &key.name, desired.as_ref());
             }
+            Change::Definition(_, terminating) => {
+                self.kind = match terminating {
+                    Some(false) => LiveKind::Stands,
+                    Some(true) | None => LiveKind::Goes,
+                };
+            }
             _ => {}
         }
         let effects = self.federation.apply(change, now);
@@ -132,6 +141,7 @@ impl Judge {
                     let wish = LiveWish {
                         federated: self.federated.get(&workspace).cloned(),
                         template: self.templates.get(&workspace).cloned(),
+                        kind: self.kind,
                     };
                     self.federation.verified(&workspace, Some(wish), now)
                 }

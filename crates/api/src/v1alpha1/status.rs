@@ -121,7 +121,8 @@ pub struct HoldStatus {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldCause {
-    /// DoubledRegistration, SecondControlPlane, SelectedNowhere, UnexpectedDeletion, Requested or Unrecorded.
+    /// DoubledRegistration, SecondControlPlane, SelectedNowhere, FederatedKindDeleted, UnexpectedDeletion, Requested or
+    /// Unrecorded.
     #[schemars(length(max = 64))]
     pub reason: String,
     /// What it is about; for UnexpectedDeletion the Workspace, for Requested the request.

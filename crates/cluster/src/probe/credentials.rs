@@ -5,6 +5,7 @@ mod tests;
 
 use std::time::Duration;
 
+use federation_health_core::text::is_name;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 
@@ -72,18 +73,6 @@ impl From<ProbeError> for CredentialsError {
     fn from(_: ProbeError) -> Self {
         Self::NoToken
     }
-}
-
-/// An object's name (RFC 1123 subdomain).
-fn is_name(text: &str) -> bool {
-    const LONGEST: usize = 253;
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
-    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = text.as_bytes();
-    bytes.len() <= LONGEST
-        && bytes.iter().copied().all(plain)
-        && edge(bytes.first())
-        && edge(bytes.last())
 }
 
 /// Reads the token of a registration from the Secret `name` in the KubeFed `namespace`, one `get` and no list.

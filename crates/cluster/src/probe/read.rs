@@ -2,6 +2,7 @@
 
 use std::{fmt, future::Future, marker::PhantomData};
 
+use federation_health_core::text::is_name;
 use http::{
     HeaderValue, Request, StatusCode,
     header::{ACCEPT, AUTHORIZATION, HOST, USER_AGENT},
@@ -273,15 +274,8 @@ impl Item for Role {
     /// Names of ServiceAccounts, and nothing that is spelled otherwise.
     fn keep(self) -> Option<String> {
         let account = self.metadata.name.strip_prefix(ROLE_OF)?;
-        (!account.is_empty() && is_name(account)).then(|| account.to_owned())
+        is_name(account).then(|| account.to_owned())
     }
-}
-
-fn is_name(text: &str) -> bool {
-    text.len() <= MAX_IDENTIFIER
-        && text.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
-        })
 }
 
 impl Item for Lease {
@@ -293,7 +287,7 @@ impl Item for Lease {
         let spec = self.spec.unwrap_or_default();
         let holder = spec.holder_identity.unwrap_or_default();
         let name = self.metadata.name;
-        if name.is_empty() || !is_name(&name) {
+        if !is_name(&name) {
             return None;
         }
         if holder.len() > MAX_IDENTIFIER || !holder.bytes().all(|byte| byte.is_ascii_graphic()) {

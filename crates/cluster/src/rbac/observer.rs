@@ -73,8 +73,8 @@ pub const OBSERVER: Role = Role {
             group: "apiextensions.k8s.io",
             resources: &["customresourcedefinitions"],
             names: &[FEDERATED_WORKSPACES],
-            verbs: FOLLOW,
-            why: "Whether the kind FederatedWorkspace is being deleted, which takes every Workspace with it.",
+            verbs: READ,
+            why: "Whether the kind FederatedWorkspace is being deleted, which takes every Workspace with it; read live where that decides.",
         },
         Right {
             group: "apps",

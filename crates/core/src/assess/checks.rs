@@ -83,6 +83,11 @@ impl Federation {
         if let Some(suspicion) = mine.first() {
             return state(Truth::Unknown, suspicion.reason, summary(&mine));
         }
+        if type_ == ConditionType::NamespacesSafe
+            && let Some(message) = self.ownerless(now)
+        {
+            return state(Truth::Unknown, Reason::WatchNotSynced, message);
+        }
         if type_ == ConditionType::ClustersUnique
             && let Some(message) = self.unidentified()
         {
@@ -148,6 +153,15 @@ impl Federation {
         bad.sort();
         bad.truncate(findings::MAX_NAMES);
         (!bad.is_empty()).then(|| format!("No answer from {}.", bad.join(", ")))
+    }
+
+    /// Namespaces with an owner of which cannot be said whether it exists.
+    fn ownerless(&self, now: Time) -> Option<String> {
+        let told = self.tells_since(&Feed::Workspaces, now).is_some();
+        (!told && !self.armed.is_empty()).then(|| {
+            let namespaces = findings::count(self.armed.len(), "namespace");
+            format!("The watch of Workspaces is away: whether the owners of {namespaces} exist cannot be told.")
+        })
     }
 
     /// Registrations that were dialled in vain and never identified.

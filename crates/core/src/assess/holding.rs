@@ -80,6 +80,7 @@ fn holding(image: &HoldImage, blocked: &[Text]) -> ConditionState {
         Some(CauseKind::DoubledRegistration) => Reason::DoubledRegistration,
         Some(CauseKind::SecondControlPlane) => Reason::SecondControlPlane,
         Some(CauseKind::SelectedNowhere) => Reason::SelectedNowhere,
+        Some(CauseKind::FederatedKindDeleted) => Reason::FederatedKindDeleted,
         Some(CauseKind::Requested) => Reason::Requested,
         Some(CauseKind::Unrecorded) => Reason::Unrecorded,
         Some(CauseKind::UnexpectedDeletion) | None => Reason::UnexpectedDeletion,

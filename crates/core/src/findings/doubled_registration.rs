@@ -118,11 +118,7 @@ fn finding(federation: &Federation, cluster: usize) -> Finding {
     Finding {
         evidence,
         next: next(federation, &real.members),
-        targets: real
-            .members
-            .iter()
-            .filter_map(|key| super::registration(federation, key))
-            .collect(),
+        targets: super::parties(federation, &[cluster]),
         ..ABOUT.finding(severity, subject, message)
     }
 }

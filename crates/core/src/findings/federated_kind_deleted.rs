@@ -3,15 +3,11 @@
 use super::{About, Finding, Place, Scenario, Severity, count};
 use crate::{
     federation::Federation,
-    id::Text,
+    kind::DEFINITION,
     objects::FEDERATED_WORKSPACE,
     time::Time,
     words::{ConditionType, Reason},
 };
-
-/// FederatedWorkspaces that go although their templates stay, from which on it is the kind and not a few objects: fewer can
-/// be somebody's repair by hand.
-const BULK: usize = 3;
 
 pub(super) const ABOUT: About = About {
     code: "FH011",
@@ -24,8 +20,10 @@ pub(super) const ABOUT: About = About {
     evidence: "A deletionTimestamp on the definition; or most FederatedWorkspaces being deleted, three at least, while \
                their WorkspaceTemplates stand.",
     risk: "Every Workspace of the federation, in every member.",
-    action: "Stop KubeFed at once (scale its Deployment to zero): its finalizer then keeps the objects. Label the \
-             FederatedWorkspaces `kubefed.io/orphan: \"true\"` before it runs again.",
+    action: "A hold refuses KubeFed on this server only: stop it at once (scale its Deployment to zero), and its finalizer \
+             keeps the objects everywhere. Annotate every FederatedWorkspace before it runs again: `kubectl annotate \
+             federatedworkspaces.types.kubefed.io NAME kubefed.io/orphan=true` (`--all` instead of the name takes all of \
+             them). It is an annotation: KubeFed does not read a label of that name.",
     next: "kubectl scale deployment -n kube-federation-system kubefed-controller-manager --replicas=0",
     false_alarm: "Offboarding of tenants: their templates are deleted first, and count as the reason.",
     raised: &[
@@ -34,8 +32,16 @@ pub(super) const ABOUT: About = About {
             "federated_workspaces_that_go_in_bulk_while_their_templates_stand_are_the_kinds_end",
         ),
         Scenario(
+            Place::Core,
+            "the_definitions_deletion_holds_at_once_before_the_first_object_goes",
+        ),
+        Scenario(
             Place::Simulated,
             "the_deletion_of_the_federated_kind_is_named",
+        ),
+        Scenario(
+            Place::Simulated,
+            "the_kinds_deletion_is_held_before_kubefed_deletes_a_workspace_and_the_advice_ends_it",
         ),
         Scenario(
             Place::Real,
@@ -48,6 +54,10 @@ pub(super) const ABOUT: About = About {
             "tenants_that_are_offboarded_in_bulk_are_no_end_of_the_kind",
         ),
         Scenario(
+            Place::Simulated,
+            "a_federated_workspace_that_is_made_anew_is_held_for_a_moment_only",
+        ),
+        Scenario(
             Place::Real,
             "what_people_do_on_an_honest_day_raises_no_alarm",
         ),
@@ -57,19 +67,15 @@ pub(super) const ABOUT: About = About {
 pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
     let bereft = federation.bereft.len();
     let all = federation.objects.count(FEDERATED_WORKSPACE);
-    let bulk = bereft >= BULK && bereft * 2 > all;
-    let definition = federation
-        .registry
-        .kind_dies(&Text::from(FEDERATED_WORKSPACE));
-    if !bulk && !definition {
+    let definition = federation.kind_dies();
+    if !federation.kind_goes() {
         return Vec::new();
     }
     let mut evidence = Vec::new();
     if definition {
-        evidence.push(
-            "The definition federatedworkspaces.types.kubefed.io has a deletionTimestamp."
-                .to_owned(),
-        );
+        evidence.push(format!(
+            "The definition {DEFINITION} has a deletionTimestamp."
+        ));
     }
     if bereft > 0 {
         evidence.push(format!(
@@ -86,10 +92,6 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
             "kubectl scale deployment -n {} kubefed-controller-manager --replicas=0",
             federation.policy.namespace
         ),
-        ..ABOUT.finding(
-            Severity::Critical,
-            "federatedworkspaces.types.kubefed.io".to_owned(),
-            message,
-        )
+        ..ABOUT.finding(Severity::Critical, DEFINITION.to_owned(), message)
     }]
 }

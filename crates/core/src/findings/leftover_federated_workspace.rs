@@ -5,6 +5,7 @@ use crate::{
     facts::Feed,
     federation::Federation,
     id::Text,
+    kind::DEFINITION,
     time::Time,
     words::{ConditionType, Reason},
 };
@@ -22,10 +23,12 @@ pub(super) const ABOUT: About = About {
                that no KubeFedCluster has.",
     risk: "Workspaces that nobody asks for come back; whoever deletes such a FederatedWorkspace deletes its Workspace \
            with its namespaces.",
-    action: "Restore the template if the Workspace is still wanted. Else label the FederatedWorkspace \
-             `kubefed.io/orphan: \"true\"` before you delete it, so that the members keep their objects. Names that \
-             nobody has can be taken out of the template's placement.",
-    next: "kubectl get federatedworkspace NAME -o yaml",
+    action: "Restore the template if the Workspace is still wanted. Else annotate the FederatedWorkspace before \
+             you delete it, so that the members keep their objects: `kubectl annotate \
+             federatedworkspaces.types.kubefed.io NAME kubefed.io/orphan=true`. It is an annotation: KubeFed does not read \
+             a label of that name. Names that nobody has can be taken out of the template's placement.",
+    next: "kubectl annotate federatedworkspaces.types.kubefed.io NAME kubefed.io/orphan=true && kubectl delete \
+           --dry-run=server federatedworkspaces.types.kubefed.io NAME",
     false_alarm: "A template that is being restored after its FederatedWorkspace: told after a minute only. Exempt: \
                   `system-workspace`, objects that are being deleted, and servers without the kind WorkspaceTemplate.",
     raised: &[
@@ -37,6 +40,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Simulated,
             "a_federated_workspace_that_an_uninstallation_left_is_named",
+        ),
+        Scenario(
+            Place::Simulated,
+            "kubefed_keeps_what_is_annotated_and_deletes_what_is_only_labelled",
         ),
         Scenario(
             Place::Real,
@@ -72,7 +79,9 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
             count(leftovers.len(), "FederatedWorkspace")
         );
         found.push(Finding {
-            next: format!("kubectl get federatedworkspace {first} -o yaml"),
+            next: format!(
+                "kubectl annotate {DEFINITION} {first} kubefed.io/orphan=true && kubectl delete --dry-run=server {DEFINITION} {first}"
+            ),
             evidence: vec![some_names(leftovers.iter().copied())],
             after_ms: SETTLE_MS,
             ..ABOUT.finding(Severity::High, "FederatedWorkspaces".to_owned(), message)

@@ -36,11 +36,14 @@ pub use about::{About, Place, Scenario};
 
 pub(crate) use controller_stopped::SILENT_MS;
 pub(crate) use deletion_stuck::STUCK_MS as BLOCKED_MS;
+pub(crate) use namespace_armed::ripens as armed_ripen;
 pub(crate) use namespace_stuck::STUCK_MS as HANGING_MS;
 
 use crate::{
     federation::Federation,
     id::{RegistrationKey, Text, Uid},
+    objects::FEDERATED_WORKSPACE,
+    placement::Fate,
     text::{shorten, within},
     time::Time,
     words::{ConditionType, Reason},
@@ -53,6 +56,8 @@ pub(crate) const MAX_NAMES: usize = 16;
 
 /// Objects of one finding that are told by an event each: the first few are looked at, the rest are in status.
 pub const MAX_TARGETS: usize = 4;
+/// WorkspaceTemplates and namespaces that it puts in danger and that are told beside them: their owners look there.
+pub const MAX_ENDANGERED: [usize; 2] = [2, 1];
 
 /// Lines of one finding's evidence.
 pub(crate) const MAX_LINES: usize = 16;
@@ -62,8 +67,8 @@ pub(crate) const MAX_EVIDENCE: usize = 768;
 pub(crate) const MAX_MESSAGE: usize = 512;
 /// Bytes of a finding's subject.
 pub(crate) const MAX_SUBJECT: usize = 256;
-/// Bytes of a finding's command: two of the longest names, and the words around them.
-pub(crate) const MAX_NEXT: usize = 640;
+/// Bytes of a finding's command: two of the longest names, a namespace's, and the words around them.
+pub(crate) const MAX_NEXT: usize = 800;
 /// A namespace is armed for this long before it is told: a recreated Workspace takes its namespaces back within
 /// milliseconds, and an honest deletion's are collected as fast.
 pub(crate) const ARMED_GRACE_MS: i64 = 2000;
@@ -125,7 +130,7 @@ pub struct Finding {
     pub evidence: Vec<String>,
     /// The next command to type.
     pub next: String,
-    /// Objects that it is about, at most [`MAX_TARGETS`].
+    /// Objects that it is about, at most [`MAX_TARGETS`], and those of [`MAX_ENDANGERED`].
     pub targets: Vec<Target>,
     /// Condition that it makes False, or Unknown when it is a suspicion.
     pub condition: ConditionType,
@@ -222,7 +227,10 @@ fn bounded(mut finding: Finding) -> Finding {
     finding.message = shorten(finding.message, MAX_MESSAGE);
     finding.evidence = within(finding.evidence, MAX_EVIDENCE);
     finding.next = shorten(finding.next, MAX_NEXT);
-    finding.targets.truncate(MAX_TARGETS);
+    let [templates, namespaces] = MAX_ENDANGERED;
+    finding
+        .targets
+        .truncate(MAX_TARGETS + templates + namespaces);
     finding
 }
 
@@ -257,6 +265,46 @@ pub(crate) fn registration(federation: &Federation, key: &RegistrationKey) -> Op
 pub(crate) fn template(federation: &Federation, workspace: &Text) -> Option<Target> {
     let row = federation.tenants.template(workspace)?;
     Some(Target::Template(workspace.clone(), row.uid))
+}
+
+/// The registrations of these real clusters, and the first of what a loop there puts in danger.
+pub(crate) fn parties(federation: &Federation, clusters: &[usize]) -> Vec<Target> {
+    let real = |cluster: &usize| federation.registry.real().get(*cluster);
+    let registrations = clusters.iter().filter_map(real).flat_map(|r| &r.members);
+    let mut targets: Vec<Target> = registrations
+        .filter_map(|key| registration(federation, key))
+        .take(MAX_TARGETS)
+        .collect();
+    let workspaces: Vec<(Text, bool)> = clusters
+        .iter()
+        .flat_map(|cluster| {
+            let here = real(cluster).is_some_and(|r| federation.registry.is_here(r));
+            let lines = federation.risk_in(*cluster).filter(|line| {
+                matches!(line.danger.fate, Fate::Loop { .. }) && &*line.kind == FEDERATED_WORKSPACE
+            });
+            let names = lines.flat_map(|line| &line.names);
+            names.map(move |name| (Text::from(name.as_str()), here))
+        })
+        .collect();
+    let [templates, namespaces] = MAX_ENDANGERED;
+    let templates = workspaces
+        .iter()
+        .filter_map(|(name, _)| template(federation, name))
+        .take(templates);
+    let tenants = &federation.tenants;
+    let namespaces = workspaces
+        .iter()
+        .filter(|(_, here)| *here)
+        .flat_map(|(name, _)| tenants.members(name))
+        .filter_map(|name| {
+            Some(Target::Namespace(
+                name.clone(),
+                tenants.namespace(name)?.uid,
+            ))
+        })
+        .take(namespaces);
+    targets.extend(templates.chain(namespaces));
+    targets
 }
 
 /// The command that shows a registration.

@@ -26,8 +26,8 @@ pub(super) const ABOUT: About = About {
     action: "Put the reference right (KubeSphere does when the Workspace exists) or take it off, before any hold ends.",
     next: "kubectl get namespace NAMESPACE -o jsonpath='{.metadata.ownerReferences}'",
     false_alarm: "The moments between a Workspace's honest deletion and that of its namespaces, and those in which \
-                  KubeSphere binds them to a new UID: told after two seconds only, and never before the Workspaces were \
-                  read.",
+                  KubeSphere binds them to a new UID: told after two seconds only, and never while the Workspaces are not \
+                  read or their watch is away: then `NamespacesSafe` is Unknown.",
     raised: &[
         Scenario(
             Place::Core,
@@ -47,6 +47,10 @@ pub(super) const ABOUT: About = About {
             Place::Core,
             "nothing_is_lost_or_armed_by_lists_that_are_read_in_another_order",
         ),
+        Scenario(
+            Place::Core,
+            "namespaces_bound_anew_while_the_workspaces_watch_is_away_are_not_told_but_unknown",
+        ),
         Scenario(Place::Simulated, "a_restored_backup_raises_nothing"),
         Scenario(
             Place::Real,
@@ -59,15 +63,25 @@ pub(super) const ABOUT: About = About {
     ],
 };
 
+/// Armed namespaces, and when each is told. Before the Workspaces are read, and while their watch is away, every new owner looks
+/// absent.
+fn ripe(federation: &Federation, now: Time) -> impl Iterator<Item = (&Text, Time)> {
+    let tells = federation.tells_since(&Feed::Workspaces, now).into_iter();
+    tells.flat_map(|tells| {
+        let armed = federation.armed.iter();
+        armed.map(move |(name, since)| (name, tells.max(*since).plus_ms(ARMED_GRACE_MS)))
+    })
+}
+
+/// When one of them is told.
+pub(crate) fn ripens(federation: &Federation, now: Time) -> Option<Time> {
+    let later = ripe(federation, now).map(|(_, at)| at);
+    later.filter(|at| *at > now).min()
+}
+
 pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
-    // Before the Workspaces are read every owner looks absent.
-    if federation.armed.is_empty() || !federation.answered_by(&Feed::Workspaces) {
-        return Vec::new();
-    }
-    let armed: Vec<&Text> = federation
-        .armed
-        .iter()
-        .filter(|(_, since)| now.since_ms(**since) >= ARMED_GRACE_MS)
+    let armed: Vec<&Text> = ripe(federation, now)
+        .filter(|(_, at)| *at <= now)
         .map(|(name, _)| name)
         .collect();
     if armed.is_empty() {

@@ -118,6 +118,7 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
     };
     vec![Finding {
         evidence,
+        targets: super::parties(federation, &shared),
         ..ABOUT.finding(severity, subject, message)
     }]
 }

@@ -101,6 +101,9 @@ fn sentence(kind: CauseKind, subject: &str, causes: usize) -> String {
         CauseKind::SelectedNowhere => {
             format!("a placement names a cluster that is not registered, and not {subject}")
         }
+        CauseKind::FederatedKindDeleted => {
+            format!("{subject} is being deleted, and KubeFed deletes every Workspace with it")
+        }
         CauseKind::UnexpectedDeletion => {
             format!("Workspace {subject} was deleted although it is still wished for")
         }

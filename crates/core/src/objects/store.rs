@@ -176,6 +176,12 @@ impl Store {
         self.sorted(rows.map(|(key, _)| key))
     }
 
+    /// Names of all objects of a kind, in no particular order.
+    pub(super) fn names(&self, kind: &str) -> impl Iterator<Item = &Text> {
+        let rows = self.table(kind).into_iter().flat_map(Table::iter);
+        rows.map(|(key, _)| &key.name)
+    }
+
     fn sorted<'a>(&self, keys: impl Iterator<Item = &'a Key>) -> Vec<ObjectKey> {
         let mut keys: Vec<ObjectKey> = keys.map(|key| self.unpacked(key)).collect();
         keys.sort();

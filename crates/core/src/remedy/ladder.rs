@@ -22,6 +22,9 @@ use crate::{
     time::Time,
 };
 
+/// Why KubeFed is stopped for the end of the kind FederatedWorkspace; a hold here does not reach the members.
+const KIND_GOES: &str = "the kind FederatedWorkspace is being deleted, and its finalizer deletes every Workspace in every member";
+
 /// A danger and what is in it.
 pub(crate) struct Peril<'a> {
     pub(crate) danger: Danger,
@@ -94,6 +97,11 @@ fn running(federation: &Federation) -> Vec<Target> {
         .collect();
     targets.sort();
     targets
+}
+
+/// No registration leads to another cluster: a hold here covers all that KubeFed can delete.
+fn only_here(federation: &Federation) -> bool {
+    federation.registry.real().iter().all(|real| real.host)
 }
 
 fn same_fate(a: Fate, b: Fate) -> bool {
@@ -170,12 +178,15 @@ impl Remedy {
         arms.truncate(MAX_TARGETS);
         shields.truncate(MAX_TARGETS);
         let mut freezes = self.freezes(federation, &uncovered);
-        if perils.is_empty() && !around.held && !self.foreign_plane(now) {
+        let kind_goes = federation.kind_stands() && !(around.held && only_here(federation));
+        if kind_goes {
+            freezes = self.stop(federation, KIND_GOES, Vec::new());
+        } else if perils.is_empty() && !around.held && !self.foreign_plane(now) {
             freezes = self.stops(federation, now);
         }
         let (mut wishes, waiting) = self.retains(federation, around, now);
         // A Workspace that is recreated several times a second cannot be labelled before it is deleted again.
-        let storm = crowded || perils.iter().any(|peril| !peril.unsteady.is_empty());
+        let storm = kind_goes || crowded || perils.iter().any(|peril| !peril.unsteady.is_empty());
         if storm && self.allows_now(Rung::FreezeControllers) {
             wishes.splice(0..0, std::mem::take(&mut freezes));
         }
@@ -302,6 +313,10 @@ impl Remedy {
         let why =
             "Workspaces are deleted and created again and again, and no registration says by whom";
         let evidence = vec![format!("In danger: {}.", some_names(names.iter()))];
+        self.stop(federation, why, evidence)
+    }
+
+    fn stop(&self, federation: &Federation, why: &str, evidence: Vec<String>) -> Vec<Wish> {
         running(federation)
             .into_iter()
             .take(MAX_TARGETS)

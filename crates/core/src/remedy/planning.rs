@@ -163,7 +163,8 @@ impl Remedy {
             .iter()
             .map(|s| (s.rung, s.target.clone(), s.from.clone(), s.to.clone()));
         let ids = self.journal.intend(&plan.id, writes, now);
-        if rung == Rung::FreezeControllers && perils(federation).is_empty() {
+        let unnamed = perils(federation).is_empty() && !federation.kind_stands();
+        if rung == Rung::FreezeControllers && unnamed {
             self.journal.note(&ids, UNFORESEEN);
         }
         self.generations = ids

@@ -19,7 +19,7 @@ impl Remedy {
     /// Since when nothing is in danger, and nothing is armed either, by facts that are in order.
     pub(super) fn note_quiet(&mut self, federation: &Federation, now: Time) {
         let sure = federation.sure(now);
-        let danger = federation.objects.any_danger();
+        let danger = federation.objects.any_danger() || federation.kind_stands();
         let armed = danger || !federation.armed.is_empty();
         if armed {
             self.watching = None;

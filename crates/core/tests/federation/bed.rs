@@ -9,7 +9,7 @@ use federation_health_core::{
         Asked, Change, Desired, FederatedKind, Feed, FeedState, Namespace, Probe, Registration,
         Workspace,
     },
-    federation::{Federation, LiveWish, Policy},
+    federation::{Federation, LiveKind, LiveWish, Policy},
     id::{Text, Uid},
     time::Time,
     words::ConditionType,
@@ -229,6 +229,7 @@ impl Bed {
         let wish = LiveWish {
             federated: Some(desired(20, &["host"])),
             template: Some(desired(10, &["host"])),
+            kind: LiveKind::Stands,
         };
         self.verified(name, Some(wish))
     }
@@ -237,6 +238,7 @@ impl Bed {
         let wish = LiveWish {
             federated: None,
             template: None,
+            kind: LiveKind::Stands,
         };
         self.verified(name, Some(wish))
     }

@@ -92,9 +92,33 @@ fn rights_of_a_name_that_was_removed_are_leftovers() {
     assert_eq!(bed.codes(), ["FH020"]);
     let words = words(&mut bed, "FH020");
     assert!(words.contains("produce-trt-kubesphere") && !words.contains("host-kubesphere"));
+    // Run where the person happens to be, it would take KubeFed's own rights there.
+    assert_eq!(
+        words
+            .matches("kubectl --context MEMBER delete --dry-run=server")
+            .count(),
+        2,
+        "{words}"
+    );
+    assert_eq!(words.matches("kubectl").count(), 2, "{words}");
     assert_eq!(bed.truth(ConditionType::ControlPlaneHealthy), Truth::True);
     bed.register(PLANE, "produce-trt", registration(2, "https://here:6443"));
     assert!(!told(&mut bed, "FH020"), "it is registered again");
+}
+
+#[test]
+fn what_a_member_calls_an_account_is_no_part_of_a_command_unless_it_is_a_name() {
+    let mut bed = Bed::quiet();
+    accounts(
+        &mut bed,
+        &[
+            "host-kubesphere",
+            "--all-kubesphere",
+            "$(id)-kubesphere",
+            "a b-kubesphere",
+        ],
+    );
+    assert!(!told(&mut bed, "FH020"));
 }
 
 #[test]

@@ -118,6 +118,9 @@ fn a_federated_workspace_without_its_template_is_a_leftover() {
     bed.pass(1);
     let evidence = words(&mut bed, "FH008");
     assert!(evidence.contains("old") && !evidence.contains("system-workspace"));
+    let kind = "federatedworkspaces.types.kubefed.io";
+    let first = format!("kubectl annotate {kind} old kubefed.io/orphan=true && kubectl delete");
+    assert!(evidence.contains(&first), "{evidence}");
     assert_eq!(bed.truth(ConditionType::ControlPlaneHealthy), Truth::False);
     bed.template("old", Some(desired(60, &["host"])));
     assert!(!told(&mut bed, "FH008"));
@@ -379,7 +382,14 @@ fn a_control_planes_namespace_that_cannot_go_is_told_after_ten_minutes() {
     bed.pass(10 * MINUTE - 1);
     assert!(!told(&mut bed, "FH019"));
     bed.pass(1);
-    assert!(words(&mut bed, "FH019").contains("1 enabled FederatedTypeConfigs, 1 KubeFedClusters"));
+    let words = words(&mut bed, "FH019");
+    for part in [
+        "FederatedTypeConfigs still in it: workspaces. KubeFedClusters still in it: host.",
+        "kubectl patch --dry-run=server federatedtypeconfigs.core.kubefed.io -n kube-federation-system workspaces",
+    ] {
+        assert!(words.contains(part), "{words}");
+    }
+    assert!(!words.contains("spec.finalizers"), "{words}");
 }
 
 #[test]

@@ -3,13 +3,12 @@
 use federation_health_core::{
     assess::Truth,
     effect::{CauseKind, Effect, HoldImage, Rule},
-    facts::{Change, Desired, Feed, FeedState},
-    federation::LiveWish,
+    facts::{Feed, FeedState},
     hold::CollectionPolicy,
     words::{ConditionType, Reason},
 };
 
-use crate::bed::{Bed, FW, Feeds, RELEASE_AFTER_MS, both, cured, desired, namespace, policy, text};
+use crate::bed::{Bed, Feeds, RELEASE_AFTER_MS, both, cured, namespace, policy, text};
 
 #[test]
 fn a_doubled_registration_holds_fast_and_durably_before_anything_is_deleted() {
@@ -360,31 +359,4 @@ fn a_withdrawn_request_leaves_other_causes_in_force() {
     bed.pass(RELEASE_AFTER_MS);
     assert_eq!(bed.holds(), (true, true));
     assert_eq!(bed.left, []);
-}
-
-#[test]
-fn a_deletion_because_the_kind_is_deleted_is_nobodys_wish_while_the_template_stands() {
-    let deleting = |n| Desired {
-        deleting: true,
-        ..desired(n, &["host"])
-    };
-    for (template_stands, held) in [(true, true), (false, false)] {
-        let mut bed = Bed::quiet();
-        bed.apply(Change::Definition(text(FW), Some(true)));
-        let template = if template_stands {
-            desired(10, &["host"])
-        } else {
-            deleting(10)
-        };
-        bed.template("orders", Some(template.clone()));
-        bed.federated("orders", Some(deleting(20)));
-        bed.dying("orders", 30);
-        assert_eq!(bed.holds().0, held, "before the live reads");
-        let wish = LiveWish {
-            federated: Some(deleting(20)),
-            template: Some(template),
-        };
-        bed.verified("orders", Some(wish));
-        assert_eq!(bed.holds(), (held, held), "after them");
-    }
 }

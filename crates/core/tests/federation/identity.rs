@@ -8,6 +8,7 @@ use federation_health_core::{
         Workspace,
     },
     federation::Policy,
+    findings::Target,
     words::ConditionType,
 };
 
@@ -115,7 +116,13 @@ fn two_planes_on_one_server_are_named_and_covered_before_the_second_deletes() {
     plane(&mut bed, "old-federation", FW);
     assert_eq!(bed.causes(), [CauseKind::SecondControlPlane]);
     assert_eq!(bed.stored.namespaces, [text(PLANE), text("old-federation")]);
-    assert!(bed.codes().contains(&"FH009"));
+    let judged = bed.assess();
+    let found = judged.findings.iter().find(|(f, _)| f.code == "FH009");
+    let endangered = [
+        Target::Template(text("orders"), uid(10)),
+        Target::Namespace(text("orders-dev"), uid(40)),
+    ];
+    assert_eq!(found.unwrap().0.targets[2..], endangered);
     assert_eq!(bed.truth(ConditionType::ControlPlaneUnique), Truth::False);
 }
 

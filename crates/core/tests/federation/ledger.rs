@@ -1,9 +1,11 @@
 //! What is counted: recreations by UID, lost namespaces once each, armed ones in time.
 
 use federation_health_core::{
-    facts::{Change, Desired, Feed, Namespace},
+    assess::Truth,
+    facts::{Change, Desired, Feed, FeedState, Namespace},
     ledger::{Incident, Restored},
     time::Time,
+    words::ConditionType,
 };
 
 use crate::bed::{
@@ -223,6 +225,34 @@ fn an_armed_namespace_is_told_once_it_has_had_time_to_be_bound_again() {
     bed.namespace("orders-dev", Some(foreign));
     bed.pass(2000);
     assert_eq!(bed.codes(), [] as [&str; 0], "another owner keeps it");
+}
+
+#[test]
+fn namespaces_bound_anew_while_the_workspaces_watch_is_away_are_not_told_but_unknown() {
+    let mut bed = Bed::quiet();
+    let safe = |bed: &mut Bed| bed.truth(ConditionType::NamespacesSafe);
+    bed.feed(Feed::Workspaces, FeedState::Failing);
+    assert_eq!(safe(&mut bed), Truth::True, "no flicker for a connection");
+    // An honest recreation, of which the namespace's watch alone tells.
+    bed.namespace("orders-dev", Some(namespace(40, "orders", 31)));
+    bed.pass(10_000);
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+    assert_eq!(safe(&mut bed), Truth::Unknown);
+    // It is back, and what it missed follows.
+    bed.feed(Feed::Workspaces, FeedState::Synced);
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+    assert_eq!(bed.assess().next, Some(bed.now.plus_ms(2000)));
+    bed.workspace("orders", Some(workspace(31)));
+    bed.verified("orders", None);
+    assert_eq!(safe(&mut bed), Truth::True);
+    // Without its kind no owner exists: the collector comes with the definition.
+    bed.namespace("orders-dev", Some(namespace(40, "orders", 29)));
+    bed.feed(Feed::Workspaces, FeedState::NotInstalled);
+    bed.pass(2000);
+    assert!(bed.codes().contains(&"FH003"), "{:?}", bed.codes());
+    bed.feed(Feed::Workspaces, FeedState::Forbidden);
+    assert!(!bed.codes().contains(&"FH003"));
+    assert_eq!(safe(&mut bed), Truth::Unknown);
 }
 
 #[test]

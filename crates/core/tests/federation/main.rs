@@ -14,6 +14,7 @@ mod faults;
 mod hold;
 mod identity;
 mod joined;
+mod kind;
 mod ledger;
 mod probes;
 mod properties;

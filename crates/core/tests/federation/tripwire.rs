@@ -4,7 +4,7 @@ use federation_health_core::{
     assess::Truth,
     effect::{CauseKind, Effect},
     facts::{Change, Desired, Feed, FeedState, Managed, Workspace},
-    federation::LiveWish,
+    federation::{LiveKind, LiveWish},
     words::ConditionType,
 };
 
@@ -75,7 +75,10 @@ fn a_deletion_that_the_caches_explain_raises_nothing() {
     };
     let honest: [fn(&mut Bed, Desired, Desired); 4] = [
         |bed, template, _| drop(bed.template("orders", Some(template))),
-        |bed, _, federated| drop(bed.federated("orders", Some(federated))),
+        |bed, template, federated| {
+            bed.template("orders", Some(template));
+            bed.federated("orders", Some(federated));
+        },
         |bed, _, _| drop(bed.template("orders", Some(desired(10, &[])))),
         |bed, _, _| drop(bed.federated("orders", Some(desired(20, &["member"])))),
     ];
@@ -142,6 +145,7 @@ fn live_reads_wait_for_the_registrations_that_tell_whose_name_is_whose() {
     let wish = || LiveWish {
         federated: Some(desired(20, &["member"])),
         template: Some(desired(10, &["member"])),
+        kind: LiveKind::Stands,
     };
     let mut bed = Bed::new(Feeds::Unread, both());
     bed.federation.begin(&Feed::Registrations);
@@ -331,6 +335,7 @@ fn live_reads_decide_by_what_they_found_and_not_by_what_the_caches_say() {
     let moved = LiveWish {
         federated: Some(desired(20, &["host"])),
         template: Some(desired(10, &["elsewhere"])),
+        kind: LiveKind::Stands,
     };
     bed.register(PLANE, "elsewhere", registration(5, "https://far"));
     bed.verified("orders", Some(moved));
@@ -375,6 +380,7 @@ fn a_template_that_was_made_anew_while_a_watch_was_away_explains_the_new_workspa
     let renewed = |n| LiveWish {
         federated: Some(desired(n + 1, &["host"])),
         template: Some(desired(n, &["host"])),
+        kind: LiveKind::Stands,
     };
     bed.verified("orders", Some(renewed(11)));
     assert_eq!((bed.holds(), bed.codes()), ((false, false), vec![]));

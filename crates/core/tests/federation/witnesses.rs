@@ -223,3 +223,33 @@ fn what_was_told_before_we_came_is_nobodys_loop_now() {
     }
     assert_eq!(bed.codes(), [] as [&str; 0]);
 }
+
+#[test]
+fn a_workspace_that_moved_over_many_members_is_not_blind_to_a_new_alias() {
+    let mut bed = member();
+    for count in 1..=2 {
+        for old in ["m1", "m2", "m3", "m4"] {
+            for deed in [Deed::Creates, Deed::Deletes] {
+                event(&mut bed, deed, old, count);
+            }
+        }
+        bed.pass(400_000);
+    }
+    for count in 1..=3 {
+        assert_eq!(bed.codes(), [] as [&str; 0], "{count}");
+        event(&mut bed, Deed::Deletes, "east-old", count);
+        event(&mut bed, Deed::Creates, "east", count);
+    }
+    assert_eq!(bed.codes(), ["FH001"]);
+    // What was forgotten and is heard of again is no loop by its old count.
+    let mut bed = member();
+    for other in 0..10 {
+        event(&mut bed, Deed::Deletes, &format!("m{other}"), 50);
+        event(&mut bed, Deed::Creates, "east", 1 + other);
+        bed.pass(400_000);
+    }
+    event(&mut bed, Deed::Creates, "east", 11);
+    event(&mut bed, Deed::Creates, "east", 12);
+    event(&mut bed, Deed::Deletes, "m0", 51);
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+}

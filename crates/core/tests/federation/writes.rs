@@ -3,8 +3,8 @@
 use federation_health_core::{
     effect::{CauseKind, CauseView, Effect, HoldImage},
     facts::Change,
-    federation::LiveWish,
     federation::Policy,
+    federation::{LiveKind, LiveWish},
     time::Time,
 };
 
@@ -97,6 +97,7 @@ fn an_answer_to_an_earlier_order_does_not_pass_for_the_lowering_that_came_after_
     let wished_away = LiveWish {
         federated: None,
         template: None,
+        kind: LiveKind::Unread,
     };
     let effects = bed
         .federation

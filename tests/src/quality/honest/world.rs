@@ -8,7 +8,7 @@ use federation_health_core::{
         Change, Desired, FederatedKind, Feed, Managed, ObjectKey, Readiness, Registration,
         Workspace,
     },
-    federation::{Federation, LiveWish, Policy},
+    federation::{Federation, LiveKind, LiveWish, Policy},
     hold::{CollectionPolicy, HoldPolicy},
     id::{RegistrationKey, Text, Uid},
     objects::FEDERATED_WORKSPACE,
@@ -243,6 +243,7 @@ impl Month {
                     let wish = LiveWish {
                         federated: truth.federated,
                         template: truth.template,
+                        kind: LiveKind::Stands,
                     };
                     self.federation.verified(&name, Some(wish), self.now)
                 }
