@@ -41,10 +41,9 @@ pub struct Loaded {
     pub unread: Vec<Text>,
 }
 
-/// What two places say together. One that was restored says only what the other does not know.
-fn joined(places: [Place; 2], foreign: bool, now: Time) -> Journal {
-    let (restored, ours): (Vec<Place>, Vec<Place>) =
-        places.into_iter().partition(|p| foreign || p.restored);
+/// What places say together. One that was restored says only what the others do not know. Of either sort there are two at most.
+fn joined(places: Vec<Place>, now: Time) -> Journal {
+    let (restored, ours): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|p| p.restored);
     let merged = |places: Vec<Place>| {
         let mut records = places.into_iter().map(|place| place.records);
         let mut next = || records.next().unwrap_or_default();
@@ -73,13 +72,19 @@ impl Remedy {
                 self.volumes.changed();
                 self.unread = found.unread;
                 let foreign = found.cluster.is_some() && found.cluster != here;
-                let lost = found.kept.is_none();
-                // Nobody has written it since: what this process knows is as good as what it has shown.
-                let kept = found.kept.unwrap_or_else(|| Place {
-                    records: std::mem::take(&mut self.journal).into_records(),
-                    restored: false,
-                });
-                self.journal = joined([kept, found.shown], foreign, now);
+                let mut places: Vec<Place> = found.kept.into_iter().chain([found.shown]).collect();
+                for place in &mut places {
+                    place.restored |= foreign;
+                }
+                // No successor has written it since: what this process knows is as good as what it has shown.
+                let lost = places.len() < 2 || places[0].restored;
+                if lost {
+                    places.push(Place {
+                        records: std::mem::take(&mut self.journal).into_records(),
+                        restored: false,
+                    });
+                }
+                self.journal = joined(places, now);
                 if lost {
                     self.journal.lost();
                 }

@@ -116,7 +116,7 @@ fn a_place_that_was_restored_adds_what_nobody_knows_and_under_other_numbers() {
 }
 
 #[test]
-fn a_journal_whose_configmap_is_gone_is_what_this_process_knows() {
+fn a_journal_whose_configmap_is_gone_or_a_copy_is_what_this_process_knows() {
     let mut remedy = Remedy::default();
     let id = intended(&mut remedy.journal, &["a"], NOW)[0];
     remedy.journal.set(id, State::Verified, "", NOW);
@@ -124,4 +124,15 @@ fn a_journal_whose_configmap_is_gone_is_what_this_process_knows() {
     remedy.loaded(Ok(Loaded::default()), None, NOW.plus_ms(1));
     assert_eq!(remedy.journal.standing().count(), 1);
     assert!(remedy.journal.dirty(), "it is made anew");
+    let copy = Place {
+        records: remedy.journal.records().to_vec(),
+        restored: true,
+    };
+    let found = Loaded {
+        kept: Some(copy),
+        ..Loaded::default()
+    };
+    remedy.loaded(Ok(found), None, NOW.plus_ms(1));
+    assert_eq!(remedy.journal.standing().count(), 1, "nor is a copy more");
+    assert_eq!(remedy.journal.records().len(), 1);
 }
