@@ -90,16 +90,13 @@ pub fn harmless(text: &str, colours: bool) -> String {
     let ours = |rest: &str| COLOURS.into_iter().find(|code| rest.starts_with(code));
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(c) = rest.chars().next() {
-        let length = match ours(rest).filter(|_| colours) {
-            Some(code) => {
-                out.push_str(code);
-                code.len()
-            }
-            None => {
-                let shown = !c.is_control() || matches!(c, '\n' | '\t');
-                out.push(if shown { c } else { '\u{fffd}' });
-                c.len_utf8()
-            }
+        let length = if let Some(code) = ours(rest).filter(|_| colours) {
+            out.push_str(code);
+            code.len()
+        } else {
+            let shown = !c.is_control() || matches!(c, '\n' | '\t');
+            out.push(if shown { c } else { '\u{fffd}' });
+            c.len_utf8()
         };
         rest = &rest[length..];
     }

@@ -130,7 +130,7 @@ fn pictures(out: &mut String, report: &Report) {
     if let Some(svg) = timeline::draw(&report.history) {
         let _ = write!(
             out,
-            "<h2>Timeline</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Timeline\">\n{svg}</div>\n<p class=\"soft\">Solid: it exists. Hatched: deleted and created again and again. Dotted: held. ▲ created, ▼ deleted, ✗ lost, ◆ done by federation-health.</p>\n"
+            "<h2>Timeline</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Timeline\">\n{svg}</div>\n<p class=\"soft\">Solid: it exists, or a finding is open. Hatched: deleted and created again and again. Dotted: held. ▲ created, ▼ deleted, ✗ lost, ◆ done by federation-health.</p>\n"
         );
         if !report.history.notes.is_empty() {
             out.push_str("<ol class=\"moments\">\n");

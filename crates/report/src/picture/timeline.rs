@@ -189,14 +189,18 @@ fn lane(svg: &mut Svg, axis: &Axis, lane: &Lane, y: f64, end: Timestamp) {
             .count();
         let at = (LABELS + start as f64 * COLUMN, y + 2.0);
         let size = (run as f64 * COLUMN, BAR);
-        let title = labels(lane, |s| {
+        let within = |s: &Span| {
             let (from, to) = columns_of(axis, s, columns, end);
             from < start + run && start <= to
-        });
-        let title = format!("{says}{title}");
+        };
+        let title = match reasoned(lane) {
+            true => says.clone(),
+            false => format!("{says}{}", labels(lane, within)),
+        };
         match (states[start], lane.sort) {
             (State::Absent, _) => {}
             (State::Is, Sort::Hold) => svg.patterned("held", at, size, &title),
+            (State::Is, Sort::Finding) => svg.rect("dies", at, size, &title),
             (State::Is, _) => svg.rect("is", at, size, &title),
             (State::Churns, _) => svg.patterned("churn", at, size, &title),
         }
@@ -324,6 +328,11 @@ fn density(svg: &mut Svg, axis: &Axis, lanes: &[&Lane], y: f64) {
     svg.close();
 }
 
+/// The labels of its spans are why they stand, and belong to what the lane says.
+fn reasoned(lane: &Lane) -> bool {
+    matches!(lane.sort, Sort::Hold | Sort::Finding)
+}
+
 /// A lane in words.
 pub fn summary(lane: &Lane) -> String {
     let what = format!("{} {}", lane.sort.as_str(), lane.name);
@@ -334,13 +343,8 @@ pub fn summary(lane: &Lane) -> String {
         .count();
     let first = lane.marks.iter().find(|m| m.sign == Sign::Deleted);
     match (gone, first) {
-        (0, _) => {
-            let told = lane
-                .spans
-                .last()
-                .filter(|_| matches!(lane.sort, Sort::Hold | Sort::Finding));
-            told.map_or(what.clone(), |s| format!("{what}: {}", s.label))
-        }
+        (0, _) if reasoned(lane) => format!("{what}{}", labels(lane, |_| true)),
+        (0, _) => what,
         (1, Some(mark)) => format!("{what}: deleted at {}", clock(mark.at)),
         (n, Some(mark)) => format!("{what}: deleted {n} times from {} on", clock(mark.at)),
         (n, None) => format!("{what}: deleted {n} times"),
