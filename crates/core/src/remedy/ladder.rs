@@ -184,7 +184,7 @@ impl Remedy {
         wishes.splice(0..0, self.retains(federation, around, now));
         let mut freezes = self.freezes(federation, &uncovered);
         if kind_goes {
-            freezes = self.stop(federation, KIND_GOES, Vec::new());
+            freezes = self.stop(federation, KIND_GOES, &[]);
         } else if perils.is_empty() && !around.held && !self.foreign_plane(now) {
             freezes = self.stops(federation, now);
         }
@@ -299,14 +299,14 @@ impl Remedy {
         let why =
             "Workspaces are deleted and created again and again, and no registration says by whom";
         let evidence = vec![format!("In danger: {}.", some_names(names.iter()))];
-        self.stop(federation, why, evidence)
+        self.stop(federation, why, &evidence)
     }
 
-    fn stop(&self, federation: &Federation, why: &str, evidence: Vec<String>) -> Vec<Wish> {
+    fn stop(&self, federation: &Federation, why: &str, evidence: &[String]) -> Vec<Wish> {
         running(federation)
             .into_iter()
             .take(MAX_TARGETS)
-            .map(|target| self.freeze(target, why.to_owned(), evidence.clone()))
+            .map(|target| self.freeze(target, why.to_owned(), evidence.to_vec()))
             .collect()
     }
 
