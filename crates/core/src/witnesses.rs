@@ -50,7 +50,7 @@ struct Heard {
     /// When those were told that happened while we watched, newest last, at most [`REMOVALS`].
     lately: Vec<Time>,
     /// When anything of it was told last.
-    heard: Time,
+    at: Time,
 }
 
 impl Heard {
@@ -105,7 +105,7 @@ impl Witnessed {
         let mut last = 0;
         if full {
             let silent = self.told.iter();
-            let silent = silent.min_by_key(|(_, heard)| (heard.lately.last(), heard.heard));
+            let silent = silent.min_by_key(|(_, heard)| (heard.lately.last(), heard.at));
             if let Some(silent) = silent.map(|(key, _)| key.clone()) {
                 self.told.remove(&silent);
             }
@@ -198,7 +198,7 @@ impl Witnesses {
         known.renew(wish);
         known.forget_before(now);
         let heard = known.of((told.deed, told.cluster.clone()), told.count);
-        heard.heard = now;
+        heard.at = now;
         let fresh = heard.hear(told.count, told.fresh, now);
         if fresh && matches!(told.deed, Deed::Adopts | Deed::Updates) {
             known.taken_up(&told.cluster, now);

@@ -180,7 +180,7 @@ impl Remedy {
         let mut freezes = self.freezes(federation, &uncovered);
         let kind_goes = federation.kind_stands() && !(around.held && only_here(federation));
         if kind_goes {
-            freezes = self.stop(federation, KIND_GOES, Vec::new());
+            freezes = self.stop(federation, KIND_GOES, &[]);
         } else if perils.is_empty() && !around.held && !self.foreign_plane(now) {
             freezes = self.stops(federation, now);
         }
@@ -313,14 +313,14 @@ impl Remedy {
         let why =
             "Workspaces are deleted and created again and again, and no registration says by whom";
         let evidence = vec![format!("In danger: {}.", some_names(names.iter()))];
-        self.stop(federation, why, evidence)
+        self.stop(federation, why, &evidence)
     }
 
-    fn stop(&self, federation: &Federation, why: &str, evidence: Vec<String>) -> Vec<Wish> {
+    fn stop(&self, federation: &Federation, why: &str, evidence: &[String]) -> Vec<Wish> {
         running(federation)
             .into_iter()
             .take(MAX_TARGETS)
-            .map(|target| self.freeze(target, why.to_owned(), evidence.clone()))
+            .map(|target| self.freeze(target, why.to_owned(), evidence.to_vec()))
             .collect()
     }
 
