@@ -74,7 +74,8 @@ impl Remedy {
                 continue;
             };
             let unsafe_under = |rung| self.needs_hold(rung, federation, real, around, now);
-            let fixes = self.fixes(federation, &stale, unsafe_under(Rung::FixPlacement));
+            let unheld = unsafe_under(Rung::FixPlacement);
+            let fixes = self.fixes(federation, &stale, unheld.as_ref());
             // A registration that placements still name is not stale to KubeFed.
             if fixes.is_empty() {
                 let unheld = unsafe_under(Rung::RemoveStaleCluster);
@@ -86,7 +87,7 @@ impl Remedy {
         wishes
     }
 
-    fn fixes(&self, federation: &Federation, stale: &Stale, unheld: Option<Brake>) -> Vec<Wish> {
+    fn fixes(&self, federation: &Federation, stale: &Stale, unheld: Option<&Brake>) -> Vec<Wish> {
         let mut named: Vec<_> = federation
             .tenants
             .templates()
@@ -127,7 +128,7 @@ impl Remedy {
                 against: self
                     .known_against(Rung::FixPlacement, &target)
                     .or(unsafe_afterwards)
-                    .or_else(|| unheld.clone()),
+                    .or_else(|| unheld.cloned()),
                 target,
                 to,
                 why: format!(

@@ -140,7 +140,6 @@ impl Remedy {
             rung => sight(federation, rung, &record.target),
         };
         match sight {
-            Sight::Unknown => {}
             Sight::Gone => {
                 let note = "The object is gone or another one bears its name.";
                 self.journal.set(record.id, State::Superseded, note, now);
@@ -157,7 +156,7 @@ impl Remedy {
             Sight::Has(value, _) if age >= OWN_EVENT_MS => {
                 return self.changed_by_another(record, &value, now);
             }
-            Sight::Has(..) => {}
+            Sight::Unknown | Sight::Has(..) => {}
         }
         false
     }
