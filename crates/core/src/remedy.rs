@@ -197,7 +197,7 @@ impl Remedy {
             self.plan = None;
             self.brake = Some(Brake::Observing);
             if !self.has_to_end(federation) {
-                let doubted = self.follow(federation, around, now);
+                let doubted = self.follow(federation, now);
                 return doubted.unwrap_or(Ask::Rest(self.patience.ends(now)));
             }
         }
@@ -238,7 +238,7 @@ impl Remedy {
             if let Some(ask) = self.settle(around, now) {
                 return Some(ask);
             }
-            if let Some(ask) = self.follow(federation, around, now) {
+            if let Some(ask) = self.follow(federation, now) {
                 return Some(ask);
             }
             self.choose_way_back(federation, around, now);

@@ -1,7 +1,7 @@
 //! What became of the acts that stand: seen, superseded, reverted by somebody else, or without effect.
 
 use super::{
-    Around, Ask, Remedy, disarm,
+    Ask, Remedy, disarm,
     journal::{Record, State},
     rung::{Rung, Target, Value},
 };
@@ -110,12 +110,7 @@ fn registration(federation: &Federation, target: &Target) -> Sight {
 impl Remedy {
     /// Brings the journal up to what the caches show; asks for a live read of what they show to be another's doing. A watch may
     /// be away just when its object is written: what ends an act for good is not taken from it.
-    pub(super) fn follow(
-        &mut self,
-        federation: &Federation,
-        around: Around,
-        now: Time,
-    ) -> Option<Ask> {
+    pub(super) fn follow(&mut self, federation: &Federation, now: Time) -> Option<Ask> {
         let standing: Vec<Record> = self.journal.standing().cloned().collect();
         let mut doubted = Vec::new();
         for record in standing {
@@ -129,7 +124,7 @@ impl Remedy {
             }
         }
         doubted.retain(|(rung, target)| self.patience.pause_on(*rung, target, now).is_none());
-        (!doubted.is_empty() && around.leads).then_some(Ask::Survey(doubted))
+        (!doubted.is_empty()).then_some(Ask::Survey(doubted))
     }
 
     /// Whether a live read must tell what became of a record.
