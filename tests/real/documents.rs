@@ -29,7 +29,15 @@ const SKIPPED: [&str; 14] = [
 /// What is asked in order to be refused, and what the refusal says.
 const REFUSED: (&str, &str) = ("delete configmap canary-", "denied request");
 /// What stands for the reader's own names.
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 10] = [
+    (
+        "federatedworkspaces.types.kubefed.io NAME",
+        "federatedworkspaces.types.kubefed.io orders",
+    ),
+    (
+        "-n NAMESPACE NAME --type",
+        "-n kube-federation-system namespaces --type",
+    ),
     ("NAMESPACE NAME", "kube-federation-system host"),
     ("federatedworkspace NAME", "federatedworkspace orders"),
     ("WORKSPACE", "orders"),

@@ -74,7 +74,7 @@ impl Faults {
         let options = Options {
             spec: Some(spec),
             policies: supported,
-            without: vec!["prober.yaml"],
+            without: vec!["prober.yaml", "remediator.yaml"],
             listen: address.clone(),
             ..Options::default()
         };
