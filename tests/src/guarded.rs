@@ -1,11 +1,12 @@
 //! A real federation with the shipped operator on it: its own ServiceAccount, roles and policies.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use federation_health_api::{FederationHealth, FederationHold, v1alpha1::FindingStatus};
+use federation_health_api::{FederationHealth, FederationHold, names, v1alpha1::FindingStatus};
 use federation_health_testbed::{
     apply,
     control_plane::ControlPlane,
@@ -321,9 +322,12 @@ async fn through(plane: &ControlPlane, server: &str) -> Result<PathBuf> {
 }
 
 async fn deployment(client: &Client) -> Result<()> {
+    // As in the shipped manifest: by these the plugin finds it.
+    let labels = names::OPERATOR_LABELS.split(',');
+    let labels: BTreeMap<&str, &str> = labels.filter_map(|label| label.split_once('=')).collect();
     let object = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": labels},
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": {"app.kubernetes.io/name": NAME}},
