@@ -6,10 +6,12 @@ use federation_health_testbed::{Federation, audit::AuditEvent, error::Result};
 use crate::guarded::USER;
 
 /// What a held incident gives no occasion for, and when it is used.
-const ELSEWHERE: [&str; 3] = [
+const ELSEWHERE: [&str; 4] = [
     // When a Workspace is deleted without a known cause, as at the end of `tests/chart/unheld.rs`.
     "federation-health-observer: get federatedworkspaces",
     "federation-health-observer: get workspacetemplates",
+    // When a FederatedWorkspace goes while its template stands: `tests/simulated/kind.rs`.
+    "federation-health-observer: get customresourcedefinitions",
     // When an event repeats within the minutes in which Kubernetes counts repetitions: [`repeated_events`].
     "federation-health-observer: patch events",
 ];

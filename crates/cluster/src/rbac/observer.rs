@@ -2,7 +2,9 @@
 
 use federation_health_api::names::FEDERATED_WORKSPACES;
 
-use super::{DEFAULT_NAMESPACE, FOLLOW, Holder, READ, Reach, Right, Role, Verb};
+use super::{
+    DEFAULT_NAMESPACE, FOLLOW, Holder, OPERATOR_NAMESPACE, READ, Reach, Right, Role, Verb,
+};
 
 /// Reads what the decisions need, tells what they were.
 pub const OBSERVER: Role = Role {
@@ -199,6 +201,23 @@ pub const RESTARTS: Role = Role {
         names: &[],
         verbs: &[Verb::List],
         why: "Each API server names its process in a Lease of its own.",
+    }],
+};
+
+/// Reads what remediation left in force, also where it is switched off by now.
+pub const RECORDS: Role = Role {
+    name: "federation-health-records",
+    file: "observer",
+    reach: Reach::Namespace(OPERATOR_NAMESPACE),
+    holder: Holder::Operator,
+    rungs: &[],
+    why: "What an earlier process did and nobody has taken back, such as a KubeFed that was stopped, is told in every mode.",
+    rights: &[Right {
+        group: "",
+        resources: &["configmaps"],
+        names: &[federation_health_api::names::JOURNAL],
+        verbs: &[Verb::Get],
+        why: "The journal, which is there only if something was done.",
     }],
 };
 
