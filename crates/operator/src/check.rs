@@ -162,6 +162,7 @@ mod tests {
             rbac::ADDRESSES.name,
             rbac::EVENTS.name,
             rbac::RESTARTS.name,
+            rbac::RECORDS.name,
         ];
         assert_eq!(needed_by(&watching), observer);
 
