@@ -11,12 +11,12 @@ use federation_health_tests::{
 };
 use serde_json::json;
 
-const MEMBER: &str = "https://127.0.0.1:7443";
+pub const MEMBER: &str = "https://127.0.0.1:7443";
 const SECOND_ADDRESS: &str = "https://127.0.0.2:16443";
 const SOON: Duration = Duration::from_secs(20);
 
 /// A host with Workspaces of its own, and a remote member `east` that shares one.
-fn pair() -> (Sim, Sim) {
+pub fn pair() -> (Sim, Sim) {
     let (network, clock) = (Network::default(), Clock::simulated());
     let host = Sim::in_network(&network, clock.clone(), HOST);
     let member = Sim::in_network(&network, clock, MEMBER);

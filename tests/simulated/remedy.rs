@@ -140,6 +140,32 @@ fn state_of(health: &FederationHealth, action: &str) -> Vec<String> {
         .collect()
 }
 
+/// Waits until both Workspaces are shielded, and seen to be.
+async fn both_shielded(world: &World) {
+    let both = |h: &FederationHealth| state_of(h, "ShieldWorkspaces") == ["Verified", "Verified"];
+    world.wait("both shields", SOON, both).await.unwrap();
+}
+
+/// The removal of the leftover is planned, and this stands against it.
+fn removal_waits_for(reason: &'static str) -> impl Fn(&FederationHealth) -> bool {
+    move |h| {
+        let plan = h.status.as_ref().and_then(|s| s.plan.as_ref());
+        let mut steps = plan.into_iter().flat_map(|plan| &plan.steps);
+        steps.any(|s| s.action == "RemoveStaleCluster" && s.blocked_by.as_deref() == Some(reason))
+    }
+}
+
+/// A person approves the plan of this object for ten minutes.
+fn approve(world: &World, health: FederationHealth) {
+    let until = world.sim.clock().now() + Duration::from_mins(10);
+    let plan = health.status.unwrap().plan.unwrap().id;
+    ask(
+        world,
+        "federationhealth.io/approve",
+        &format!("{plan}@{until}"),
+    );
+}
+
 fn nothing_was_lost(world: &World, before: &[String]) {
     assert_eq!(uids(world), before);
     assert!(world.deletions("workspaces").is_empty());

@@ -139,12 +139,7 @@ async fn a_pause_an_opt_out_and_a_keeper_are_each_respected() {
 async fn what_opts_out_after_an_act_stays_as_it_is_and_holds_nothing_else_up() {
     let world = calm("Apply", json!({"shieldWorkspaces": "Automatic"})).await;
     world.double().unwrap();
-    world
-        .wait("both shields", SOON, |h| {
-            state_of(h, "ShieldWorkspaces") == ["Verified", "Verified"]
-        })
-        .await
-        .unwrap();
+    both_shielded(&world).await;
     let opt_out = "federationhealth.io/opt-out";
     annotate(
         &world,

@@ -79,34 +79,20 @@ async fn without_a_hold_nothing_that_cannot_be_taken_back_is_done() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_hold_a_person_approves_the_removal_once_everything_is_shielded() {
-    let blocked = |reason: &'static str| {
-        move |h: &FederationHealth| {
-            let plan = h.status.as_ref().and_then(|s| s.plan.as_ref());
-            let mut steps = plan.into_iter().flat_map(|plan| &plan.steps);
-            steps.any(|s| {
-                s.action == "RemoveStaleCluster" && s.blocked_by.as_deref() == Some(reason)
-            })
-        }
-    };
     let unshielded = calm("Apply", json!({"removeStaleCluster": "Approval"})).await;
     unshielded.double().unwrap();
-    let told = unshielded.wait("not held", SOON, blocked("NotHeld")).await;
+    let told = unshielded
+        .wait("not held", SOON, removal_waits_for("NotHeld"))
+        .await;
     drop(told.unwrap());
 
     let actions = json!({"shieldWorkspaces": "Automatic", "removeStaleCluster": "Approval"});
     let world = calm("Apply", actions).await;
     let before = uids(&world);
     world.double().unwrap();
-    let asked = blocked("NotApproved");
+    let asked = removal_waits_for("NotApproved");
     let health = world.wait("an approval to be asked for", SOON, asked).await;
-    let health = health.unwrap();
-    let until = world.sim.clock().now() + Duration::from_mins(10);
-    let approval = format!("{}@{until}", health.status.unwrap().plan.unwrap().id);
-    let patch = json!({"metadata": {"annotations": {"federationhealth.io/approve": approval}}});
-    let admin = world.sim.admin();
-    admin
-        .merge(&resources::FEDERATION_HEALTHS, "", "default", patch)
-        .unwrap();
+    approve(&world, health.unwrap());
     world
         .wait("the removal", SOON, |h| {
             state_of(h, "RemoveStaleCluster") == ["Verified"]
@@ -219,11 +205,7 @@ async fn nothing_is_removed_by_itself_while_kinds_are_out_of_sight() {
     let world = calm_with(spec).await;
     world.double().unwrap();
     world
-        .wait("the reason", SOON, |h| {
-            let plan = h.status.as_ref().and_then(|s| s.plan.as_ref());
-            let mut steps = plan.into_iter().flat_map(|plan| &plan.steps);
-            steps.any(|s| s.blocked_by.as_deref() == Some("Unsimulated"))
-        })
+        .wait("the reason", SOON, removal_waits_for("Unsimulated"))
         .await
         .unwrap();
     pass(RAGE).await;

@@ -40,12 +40,7 @@ async fn a_workspace_that_cannot_be_shielded_is_saved_by_a_freeze() {
 async fn a_workspace_that_was_made_anew_is_shielded_anew() {
     let world = calm("Apply", json!({"shieldWorkspaces": "Automatic"})).await;
     world.double().unwrap();
-    world
-        .wait("both shields", SOON, |h| {
-            state_of(h, "ShieldWorkspaces") == ["Verified", "Verified"]
-        })
-        .await
-        .unwrap();
+    both_shielded(&world).await;
     let admin = world.sim.admin();
     admin
         .delete(&resources::WORKSPACES, "", "orders", Value::Null)

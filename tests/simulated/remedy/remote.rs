@@ -1,34 +1,16 @@
 //! A remote member that is registered twice: no hold of the host reaches it, and nothing is ever written to it.
 
-use federation_health_sim::{Clock, Controllers, Network, Sim};
-use federation_health_tests::simulated::HOST;
+use federation_health_sim::Controllers;
 
 use super::*;
+use crate::clusters::{MEMBER, pair};
 
-const MEMBER: &str = "https://127.0.0.1:7443";
 /// The last pods of a stopped control plane have ended by then.
 const STILL: Duration = Duration::from_secs(45);
 
-fn removal_waits_for(reason: &'static str) -> impl Fn(&FederationHealth) -> bool {
-    move |h| {
-        let plan = h.status.as_ref().and_then(|s| s.plan.as_ref());
-        let mut steps = plan.into_iter().flat_map(|plan| &plan.steps);
-        steps.any(|s| s.action == "RemoveStaleCluster" && s.blocked_by.as_deref() == Some(reason))
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_doubled_member_is_frozen_mended_with_an_approval_and_thawed() {
-    let (network, clock) = (Network::default(), Clock::simulated());
-    let host = Sim::in_network(&network, clock.clone(), HOST);
-    let member = Sim::in_network(&network, clock, MEMBER);
-    host.install_kubesphere().unwrap();
-    member.install_member().unwrap();
-    host.join_member(PLANE, "east", MEMBER).unwrap();
-    host.mark_ready(PLANE, "east").unwrap();
-    host.add_workspace("shop", &["host", "east"], &["shop-host"])
-        .unwrap();
-    member.add_namespace("shop-east", "shop").unwrap();
+    let (host, member) = pair();
     for (name, joins) in [("east", true), ("east-old", false)] {
         host.apply_object(json!({
             "apiVersion": "cluster.kubesphere.io/v1alpha1", "kind": "Cluster",
@@ -64,13 +46,7 @@ async fn a_doubled_member_is_frozen_mended_with_an_approval_and_thawed() {
     federation_health_tests::simulated::set_spec(&world.sim, "default", &spec).unwrap();
     let asked = removal_waits_for("NotApproved");
     let health = world.wait("an approval to be asked for", SOON, asked).await;
-    let until = world.sim.clock().now() + Duration::from_mins(10);
-    let plan = health.unwrap().status.unwrap().plan.unwrap().id;
-    ask(
-        &world,
-        "federationhealth.io/approve",
-        &format!("{plan}@{until}"),
-    );
+    approve(&world, health.unwrap());
     world
         .wait("the thaw", RAGE + STILL, |h| {
             state_of(h, "FreezeControllers") == ["Undone"]

@@ -292,12 +292,15 @@ fn every_brake_has_a_line_in_the_table_and_every_line_a_reason() {
     }
 }
 
-#[test]
-fn clusters_that_turned_bad_together_are_counted_and_one_that_never_was_good_is_not() {
-    let key = |name: &str| RegistrationKey {
+fn key(name: &str) -> RegistrationKey {
+    RegistrationKey {
         namespace: Text::from("kube-federation-system"),
         name: Text::from(name),
-    };
+    }
+}
+
+#[test]
+fn clusters_that_turned_bad_together_are_counted_and_one_that_never_was_good_is_not() {
     let mut registry = Registry::default();
     let mut fleet = Fleet::default();
     let facts = |n: u128, ready| Registration {
@@ -330,10 +333,6 @@ fn clusters_that_turned_bad_together_are_counted_and_one_that_never_was_good_is_
 
 #[test]
 fn a_fleet_that_turned_bad_before_a_restart_is_not_forgotten() {
-    let key = |name: &str| RegistrationKey {
-        namespace: Text::from("kube-federation-system"),
-        name: Text::from(name),
-    };
     let mut registry = Registry::default();
     let minutes = |n: i64| Some(NOW.plus_ms(-n * 60_000));
     for (n, (name, ready, since)) in [
