@@ -4,7 +4,7 @@
 use super::{
     Around, Remedy,
     brake::{Brake, UNWISHED},
-    experiment::PODS_END_MS,
+    experiment::{PODS_END_MS, all_stopped},
     journal::{Record, State},
     ladder::{Peril, perils},
     plan::Wish,
@@ -248,19 +248,13 @@ impl Remedy {
     /// us, was seen to be, and had the time in which its last pods end.
     fn stopped_at(&self, federation: &Federation, real: &RealCluster) -> Option<Time> {
         let ends = |key: &RegistrationKey| {
-            let mut here = federation
-                .registry
-                .controllers
-                .iter()
-                .filter(|((namespace, _), _)| *namespace == key.namespace);
-            let stopped = here.all(|(_, c)| c.replicas == 0 && c.available == 0);
             let freezes = self.journal.standing().filter(|r| {
                 r.rung == Rung::FreezeControllers
                     && r.state == State::Verified
                     && r.target.namespace == key.namespace
             });
             let last = freezes.map(|r| r.since.plus_ms(PODS_END_MS)).max()?;
-            (stopped && federation.known(&Feed::Controllers)).then_some(last)
+            all_stopped(federation, |namespace| *namespace == key.namespace).then_some(last)
         };
         let ends: Option<Vec<Time>> = real.members.iter().map(ends).collect();
         ends?.into_iter().max()

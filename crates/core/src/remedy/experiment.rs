@@ -125,7 +125,7 @@ impl Remedy {
             .standing()
             .filter(|r| r.rung == Rung::FreezeControllers && r.state == State::Verified);
         let last = frozen.map(|r| r.since.plus_ms(PODS_END_MS)).max()?;
-        all_stopped(federation).then_some(last)
+        all_stopped(federation, |_| true).then_some(last)
     }
 
     /// What the canary shows. Its conclusion is noted, and by that it is due to be taken away.
@@ -136,7 +136,7 @@ impl Remedy {
         let age = now.since_ms(record.since);
         let found = federation.tenants.canaries.get(&record.target.name);
         let live = found.filter(|canary| !canary.deleting);
-        let stopped = all_stopped(federation);
+        let stopped = all_stopped(federation, |_| true);
         let (state, note) = match live.map(|canary| canary.managed) {
             None if age < LAG_MS => return,
             None => (
@@ -206,12 +206,15 @@ impl Remedy {
     }
 }
 
-/// Every control plane of this server is known to be stopped; not so where none is known.
-fn all_stopped(federation: &Federation) -> bool {
-    let mut controllers = federation.registry.controllers.iter().peekable();
+/// Every control plane of this server that lies in such a namespace is known to be stopped; not so where none is known.
+pub(super) fn all_stopped(federation: &Federation, among: impl Fn(&Text) -> bool) -> bool {
+    let controllers = federation.registry.controllers.iter();
+    let mut there = controllers
+        .filter(|((namespace, _), _)| among(namespace))
+        .peekable();
     federation.known(&Feed::Controllers)
-        && controllers.peek().is_some()
-        && controllers.all(|(_, c)| c.replicas == 0 && c.available == 0)
+        && there.peek().is_some()
+        && there.all(|(_, c)| c.replicas == 0 && c.available == 0)
 }
 
 /// Workspaces that are recreated again and again right now although they are wished for, and that no registration explains
