@@ -237,14 +237,29 @@ pub async fn wait_health(
     wait::until(what, limit, || async {
         match api.get_opt("default").await {
             Ok(Some(found)) if good(&found) => Ok(Look::Done(found)),
-            Ok(found) => Ok(Look::Pending(format!(
-                "{:?}",
-                found.and_then(|f| f.status).map(|s| s.conditions)
-            ))),
+            Ok(found) => Ok(Look::Pending(found.map_or("none".to_owned(), |h| told(&h)))),
             Err(error) => Ok(Look::Pending(error.to_string())),
         }
     })
     .await
+}
+
+/// What a test that waits in vain says of the object, what remediation did and what stops it first: logs show the beginning of a
+/// line.
+fn told(health: &FederationHealth) -> String {
+    let Some(status) = &health.status else {
+        return "no status".to_owned();
+    };
+    let mut conditions: Vec<_> = status.conditions.iter().collect();
+    conditions.sort_by_key(|c| !c.type_.starts_with("Remediat"));
+    let conditions = conditions
+        .iter()
+        .map(|c| format!("{}={} {}: {}", c.type_, c.status, c.reason, c.message));
+    let acts = status
+        .actions
+        .iter()
+        .map(|act| format!("{} {} {}", act.action, act.name, act.state));
+    acts.chain(conditions).collect::<Vec<_>>().join("; ")
 }
 
 /// Sets the whole spec, creating the object if need be.
