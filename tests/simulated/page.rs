@@ -79,6 +79,11 @@ async fn the_page_is_the_report_within_bounds_and_tells_no_secret() {
         page.contains("more names"),
         "the graph counts what it does not draw"
     );
+    assert!(
+        page.contains(">Controllers<"),
+        "the control plane that runs has a lane"
+    );
+    assert!(page.contains("2000 Workspaces: ") && page.contains(" and 1950 more"));
     for active in [
         "<script",
         "<link",

@@ -17,6 +17,15 @@ pub fn times(n: impl std::fmt::Display) -> String {
     }
 }
 
+/// Names, and how many more there are of `total`.
+pub fn listed(names: &[impl AsRef<str>], total: usize) -> String {
+    let shown: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match total.saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 /// The name of an object as the API server takes it (RFC 1123 subdomain): no text of anybody else's, and no option of a command.
 pub fn is_name(text: &str) -> bool {
     const LONGEST: usize = 253;
@@ -77,6 +86,12 @@ mod tests {
         assert_eq!(clip("aé", 2), "a");
         assert_eq!(shorten("abcdef".to_owned(), 5), "ab...");
         assert_eq!(shorten("abcde".to_owned(), 5), "abcde");
+    }
+
+    #[test]
+    fn a_list_that_is_cut_says_how_much_is_missing() {
+        assert_eq!(listed(&["a", "b"], 2), "a, b");
+        assert_eq!(listed(&["a", "b"], 2002), "a, b and 2000 more");
     }
 
     #[test]

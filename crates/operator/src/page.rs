@@ -67,21 +67,21 @@ impl Page {
         }
         let federation = self.engine.federation();
         let registry = federation.registry();
+        let planes = registry.planes().into_iter();
+        overview.planes = planes
+            .map(|namespace| Plane {
+                replicas: registry.replicas(&namespace),
+                namespace: namespace.to_string(),
+                ..Plane::default()
+            })
+            .collect();
         let keys = registry.real().iter().flat_map(|real| &real.members);
         for (key, entry) in keys.filter_map(|key| Some((key, registry.entry(key)?))) {
-            let at = overview
-                .planes
-                .iter()
-                .position(|p| *p.namespace == *key.namespace);
-            let at = at.unwrap_or_else(|| {
-                overview.planes.push(Plane {
-                    namespace: key.namespace.to_string(),
-                    ..Plane::default()
-                });
-                overview.planes.len() - 1
-            });
             let registration = registration(&overview, key, entry);
-            overview.planes[at].registrations.push(registration);
+            let mut planes = overview.planes.iter_mut();
+            if let Some(plane) = planes.find(|p| *p.namespace == *key.namespace) {
+                plane.registrations.push(registration);
+            }
         }
         drop(federation);
         overview.sort();

@@ -3,7 +3,7 @@
 use federation_health_api::v1alpha1::{
     ActionStatus, BlastRadius, FederationHealthStatus, FindingStatus, LostNamespace, PlanStatus,
 };
-use federation_health_core::findings::MAX_FINDINGS;
+use federation_health_core::{findings::MAX_FINDINGS, text::listed};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use serde::Serialize;
 
@@ -144,7 +144,7 @@ pub fn sentences(risk: &BlastRadius) -> Vec<String> {
     let named = sorts.iter().filter(|(count, ..)| *count > 0);
     let named = named.map(|(count, noun, names)| {
         let plural = if *count == 1 { "" } else { "s" };
-        format!("{count} {noun}{plural}: {}", names.join(", "))
+        format!("{count} {noun}{plural}: {}", listed(names, *count as usize))
     });
     let contents = [
         (risk.workloads, "workloads"),

@@ -31,11 +31,12 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; }
 .card strong { font-size: 1.2rem; }
 .wide { overflow-x: auto; background: linear-gradient(90deg, var(--paper) 30%, transparent) 0 0 / 3rem 100%, linear-gradient(-90deg, var(--paper) 30%, transparent) 100% 0 / 3rem 100%, linear-gradient(90deg, var(--line), transparent) 0 0 / 1rem 100%, linear-gradient(-90deg, var(--line), transparent) 100% 0 / 1rem 100%; background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
 .wide svg { max-width: none; display: block; }
-table { border-collapse: collapse; font-size: .9rem; } th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } .wide td { overflow-wrap: break-word; }
+table { border-collapse: collapse; font-size: .9rem; } th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } .wide th, .wide td, .checks td { overflow-wrap: break-word; }
 th { white-space: nowrap; } code, pre { font: .85rem ui-monospace, 'DejaVu Sans Mono', monospace; }
 pre { border: 1px solid var(--line); border-radius: 4px; padding: .6rem; overflow-x: auto; } li { overflow-wrap: anywhere; }
 ol.moments { padding-left: 1.6rem; }
-@media (max-width: 38rem) { th { white-space: normal; } .card { padding: .5rem .7rem; } }
+@media (max-width: 38rem) { .card { padding: .5rem .7rem; }
+.checks tr { display: grid; grid-template-columns: 1fr auto; padding: .3rem 0; border-bottom: 1px solid var(--line); } .checks th, .checks td { border: 0; padding: 0; } .checks td + td { grid-column: 1 / -1; } }
 @media print { body { max-width: none; } .wide { overflow: visible; } .wide svg { width: 100%; height: auto; } }
 ";
 
@@ -340,7 +341,7 @@ fn conditions(out: &mut String, report: &Report) {
     if report.conditions.is_empty() {
         return;
     }
-    out.push_str("<h2>Checks</h2>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Checks\"><table>\n");
+    out.push_str("<h2>Checks</h2>\n<table class=\"checks\">\n");
     for c in report.conditions.iter().filter(|c| c.type_ != "Healthy") {
         let (class, sign) = match c.status.as_str() {
             "True" => ("good", "✔ True"),
@@ -355,5 +356,5 @@ fn conditions(out: &mut String, report: &Report) {
             e(&c.message)
         );
     }
-    out.push_str("</table></div>\n");
+    out.push_str("</table>\n");
 }

@@ -6,6 +6,7 @@ use crate::{
     id::RegistrationKey,
     placement::Fate,
     staleness::Staleness,
+    text::listed,
     time::Time,
     words::{ConditionType, Reason},
 };
@@ -90,7 +91,7 @@ fn finding(federation: &Federation, cluster: usize) -> Finding {
                 "{}: {} would be deleted and created again for ever: {}",
                 line.kind,
                 line.count,
-                line.names.join(", ")
+                listed(&line.names, line.count)
             ));
         }
     }

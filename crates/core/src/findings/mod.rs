@@ -44,7 +44,7 @@ use crate::{
     id::{RegistrationKey, Text, Uid},
     objects::FEDERATED_WORKSPACE,
     placement::Fate,
-    text::{shorten, within},
+    text::{listed, shorten, within},
     time::Time,
     words::{ConditionType, Reason},
 };
@@ -237,13 +237,7 @@ fn bounded(mut finding: Finding) -> Finding {
 /// Up to [`MAX_NAMES`] names, and how many more.
 pub(crate) fn some_names<'a>(names: impl ExactSizeIterator<Item = &'a Text>) -> String {
     let total = names.len();
-    let shown: Vec<&str> = names.take(MAX_NAMES).map(|name| &**name).collect();
-    let more = total - shown.len();
-    if more > 0 {
-        format!("{} and {more} more", shown.join(", "))
-    } else {
-        shown.join(", ")
-    }
+    listed(&names.take(MAX_NAMES).collect::<Vec<_>>(), total)
 }
 
 /// "1 Workspace", "2 Workspaces".

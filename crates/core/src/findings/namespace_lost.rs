@@ -3,6 +3,7 @@
 use super::{About, Finding, Place, Scenario, Severity, count};
 use crate::{
     federation::Federation,
+    text::listed,
     time::Time,
     words::{ConditionType, Reason},
 };
@@ -73,7 +74,7 @@ pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
             count(incident.lost as usize, "namespace")
         );
         Finding {
-            evidence: vec![names.join(", ")],
+            evidence: vec![listed(&names, incident.lost as usize)],
             targets: super::template(federation, name).into_iter().collect(),
             ..ABOUT.finding(Severity::Critical, format!("Workspace {name}"), message)
         }

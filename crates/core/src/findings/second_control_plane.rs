@@ -4,6 +4,7 @@ use super::{About, Finding, Place, Scenario, Severity, some_names};
 use crate::{
     federation::{Federation, RiskLine},
     placement::Fate,
+    text::listed,
     time::Time,
     words::{ConditionType, Reason},
 };
@@ -98,7 +99,7 @@ pub(super) fn check(federation: &Federation, _now: Time) -> Vec<Finding> {
                 evidence.push(format!(
                     "{}: one plane deletes what the other creates: {}",
                     line.kind,
-                    line.names.join(", ")
+                    listed(&line.names, line.count)
                 ));
             }
         }

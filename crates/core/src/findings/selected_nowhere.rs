@@ -8,6 +8,7 @@ use crate::{
     id::Text,
     objects::FEDERATED_WORKSPACE,
     placement::Fate,
+    text::listed,
     time::Time,
     words::{ConditionType, Reason},
 };
@@ -77,7 +78,7 @@ fn finding(federation: &Federation, cluster: usize, lines: &[&RiskLine]) -> Find
     let evidence = lines
         .iter()
         .take(super::MAX_LINES)
-        .map(|line| format!("{}: {}", line.kind, line.names.join(", ")));
+        .map(|line| format!("{}: {}", line.kind, listed(&line.names, line.count)));
     let named = lines
         .iter()
         .filter(|line| &*line.kind == FEDERATED_WORKSPACE);

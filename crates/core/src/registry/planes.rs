@@ -96,6 +96,15 @@ impl Registry {
         planes
     }
 
+    /// Available and wished replicas of a plane's Deployments together; None without a Deployment.
+    pub fn replicas(&self, plane: &Text) -> Option<(i32, i32)> {
+        self.controllers
+            .iter()
+            .filter(|((namespace, _), _)| namespace == plane)
+            .map(|(_, c)| (c.available, c.replicas))
+            .reduce(|(a, w), (available, wished)| (a + available, w + wished))
+    }
+
     pub(crate) fn remember_kind(
         &mut self,
         namespace: Text,

@@ -4,7 +4,7 @@ mod stop;
 use std::fmt::Write as _;
 
 use federation_health_api::v1alpha1::{ClusterGroup, FederationHealthStatus, FindingStatus};
-use federation_health_core::text::times;
+use federation_health_core::text::{listed, times};
 use federation_health_report::federation::{Operator, Overview};
 
 use crate::{
@@ -235,7 +235,7 @@ fn risk(status: &FederationHealthStatus, width: usize) -> String {
             } else {
                 noun
             };
-            format!("{total} {noun}: {}", shown(names, *total))
+            format!("{total} {noun}: {}", listed(names, *total as usize))
         })
         .collect();
     let mut text = text.join("\n");
@@ -261,16 +261,6 @@ fn risk(status: &FederationHealthStatus, width: usize) -> String {
         let _ = write!(out, "\nHeld\n{}", wrap("Nothing.", width, "  "));
     }
     out
-}
-
-fn shown(names: &[String], total: i64) -> String {
-    let more = total - names.len() as i64;
-    let list = names.join(", ");
-    if more > 0 {
-        format!("{list} and {more} more")
-    } else {
-        list
-    }
 }
 
 /// What is known of a name that no finding concerns.
