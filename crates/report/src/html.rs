@@ -31,7 +31,7 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .2rem; }
 .card strong { font-size: 1.2rem; }
 .wide { overflow-x: auto; background: linear-gradient(90deg, var(--paper) 30%, transparent) 0 0 / 3rem 100%, linear-gradient(-90deg, var(--paper) 30%, transparent) 100% 0 / 3rem 100%, linear-gradient(90deg, var(--line), transparent) 0 0 / 1rem 100%, linear-gradient(-90deg, var(--line), transparent) 100% 0 / 1rem 100%; background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
 .wide svg { max-width: none; display: block; }
-table { border-collapse: collapse; font-size: .9rem; } th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } .wide th, .wide td, .checks td { overflow-wrap: break-word; }
+table { border-collapse: collapse; font-size: .9rem; } th, td { text-align: left; padding: .25rem .9rem .25rem 0; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; } .wide th, .wide td, .checks td { overflow-wrap: break-word; } .checks th + td { white-space: nowrap; }
 th { white-space: nowrap; } code, pre { font: .85rem ui-monospace, 'DejaVu Sans Mono', monospace; }
 pre { border: 1px solid var(--line); border-radius: 4px; padding: .6rem; overflow-x: auto; } li { overflow-wrap: anywhere; }
 ol.moments { padding-left: 1.6rem; }
