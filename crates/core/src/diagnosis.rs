@@ -72,7 +72,7 @@ impl Federation {
                 && !causes.contains(&cause)
                 && members
                     .iter()
-                    .any(|key| self.endangers(&danger, kind, &key))
+                    .any(|key| self.endangers(&danger, kind, &key) || self.is_shielded(kind, &key))
             {
                 causes.insert(cause);
             }
@@ -107,6 +107,12 @@ impl Federation {
             Fate::Lost { .. } => live.is_some_and(|w| !w.ignored && w.managed == Managed::Yes),
             _ => live.is_none_or(|w| !w.ignored && w.managed != Managed::No),
         }
+    }
+
+    /// Only our label keeps it out of the danger. The hold stays for it: the cure by itself needs the hold, and the label goes
+    /// when the danger does.
+    fn is_shielded(&self, kind: &str, key: &ObjectKey) -> bool {
+        kind == FEDERATED_WORKSPACE && self.shielded.contains(&key.name)
     }
 
     /// Deletions that a named cause accounts for need no cause of their own, and a hold whose record was lost none either.

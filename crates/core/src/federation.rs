@@ -150,6 +150,8 @@ pub struct Federation {
     pub(crate) lost_deletions: u64,
     /// Namespaces of control planes that remediation stopped.
     pub(crate) frozen: BTreeSet<Text>,
+    /// Workspaces that remediation took out of KubeFed's care, or is about to.
+    pub(crate) shielded: BTreeSet<Text>,
 }
 
 impl Federation {

@@ -144,6 +144,11 @@ impl Federation {
             .standing()
             .filter(|r| r.rung == Rung::FreezeControllers);
         self.frozen = stopped.map(|r| r.target.namespace.clone()).collect();
+        let shielded = remedy.shielded();
+        if shielded != self.shielded {
+            self.shielded = shielded;
+            self.diagnosis_stale = true;
+        }
         self.remedy = remedy;
         ask
     }

@@ -1,5 +1,7 @@
 //! The rungs that mend the cause.
 
+use federation_health_tests::simulated::set_spec;
+
 use super::*;
 
 /// Both holds and every cure, all by itself.
@@ -102,6 +104,39 @@ async fn without_a_hold_a_person_approves_the_removal_once_everything_is_shielde
     world
         .wait("the end of the shields", RAGE, |h| {
             is(h, "Healthy", "True") && condition(h, "Remediating").is_none()
+        })
+        .await
+        .unwrap();
+    assert_eq!(registered(&world), ["host"]);
+    nothing_was_lost(&world, &before);
+}
+
+/// The labels take everything out of danger, and go when the cause does: were the hold to end before them, nothing could be
+/// cured any more without a person.
+#[tokio::test(start_paused = true)]
+async fn where_all_is_shielded_the_hold_stays_until_the_leftover_is_removed() {
+    let world = calm("Apply", json!({"shieldWorkspaces": "Automatic"})).await;
+    let before = uids(&world);
+    world.double().unwrap();
+    both_shielded(&world).await;
+
+    let mut spec = curing();
+    spec["remediation"]["actions"] = json!({"shieldWorkspaces": "Automatic"});
+    set_spec(&world.sim, "default", &spec).unwrap();
+    pass(RAGE).await;
+    assert_eq!(world.switched(), (true, true));
+    let health = world.health().unwrap();
+    let (_, reason) = condition(&health, "Holding").unwrap();
+    assert_eq!(reason, "DoubledRegistration");
+
+    spec["remediation"]["actions"]["removeStaleCluster"] = json!("Automatic");
+    set_spec(&world.sim, "default", &spec).unwrap();
+    world
+        .wait("rest", RAGE, |h| {
+            state_of(h, "RemoveStaleCluster") == ["Verified"]
+                && is(h, "Healthy", "True")
+                && condition(h, "Remediating").is_none()
+                && condition(h, "Holding").is_none()
         })
         .await
         .unwrap();

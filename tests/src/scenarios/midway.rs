@@ -78,14 +78,16 @@ pub async fn installed(federation: Federation) -> Result<Figures> {
     let bed = Bed::install(federation, options).await?;
     let record = bed.record().await?;
     let mut ours: Vec<AuditEvent> = Vec::new();
-    let held = wait::until("the fast hold", LATE, || {
+    let (held, durable) = wait::until("both layers of the hold", LATE, || {
         let read = log.read_new().map(|events| {
             ours.extend(events.into_iter().filter(|e| e.user == USER));
-            ours.iter().find(|e| holding(e)).cloned()
+            let first = |sort: fn(&AuditEvent) -> bool| ours.iter().find(|e| sort(e)).cloned();
+            match (first(holding), first(switches)) {
+                (Some(held), Some(durable)) => Look::Done((held, durable)),
+                (held, durable) => Look::Pending(format!("{held:?}, {durable:?}")),
+            }
         });
-        std::future::ready(
-            read.map(|found| found.map_or_else(|| Look::Pending("none".to_owned()), Look::Done)),
-        )
+        std::future::ready(read)
     })
     .await?;
     // Those that stood begin to loop, and tenants of the others make new namespaces.
@@ -117,8 +119,6 @@ pub async fn installed(federation: Federation) -> Result<Figures> {
     }
     bed.federation.stop().await?;
     let begun = ours.first().map_or(held.received, |first| first.received);
-    let durable = ours.iter().find(|e| switches(e));
-    let durable = durable.ok_or_else(|| Error::refused("no durable binding was switched"))?;
     Ok(vec![
         (
             "first request to a durable hold [ms]",

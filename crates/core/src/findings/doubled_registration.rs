@@ -96,7 +96,15 @@ fn finding(federation: &Federation, cluster: usize) -> Finding {
         }
     }
     let subject = federation.subject_of(cluster).to_string();
-    let message = if endangered == 0 {
+    let shielded =
+        federation.objects.endangered().iter().any(|(danger, ..)| {
+            danger.cluster == cluster && matches!(danger.fate, Fate::Loop { .. })
+        });
+    let message = if endangered == 0 && shielded {
+        format!(
+            "{subject} are one cluster. What placements put into only some of them is out of KubeFed's care (`kubefed.io/managed=false`): without that label it would be deleted and created again for ever."
+        )
+    } else if endangered == 0 {
         format!(
             "{subject} are one cluster. No placement names only some of them; the first that does starts a deletion loop."
         )

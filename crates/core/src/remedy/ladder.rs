@@ -213,6 +213,15 @@ impl Remedy {
         self.allows(wish.rung, &wish.target, &wish.to, now) && (done || !hindered)
     }
 
+    /// Workspaces that are out of KubeFed's care by our label, and will be in it again.
+    pub(super) fn shielded(&self) -> BTreeSet<Text> {
+        let records = self.journal.records().iter();
+        records
+            .filter(|r| r.rung == Rung::ShieldWorkspaces && (r.stands() || r.unsettled()))
+            .map(|r| r.target.name.clone())
+            .collect()
+    }
+
     fn shields(&self, federation: &Federation, peril: &Peril<'_>) -> Vec<Wish> {
         self.on_workspaces(federation, peril, Rung::ShieldWorkspaces, "false")
     }
