@@ -100,9 +100,9 @@ pub(crate) struct State {
     pub(crate) hooks: Vec<Hook>,
     pub(crate) faults: Vec<Fault>,
     feeds: Vec<Feed>,
-    /// How late watches of a kind, by its plural name, show what happens.
     /// Watches, by their plural name, that tell something wrong.
     pub(crate) garbled: BTreeMap<String, Garble>,
+    /// How late watches of a kind, by its plural name, show what happens.
     pub(crate) lags: BTreeMap<String, Duration>,
     /// Until then policies with a parameter of a custom kind let everything through.
     pub(crate) parameters_known_at: Timestamp,
