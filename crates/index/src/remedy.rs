@@ -76,6 +76,12 @@ pub fn policy(object: &FederationHealth) -> RemedyPolicy {
         max_acts_per_hour: spec.limits.max_actions_per_hour as usize,
         cooldown_ms: spec.limits.cooldown_seconds * 1000,
         max_unhealthy_percent: spec.limits.max_unhealthy_percent,
+        expected_offline: spec
+            .limits
+            .expected_offline
+            .iter()
+            .map(|name| Text::from(name.as_str()))
+            .collect(),
         pauses: spec
             .pause_requests
             .iter()

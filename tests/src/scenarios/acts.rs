@@ -11,7 +11,12 @@ use serde_json::{Value, json};
 use super::{bed::Record, figures::milliseconds};
 use crate::guarded::{NAMESPACE, USER, holding};
 
-/// Both holds on diagnosis and every rung all by itself. The limits are those of a test that has many incidents in an hour.
+/// Limits of a test that has many incidents in an hour.
+pub fn limits() -> Value {
+    json!({"maxActionsPerHour": 60, "cooldownSeconds": 0})
+}
+
+/// Both holds on diagnosis and every rung all by itself.
 pub fn automatic() -> Value {
     let mut spec = holding();
     let rungs = [
@@ -30,7 +35,7 @@ pub fn automatic() -> Value {
     spec["remediation"] = json!({
         "mode": "Apply",
         "actions": actions,
-        "limits": {"maxActionsPerHour": 60, "cooldownSeconds": 0},
+        "limits": limits(),
     });
     spec
 }

@@ -108,7 +108,11 @@ pub async fn saved(bed: &Bed) -> Result<Figures> {
 pub(super) fn freezing() -> Value {
     let mut spec = observing();
     spec["hold"] = json!({"releaseAfterSeconds": 1});
-    spec["remediation"] = json!({"mode": "Apply", "actions": {"freezeControllers": "Automatic"}});
+    spec["remediation"] = json!({
+        "mode": "Apply",
+        "actions": {"freezeControllers": "Automatic"},
+        "limits": acts::limits(),
+    });
     spec
 }
 

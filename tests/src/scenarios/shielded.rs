@@ -94,7 +94,7 @@ fn shielding() -> Value {
             "shieldWorkspaces": "Automatic",
             "freezeControllers": "Automatic",
         },
-        "limits": {"maxActionsPerHour": 60, "cooldownSeconds": 0},
+        "limits": acts::limits(),
     });
     spec
 }

@@ -103,6 +103,11 @@ pub struct Limits {
     #[serde(default = "Limits::max_unhealthy_percent")]
     #[schemars(range(min = 1, max = 100))]
     pub max_unhealthy_percent: i64,
+    /// Names of KubeFedClusters that are known to be offline, for maintenance for instance: they do not count in that share,
+    /// neither as unhealthy nor as clusters. Being offline is never a sign that a registration is a leftover.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    pub expected_offline: Vec<String>,
 }
 
 impl Limits {
@@ -125,6 +130,7 @@ impl Default for Limits {
             max_actions_per_hour: Self::max_actions_per_hour(),
             cooldown_seconds: Self::cooldown_seconds(),
             max_unhealthy_percent: Self::max_unhealthy_percent(),
+            expected_offline: Vec::new(),
         }
     }
 }

@@ -150,7 +150,7 @@ pub const TABLE: [(&str, &str, &str); 28] = [
     ),
     (
         "FleetUnhealthy",
-        "more than `limits.maxUnhealthyPercent` of the clusters turned bad within 15 minutes: the fault may be here",
+        "more than `limits.maxUnhealthyPercent` of the clusters turned bad within 15 minutes, those in `limits.expectedOffline` aside: the fault may be here",
         "by itself, 15 minutes after the last turned bad",
     ),
     (

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::brake::{Brake, FLEET_WINDOW_MS};
+use super::{
+    brake::{Brake, FLEET_WINDOW_MS},
+    policy::RemedyPolicy,
+};
 use crate::{
     facts::Readiness,
     id::RegistrationKey,
@@ -32,16 +35,23 @@ impl Fleet {
         }
     }
 
-    fn turned(&self, now: Time) -> impl Iterator<Item = Time> {
+    fn turned(&self, now: Time) -> impl Iterator<Item = (&RegistrationKey, Time)> {
         self.0
-            .values()
-            .flatten()
-            .copied()
-            .filter(move |at| now.since_ms(*at) < FLEET_WINDOW_MS)
+            .iter()
+            .filter_map(|(key, turned)| Some((key, (*turned)?)))
+            .filter(move |(_, at)| now.since_ms(*at) < FLEET_WINDOW_MS)
     }
 
-    pub(super) fn brake(&self, of: usize, max_percent: i64, now: Time) -> Option<Brake> {
-        let bad = self.turned(now).count();
+    pub(super) fn brake(
+        &self,
+        registry: &Registry,
+        policy: &RemedyPolicy,
+        now: Time,
+    ) -> Option<Brake> {
+        let counts = |key: &RegistrationKey| !policy.expected_offline.contains(&key.name);
+        let bad = self.turned(now).filter(|(key, _)| counts(key)).count();
+        let of = registry.entries.iter().filter(|(key, _)| counts(key));
+        let (of, max_percent) = (of.count(), policy.max_unhealthy_percent);
         (bad as i64 * 100 > of as i64 * max_percent).then_some(Brake::FleetUnhealthy {
             bad,
             of,
@@ -51,6 +61,7 @@ impl Fleet {
 
     /// When the oldest of them no longer counts.
     pub(super) fn changes_at(&self, now: Time) -> Option<Time> {
-        self.turned(now).map(|at| at.plus_ms(FLEET_WINDOW_MS)).min()
+        let turned = self.turned(now).map(|(_, at)| at);
+        turned.map(|at| at.plus_ms(FLEET_WINDOW_MS)).min()
     }
 }

@@ -90,8 +90,7 @@ impl Remedy {
         if let Some(subject) = conflicting(federation) {
             return Some(Brake::EvidenceConflicts(subject));
         }
-        let of = federation.registry.entries.len();
-        if let Some(brake) = self.fleet.brake(of, self.policy.max_unhealthy_percent, now) {
+        if let Some(brake) = self.fleet.brake(&federation.registry, &self.policy, now) {
             return Some(brake);
         }
         let revoked = self

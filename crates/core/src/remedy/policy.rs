@@ -1,5 +1,7 @@
 //! What the owner allows.
 
+use std::collections::BTreeSet;
+
 use super::rung::Rung;
 use crate::{id::Text, time::Time};
 
@@ -80,6 +82,8 @@ pub struct RemedyPolicy {
     pub cooldown_ms: i64,
     /// Share of clusters that may turn bad within 15 minutes.
     pub max_unhealthy_percent: i64,
+    /// Names of registrations that do not count in it.
+    pub expected_offline: BTreeSet<Text>,
     /// Names of those who ask for a pause.
     pub pauses: Vec<Text>,
     /// Annotation `federationhealth.io/approve`.

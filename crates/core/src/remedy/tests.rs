@@ -1,23 +1,18 @@
 //! Journal, plan, order and brakes by themselves; the ladder as a whole is told in `tests/simulated/remedy.rs`.
 
+mod fleet;
 mod room;
 
 use proptest::prelude::*;
 
 use super::{
     brake::{Brake, TABLE},
-    fleet::Fleet,
     journal::{Journal, MAX_RECORDS, Record, State, UNDO_WITHIN_MS},
     plan::{Order, Plan, Seen, Step, Tie},
     rung::{Kind, Rung, Target, Value},
     *,
 };
-use crate::{
-    facts::{Readiness, Registration},
-    id::RegistrationKey,
-    registry::Registry,
-    words::Reason,
-};
+use crate::words::Reason;
 
 const NOW: Time = Time(1_000_000_000);
 
@@ -290,77 +285,6 @@ fn every_brake_has_a_line_in_the_table_and_every_line_a_reason() {
         let told = TABLE.iter().any(|(word, ..)| *word == reason.as_str());
         assert!(told, "{}", reason.as_str());
     }
-}
-
-fn key(name: &str) -> RegistrationKey {
-    RegistrationKey {
-        namespace: Text::from("kube-federation-system"),
-        name: Text::from(name),
-    }
-}
-
-#[test]
-fn clusters_that_turned_bad_together_are_counted_and_one_that_never_was_good_is_not() {
-    let mut registry = Registry::default();
-    let mut fleet = Fleet::default();
-    let facts = |n: u128, ready| Registration {
-        uid: Uid::from(n),
-        ready,
-        ..Registration::default()
-    };
-    for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
-        registry.put(key(name), facts(n as u128, Readiness::True), NOW);
-    }
-    registry.put(key("new"), facts(9, Readiness::Absent), NOW);
-    fleet.observe(&registry, NOW);
-    assert_eq!(fleet.brake(4, 34, NOW), None);
-    registry.put(key("a"), facts(0, Readiness::False), NOW);
-    fleet.observe(&registry, NOW);
-    assert_eq!(fleet.brake(4, 34, NOW), None, "one of four is a quarter");
-    registry.put(key("b"), facts(1, Readiness::Unknown), NOW);
-    fleet.observe(&registry, NOW);
-    let brake = Brake::FleetUnhealthy {
-        bad: 2,
-        of: 4,
-        max_percent: 34,
-    };
-    assert_eq!(fleet.brake(4, 34, NOW), Some(brake));
-    assert_eq!(
-        fleet.brake(4, 34, NOW.plus_ms(super::brake::FLEET_WINDOW_MS)),
-        None
-    );
-}
-
-#[test]
-fn a_fleet_that_turned_bad_before_a_restart_is_not_forgotten() {
-    let mut registry = Registry::default();
-    let minutes = |n: i64| Some(NOW.plus_ms(-n * 60_000));
-    for (n, (name, ready, since)) in [
-        ("good", Readiness::True, minutes(2)),
-        ("fell", Readiness::False, minutes(2)),
-        ("is-long-dead", Readiness::False, minutes(16)),
-        ("never-looked-at", Readiness::Absent, None),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let facts = Registration {
-            uid: Uid::from(n as u128),
-            ready,
-            unready_since: since.filter(|_| ready != Readiness::True),
-            ..Registration::default()
-        };
-        registry.put(key(name), facts, NOW);
-    }
-    let mut restarted = Fleet::default();
-    restarted.observe(&registry, NOW);
-    let brake = Brake::FleetUnhealthy {
-        bad: 1,
-        of: 4,
-        max_percent: 20,
-    };
-    assert_eq!(restarted.brake(4, 20, NOW), Some(brake));
-    assert_eq!(restarted.brake(4, 25, NOW), None);
 }
 
 fn any_record() -> impl Strategy<Value = Record> {

@@ -17,6 +17,10 @@ type Checked = Result<(), InvalidSpec>;
 const MAX_REQUESTS: usize = 16;
 /// Characters of a request's name, as of a label's value.
 const MAX_NAME: usize = 63;
+/// Clusters that are known to be offline: more than that are an outage, and the share of them is what the limit is for.
+const MAX_OFFLINE: usize = 64;
+/// Characters of an object's name (RFC 1123 subdomain).
+const MAX_OBJECT_NAME: usize = 253;
 /// Characters of a reason: a line or two on a terminal.
 const MAX_REASON: usize = 256;
 /// Labels and requirements of a selector.
@@ -199,6 +203,7 @@ fn remediation(remediation: &Remediation) -> Checked {
         max_actions_per_hour,
         cooldown_seconds,
         max_unhealthy_percent,
+        ref expected_offline,
     } = remediation.limits;
     within(
         "spec.remediation.limits.maxActionsPerHour",
@@ -218,6 +223,11 @@ fn remediation(remediation: &Remediation) -> Checked {
         1,
         100,
     )?;
+    let field = "spec.remediation.limits.expectedOffline";
+    at_most(field, expected_offline.len(), MAX_OFFLINE)?;
+    expected_offline
+        .iter()
+        .try_for_each(|name| filled(field, name, MAX_OBJECT_NAME))?;
     let requests = &remediation.pause_requests;
     at_most(
         "spec.remediation.pauseRequests",
