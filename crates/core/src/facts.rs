@@ -276,6 +276,17 @@ pub struct Told {
     pub fresh: bool,
 }
 
+/// What KubeFed's status says of a federated object in one cluster, where that is not success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// `WaitingForRemoval`: it deleted the object there, or found it being deleted.
+    Waits,
+    /// `DeletionFailed`, `DeletionTimedOut`: it tried to delete it in vain.
+    Refused,
+    /// Anything else that is not success.
+    Other,
+}
+
 /// The watched kinds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feed {
@@ -363,8 +374,8 @@ pub enum Change {
     Template(Text, Option<Desired>),
     /// A federated object of this kind.
     Federated(Text, ObjectKey, Option<Desired>),
-    /// KubeFed says of a federated Workspace that these clusters, which its placement leaves out, still wait for its removal.
-    Witness(Text, Box<[Text]>),
+    /// KubeFed's status of a federated object of this kind: clusters in which it is not as it should be.
+    Witness(Text, ObjectKey, Box<[(Text, Report)]>),
     /// KubeFed tells of what it does to a federated Workspace.
     Told(Told),
     /// A Workspace.

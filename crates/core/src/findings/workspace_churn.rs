@@ -127,7 +127,7 @@ fn evidence(
     federation: &Federation,
     name: &Text,
     incident: &Incident,
-    removals: usize,
+    removals: u64,
 ) -> Vec<String> {
     let seconds = incident.last.since_ms(incident.first) / 1000;
     let mut lines = Vec::new();
