@@ -81,6 +81,16 @@ fn a_cluster_that_is_taken_out_of_a_placement_is_one_removal_and_no_loop() {
 }
 
 #[test]
+fn clusters_that_are_left_one_after_another_are_no_loop() {
+    // One edit takes it out of all of them, and each finishes when it can.
+    let mut bed = member();
+    for n in 0..10 {
+        removed(&mut bed, &format!("m{n}"));
+    }
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+}
+
+#[test]
 fn removals_that_lie_far_apart_are_no_loop() {
     let mut bed = member();
     for _ in 0..10 {
