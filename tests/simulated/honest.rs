@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use federation_health_sim::{
-    Clock, Controllers, KubeFedOptions, Network, Resource, Running, Sim, resources,
+    AuditEntry, Clock, Controllers, KubeFedOptions, Network, Resource, Running, Sim, resources,
 };
 use federation_health_tests::{
     guarded::{condition, holding},
@@ -307,7 +307,7 @@ async fn what_people_do_to_a_federated_deployment_raises_nothing() {
     let removed = |plural: &str| {
         let audit = east.audit().into_iter();
         let deletions = audit.filter(|e| e.verb == "delete" && e.resource == plural);
-        deletions.filter(|e| e.is_effective_write()).count()
+        deletions.filter(AuditEntry::is_effective_write).count()
     };
     for (resource, name, plural) in [
         (&FEDERATED_DEPLOYMENTS, "web", "deployments"),

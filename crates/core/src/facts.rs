@@ -1,5 +1,6 @@
 //! What is seen of the federation: projections of watched objects, each as small as its judgement allows.
 
+pub use crate::removals::Report;
 use crate::{
     id::{RegistrationKey, Text, Uid},
     identity::LeaseSample,
@@ -274,17 +275,6 @@ pub struct Told {
     pub count: u64,
     /// It happened while we watched: not an event that was there before.
     pub fresh: bool,
-}
-
-/// What KubeFed's status says of a federated object in one cluster, where that is not success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// `WaitingForRemoval`: it deleted the object there, or found it being deleted.
-    Waits,
-    /// `DeletionFailed`, `DeletionTimedOut`: it tried to delete it in vain.
-    Refused,
-    /// Anything else that is not success.
-    Other,
 }
 
 /// The watched kinds.

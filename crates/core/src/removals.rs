@@ -8,7 +8,7 @@
 //! recorded loops each deletion is in the status, and the object's return after it.
 
 use crate::{
-    facts::{ObjectKey, Report},
+    facts::ObjectKey,
     federation::Federation,
     id::{RegistrationKey, Text},
     objects::{FEDERATED_NAMESPACE, FEDERATED_WORKSPACE, cluster_key, home},
@@ -23,6 +23,17 @@ pub(crate) const REMOVALS: usize = 3;
 pub(crate) const WINDOW_MS: i64 = 300_000;
 /// Names remembered of one object: a loop has one that deletes, or the few that one cluster bears.
 const MAX_PARTIES: usize = 8;
+
+/// What KubeFed's status says of a federated object in one cluster, where that is not success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// `WaitingForRemoval`: it deleted the object there, or found it being deleted.
+    Waits,
+    /// `DeletionFailed`, `DeletionTimedOut`: it tried to delete it in vain.
+    Refused,
+    /// Anything else that is not success.
+    Other,
+}
 
 /// A name through which KubeFed removes the object.
 #[derive(Debug)]

@@ -61,6 +61,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "in_a_doubled_member_a_deployments_own_status_is_the_only_witness_and_enough",
         ),
+        Scenario(
+            Place::Real,
+            "without_holds_all_is_lost_and_named_and_with_them_the_contents_are_kept_too",
+        ),
     ],
     spared: &[
         Scenario(
@@ -75,6 +79,10 @@ pub(super) const ABOUT: About = About {
             Place::Core,
             "a_registration_that_is_renamed_relabelled_or_repointed_makes_no_loop",
         ),
+        Scenario(
+            Place::Core,
+            "many_clusters_that_are_left_one_after_another_are_no_loop",
+        ),
         Scenario(Place::Core, "a_deletion_that_is_refused_is_no_removal"),
         Scenario(
             Place::Core,
@@ -87,6 +95,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Simulated,
             "a_deployment_that_a_member_keeps_raises_nothing_however_often_member_and_kubefed_go",
+        ),
+        Scenario(
+            Place::Real,
+            "without_holds_all_is_lost_and_named_and_with_them_the_contents_are_kept_too",
         ),
     ],
 };
