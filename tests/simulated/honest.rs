@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use federation_health_sim::{Clock, Controllers, KubeFedOptions, Network, Running, Sim, resources};
+use federation_health_sim::{
+    AuditEntry, Clock, Controllers, KubeFedOptions, Network, Resource, Running, Sim, resources,
+};
 use federation_health_tests::{
     guarded::{condition, holding},
     simulated::{HOST, PLANE, Setup, WORKSPACES, World, is, pass},
@@ -247,4 +249,118 @@ async fn a_project_taken_out_of_its_workspace_by_hand_raises_nothing() {
         .merge(&resources::NAMESPACES, "", "orders-web", free)
         .unwrap();
     nothing_for(&fleet.world, 5 * MINUTE, &[]).await;
+}
+
+const FEDERATED_DEPLOYMENTS: Resource =
+    Resource::known("types.kubefed.io", "v1beta1", "federateddeployments");
+
+/// Project `shop` with a federated Deployment, which belong to no Workspace.
+fn shop(fleet: &Fleet) {
+    let host = &fleet.world.sim;
+    host.federate("apps", "v1", "Deployment", "deployments")
+        .unwrap();
+    let members = fleet.members.iter().map(|(sim, _)| sim);
+    for sim in members.chain([host]) {
+        let namespace = json!({"metadata": {"name": "shop"}});
+        sim.admin()
+            .create(&resources::NAMESPACES, namespace)
+            .unwrap();
+    }
+    for (resource, name) in [
+        (&resources::FEDERATED_NAMESPACES, "shop"),
+        (&FEDERATED_DEPLOYMENTS, "web"),
+    ] {
+        let object = json!({
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {
+                "placement": {"clusters": [{"name": "host"}, {"name": "east"}]},
+                "template": {"spec": {"replicas": 1}},
+            },
+        });
+        host.admin().create(resource, object).unwrap();
+    }
+}
+
+fn edit(world: &World, resource: &Resource, name: &str, patch: Value) {
+    let admin = world.sim.admin();
+    admin.merge(resource, "shop", name, patch).unwrap();
+}
+
+fn placed(clusters: &[&str]) -> Value {
+    let names: Vec<Value> = clusters.iter().map(|c| json!({"name": c})).collect();
+    json!({"spec": {"placement": {"clusters": names}}})
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_people_do_to_a_federated_deployment_raises_nothing() {
+    let fleet = fleet(1, KubeFedOptions::v0_8_1()).await;
+    shop(&fleet);
+    let (world, east) = (&fleet.world, &fleet.members[0].0);
+    let look = Duration::from_secs(20);
+    nothing_for(world, MINUTE, &[]).await;
+    for replicas in 2..7 {
+        let rollout = json!({"spec": {"template": {"spec": {"replicas": replicas}}}});
+        edit(world, &FEDERATED_DEPLOYMENTS, "web", rollout);
+        nothing_for(world, look, &[]).await;
+    }
+    // Out of the member and back, by the Deployment's own placement and by its namespace's.
+    let removed = |plural: &str| {
+        let audit = east.audit().into_iter();
+        let deletions = audit.filter(|e| e.verb == "delete" && e.resource == plural);
+        deletions.filter(AuditEntry::is_effective_write).count()
+    };
+    for (resource, name, plural) in [
+        (&FEDERATED_DEPLOYMENTS, "web", "deployments"),
+        (&resources::FEDERATED_NAMESPACES, "shop", "namespaces"),
+    ] {
+        for _ in 0..4 {
+            edit(world, resource, name, placed(&["host"]));
+            nothing_for(world, look, &[]).await;
+            edit(world, resource, name, placed(&["host", "east"]));
+            nothing_for(world, look, &[]).await;
+        }
+        assert!(removed(plural) >= 4, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_a_member_keeps_raises_nothing_however_often_member_and_kubefed_go() {
+    let fleet = fleet(1, KubeFedOptions::v0_8_1()).await;
+    shop(&fleet);
+    let (world, east) = (&fleet.world, &fleet.members[0].0);
+    nothing_for(world, MINUTE, &[]).await;
+    let kept = json!({"metadata": {"finalizers": ["example.com/kept"]}});
+    let live = Resource::known("apps", "v1", "deployments");
+    east.admin().merge(&live, "shop", "web", kept).unwrap();
+    edit(world, &FEDERATED_DEPLOYMENTS, "web", placed(&["host"]));
+    nothing_for(world, Duration::from_secs(20), &[]).await;
+    let admin = world.sim.admin();
+    let waits = || {
+        let object = admin.get(&FEDERATED_DEPLOYMENTS, "shop", "web").unwrap();
+        let clusters = object["status"]["clusters"].to_string();
+        clusters.contains("WaitingForRemoval")
+    };
+    assert!(waits());
+    let silent = ["ClustersReachable", "Healthy"];
+    for outage in 0..2 {
+        world.sim.network().set_up(MEMBERS[0].1, false);
+        nothing_for(world, Duration::from_secs(40), &silent).await;
+        // Whatever makes KubeFed look at it again.
+        let touched = json!({"metadata": {"annotations": {"touched": outage.to_string()}}});
+        edit(world, &FEDERATED_DEPLOYMENTS, "web", touched);
+        nothing_for(world, Duration::from_secs(5), &silent).await;
+        assert!(!waits(), "KubeFed says nothing of a member that is away");
+        world.sim.network().set_up(MEMBERS[0].1, true);
+        nothing_for(world, Duration::from_secs(30), &silent).await;
+        assert!(waits());
+    }
+    for replicas in [0, 1, 0, 1, 0, 1] {
+        let manager = "kubefed-controller-manager";
+        admin
+            .scale(&resources::DEPLOYMENTS, PLANE, manager, replicas)
+            .unwrap();
+        nothing_for(world, Duration::from_secs(30), &silent).await;
+    }
+    nothing_for(world, 5 * MINUTE, &silent).await;
+    assert!(waits(), "it is kept all the while");
 }

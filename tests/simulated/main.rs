@@ -16,6 +16,7 @@ mod findings;
 mod honest;
 mod incident;
 mod kind;
+mod kinds;
 mod observability;
 mod page;
 mod probes;

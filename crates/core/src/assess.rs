@@ -204,6 +204,7 @@ impl Federation {
             .chain(hanging)
             .chain(self.fights.changes_at(now))
             .chain(self.witnesses.rests_at())
+            .chain(self.removed.ends_at())
             .filter(|at| *at > now)
             .min()
     }

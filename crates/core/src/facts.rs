@@ -1,5 +1,6 @@
 //! What is seen of the federation: projections of watched objects, each as small as its judgement allows.
 
+pub use crate::removals::Report;
 use crate::{
     id::{RegistrationKey, Text, Uid},
     identity::LeaseSample,
@@ -363,8 +364,8 @@ pub enum Change {
     Template(Text, Option<Desired>),
     /// A federated object of this kind.
     Federated(Text, ObjectKey, Option<Desired>),
-    /// KubeFed says of a federated Workspace that these clusters, which its placement leaves out, still wait for its removal.
-    Witness(Text, Box<[Text]>),
+    /// KubeFed's status of a federated object of this kind: clusters in which it is not as it should be.
+    Witness(Text, ObjectKey, Box<[(Text, Report)]>),
     /// KubeFed tells of what it does to a federated Workspace.
     Told(Told),
     /// A Workspace.

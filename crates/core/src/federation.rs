@@ -145,7 +145,9 @@ pub struct Federation {
     pub(crate) fights: Fights,
     /// Namespaces that left their Workspace during its incident: the Workspace, and when.
     pub(crate) unbound: BTreeMap<Text, (Text, Time)>,
-    pub(crate) witnesses: Witnesses,
+    /// Workspaces that KubeFed says it removes, and other federated objects.
+    pub(crate) witnesses: Witnesses<Text>,
+    pub(crate) removed: Witnesses<(Text, ObjectKey)>,
     /// Deletions found by the lists beside the watches.
     pub(crate) lost_deletions: u64,
     /// Namespaces of control planes that remediation stopped.
@@ -176,7 +178,7 @@ impl Federation {
             Change::Federated(kind, key, desired) => {
                 return self.federated(&kind, key, desired, now);
             }
-            Change::Witness(workspace, waiting) => self.witness(&workspace, waiting, now),
+            Change::Witness(kind, key, reports) => self.witness(&kind, key, &reports, now),
             Change::Told(told) => self.told(told, now),
             Change::Malformed(feed, name) => self.malformed(&feed, &name),
             Change::Feed(feed, state) => return self.feed_state(&feed, state, now),
@@ -259,6 +261,8 @@ impl Federation {
         }
         if &**kind == FEDERATED_WORKSPACE {
             self.file_wish(&key.name);
+        } else if self.objects.get(kind, &key).is_none() {
+            self.removed.forget(&(kind.clone(), key.clone()));
         }
         let danger = self.objects.danger_of(kind, &key);
         if &**kind == FEDERATED_WORKSPACE

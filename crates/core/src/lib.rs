@@ -32,6 +32,7 @@ pub mod objects;
 pub mod placement;
 pub mod registry;
 pub mod remedy;
+mod removals;
 pub mod staleness;
 mod table;
 mod tenants;

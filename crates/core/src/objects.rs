@@ -263,14 +263,8 @@ impl Objects {
             return None;
         }
         let row = self.get(kind, key).filter(|row| !row.deleting)?;
-        let within = if key.namespace.is_empty() || &**kind == FEDERATED_NAMESPACE {
-            None
-        } else {
-            let around = ObjectKey {
-                namespace: key.namespace.clone(),
-                name: key.namespace.clone(),
-            };
-            let row = self.get(FEDERATED_NAMESPACE, &around);
+        let within = if let Some(home) = home(kind, key) {
+            let row = self.get(FEDERATED_NAMESPACE, &home);
             let nowhere = || {
                 self.placements
                     .get(&Placement::Nowhere)
@@ -278,6 +272,8 @@ impl Objects {
                     .map(Shared)
             };
             Some(row.map(|row| row.placement.clone()).or_else(nowhere)?)
+        } else {
+            None
         };
         let bucket = BucketKey {
             kind: kind.clone(),
@@ -362,6 +358,15 @@ impl Objects {
     pub(crate) fn keys(&self, kind: &str) -> Vec<ObjectKey> {
         self.store.keys(kind)
     }
+}
+
+/// Key of the FederatedNamespace that cuts the placement of such an object; none where nothing does.
+pub(crate) fn home(kind: &str, key: &ObjectKey) -> Option<ObjectKey> {
+    let cut = !key.namespace.is_empty() && kind != FEDERATED_NAMESPACE;
+    cut.then(|| ObjectKey {
+        namespace: key.namespace.clone(),
+        name: key.namespace.clone(),
+    })
 }
 
 /// Key of a cluster-scoped object.

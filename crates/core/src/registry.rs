@@ -1,6 +1,6 @@
 //! Registrations, control planes and the real clusters behind them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     facts::{Asked, Controller, FederatedKind, Home, KubeSphereCluster, Probe, Registration},
@@ -51,8 +51,8 @@ pub struct Registry {
     pub(crate) kube_system: Option<Uid>,
     real: Vec<RealCluster>,
     weak: Vec<Group>,
-    /// Registered names, whatever the plane.
-    names: HashSet<Text>,
+    /// What is registered under each name, on whatever plane.
+    names: HashMap<Text, Vec<RegistrationKey>>,
     /// Namespaces that have registrations.
     registered_planes: BTreeSet<Text>,
     host_known: bool,
@@ -68,9 +68,9 @@ impl Registry {
         match self.entries.get_mut(&key) {
             Some(entry) if entry.facts == facts => return false,
             Some(entry) if entry.facts.uid == facts.uid => entry.update(facts, now),
-            Some(entry) => *entry = Entry::new(facts),
+            Some(entry) => *entry = Entry::new(facts, now),
             None => {
-                self.entries.put(key, Entry::new(facts));
+                self.entries.put(key, Entry::new(facts, now));
             }
         }
         true
@@ -215,7 +215,18 @@ impl Registry {
 
     /// A registration of this name exists in some plane.
     pub(crate) fn is_registered(&self, name: &Text) -> bool {
-        self.names.contains(name)
+        self.names.contains_key(name)
+    }
+
+    /// What is registered under this name.
+    pub(crate) fn named(&self, name: &Text) -> impl Iterator<Item = (&RegistrationKey, &Entry)> {
+        let keys = self.names.get(name).into_iter().flatten();
+        keys.filter_map(|key| Some((key, self.entries.get(key)?)))
+    }
+
+    /// Nothing that decides what KubeFed does through this name changed after `at`.
+    pub(crate) fn stood_since(&self, name: &Text, at: Time) -> bool {
+        self.named(name).all(|(_, entry)| entry.changed <= at)
     }
 
     /// Takes the accounts that a probe read.

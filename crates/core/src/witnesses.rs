@@ -1,25 +1,27 @@
-//! What KubeFed's own status and events say of who deletes. For a member cluster there is no other witness.
+//! What KubeFed's own status and events say of who deletes. For a member cluster, and for every federated kind but
+//! Workspaces, there is no other witness.
 //!
-//! Events undercount, by ten in a fast loop: they name who does it, and their numbers are lower bounds.
+//! Events undercount, by ten in a fast loop: they name who does it, and their numbers are lower bounds. They are read of
+//! Workspaces alone; `removals` says why the status is the witness of all others.
 
 use std::collections::BTreeMap;
 
 use crate::{
-    facts::{Deed, Told},
+    facts::{Deed, Report, Told},
     federation::Federation,
     id::Text,
+    ledger::OPEN_MS,
     placement::Placement,
     registry::Registry,
+    removals::{Party, REMOVALS, Removals, WINDOW_MS},
     time::Time,
 };
 
-/// Removals of one object through one name under one wish, from which on it is a loop: an honest removal is one, and a
-/// KubeFed that is restarted in the middle of it begins a second.
-const REMOVALS: usize = 3;
-/// Within this time, in milliseconds: the longest pause of KubeFed's retries is a minute.
-const WINDOW_MS: i64 = 300_000;
-/// Objects remembered. One is remembered only while KubeFed removes it or shortly after; more at once have one cause.
+/// Objects remembered, Workspaces apart from others: a storm of the others must not make us forget a Workspace. One is
+/// remembered from a removal on; more at once have one cause.
 const MAX_WITNESSED: usize = 4096;
+/// Share of them that is forgotten at once for want of room, so that looking for the oldest costs each newcomer little.
+const FORGOTTEN_SHARE: usize = 16;
 /// Deeds in clusters remembered of one object's events, those heard of last: a loop has two parties.
 const MAX_TOLD: usize = 8;
 /// What somebody undoes is told for so long after KubeFed last said so, in milliseconds: after its first burst its client
@@ -30,10 +32,8 @@ const UNDONE_MS: i64 = 1_800_000;
 struct Witnessed {
     /// Identity of the wish under which the removals were counted.
     wish: u64,
-    /// Names that it waits for at this moment.
-    waiting: Box<[Text]>,
-    /// When removals began, newest last.
-    began: Vec<Time>,
+    /// Removals by KubeFed's status.
+    removals: Removals,
     /// What events told, by deed and cluster.
     told: BTreeMap<(Deed, Text), Heard>,
     /// Clusters in which it loses its label again and again, and when KubeFed last took it up there.
@@ -80,8 +80,7 @@ impl Witnessed {
     fn under(wish: u64) -> Self {
         Self {
             wish,
-            waiting: Box::default(),
-            began: Vec::new(),
+            removals: Removals::default(),
             told: BTreeMap::new(),
             undone: BTreeMap::new(),
         }
@@ -91,7 +90,7 @@ impl Witnessed {
     fn renew(&mut self, wish: u64) {
         if self.wish != wish {
             self.wish = wish;
-            self.began.clear();
+            self.removals.renew();
             self.undone.clear();
             self.told
                 .values_mut()
@@ -126,8 +125,8 @@ impl Witnessed {
 
     fn last_sign(&self) -> Option<Time> {
         let told = self.told.values().filter_map(|heard| heard.lately.last());
-        let signs = self.began.last().into_iter().chain(told);
-        signs.chain(self.undone.values()).max().copied()
+        let told = told.chain(self.undone.values()).max().copied();
+        told.max(self.removals.last())
     }
 
     /// KubeFed took it up. Rewritten as well: one that somebody labelled `kubefed.io/managed: "false"` is tried again and
@@ -158,30 +157,82 @@ impl Witnessed {
     }
 }
 
-/// Workspaces that KubeFed says it removes.
-#[derive(Debug, Default)]
-pub(crate) struct Witnesses(BTreeMap<Text, Witnessed>);
+/// Objects that KubeFed says it removes.
+#[derive(Debug)]
+pub(crate) struct Witnesses<K>(BTreeMap<K, Witnessed>);
 
-impl Witnesses {
-    /// KubeFed waits for these names; true if that makes a loop.
-    fn hear(&mut self, workspace: &Text, waiting: Box<[Text]>, wish: u64, now: Time) -> bool {
-        if waiting.is_empty() && !self.0.contains_key(workspace) {
+impl<K> Default for Witnesses<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord + Clone> Witnesses<K> {
+    /// What KubeFed's status says of names that the placement leaves out; true if that makes a loop.
+    pub(crate) fn hear(
+        &mut self,
+        object: &K,
+        unplaced: &[(Text, Report)],
+        wish: u64,
+        registry: &Registry,
+        now: Time,
+    ) -> bool {
+        if unplaced.is_empty() && !self.knows(object) {
             return false;
         }
-        let known = self.known(workspace, wish);
+        let known = self.known(object, wish);
         known.renew(wish);
-        let begins = known.waiting.is_empty() && !waiting.is_empty();
-        known.waiting = waiting;
-        if begins {
-            known.began.retain(|at| now.since_ms(*at) < WINDOW_MS);
-            if known.began.len() >= REMOVALS {
-                known.began.remove(0);
-            }
-            known.began.push(now);
-        }
-        begins && known.began.len() >= REMOVALS
+        let stood = |name: &Text, at| registry.stood_since(name, at);
+        known.removals.hear(unplaced, stood, now)
     }
 
+    fn known(&mut self, object: &K, wish: u64) -> &mut Witnessed {
+        if !self.0.contains_key(object) {
+            self.make_room();
+        }
+        self.0
+            .entry(object.clone())
+            .or_insert_with(|| Witnessed::under(wish))
+    }
+
+    pub(crate) fn knows(&self, object: &K) -> bool {
+        self.0.contains_key(object)
+    }
+
+    pub(crate) fn forget(&mut self, object: &K) {
+        self.0.remove(object);
+    }
+
+    fn make_room(&mut self) {
+        if self.0.len() < MAX_WITNESSED {
+            return;
+        }
+        let signs = self.0.iter();
+        let mut signs: Vec<(Option<Time>, K)> = signs
+            .map(|(object, known)| (known.last_sign(), object.clone()))
+            .collect();
+        let (oldest, ..) = signs.select_nth_unstable(MAX_WITNESSED / FORGOTTEN_SHARE);
+        for (_, object) in oldest {
+            self.0.remove(object);
+        }
+    }
+
+    /// Objects that were removed in a loop, by a name each, and told until they have been left alone for [`OPEN_MS`].
+    pub(crate) fn looped(&self, now: Time) -> impl Iterator<Item = (&K, &Party)> {
+        let parties = self.0.iter();
+        let parties =
+            parties.flat_map(|(key, known)| known.removals.parties().map(move |p| (key, p)));
+        parties.filter(move |(_, party)| party.looped.is_some_and(|at| now.since_ms(at) < OPEN_MS))
+    }
+
+    /// When one of those will have been left alone for long enough.
+    pub(crate) fn ends_at(&self) -> impl Iterator<Item = Time> {
+        let parties = self.0.values().flat_map(|known| known.removals.parties());
+        parties.filter_map(|party| Some(party.looped?.plus_ms(OPEN_MS)))
+    }
+}
+
+impl Witnesses<Text> {
     /// KubeFed tells of a deed; true if that makes a loop.
     fn tell(&mut self, told: &Told, wish: u64, registry: &Registry, now: Time) -> bool {
         // Every creation is told of, and most are no loop's: an object is remembered from its first deletion on, or when it
@@ -230,15 +281,6 @@ impl Witnesses {
         all.map(|last| last.plus_ms(UNDONE_MS))
     }
 
-    fn known(&mut self, workspace: &Text, wish: u64) -> &mut Witnessed {
-        if !self.0.contains_key(workspace) {
-            self.make_room();
-        }
-        self.0
-            .entry(workspace.clone())
-            .or_insert_with(|| Witnessed::under(wish))
-    }
-
     /// Who did this to the object by KubeFed's events, and how often at least.
     pub(crate) fn told(&self, workspace: &Text, deed: Deed) -> impl Iterator<Item = (&Text, u64)> {
         let known = self.0.get(workspace).into_iter();
@@ -249,55 +291,16 @@ impl Witnesses {
     }
 
     /// Removals counted lately; fewer than a loop count as none.
-    pub(crate) fn removals(&self, workspace: &Text, registry: &Registry) -> usize {
+    pub(crate) fn removals(&self, workspace: &Text, registry: &Registry) -> u64 {
         let Some(known) = self.0.get(workspace) else {
             return 0;
         };
-        if known.began.len() >= REMOVALS || known.loops(registry) {
-            known.began.len().max(REMOVALS)
-        } else {
-            0
-        }
-    }
-
-    pub(crate) fn forget(&mut self, workspace: &Text) {
-        self.0.remove(workspace);
-    }
-
-    fn make_room(&mut self) {
-        if self.0.len() >= MAX_WITNESSED
-            && let Some(oldest) = self
-                .0
-                .iter()
-                .min_by_key(|(_, known)| known.last_sign())
-                .map(|(name, _)| name.clone())
-        {
-            self.0.remove(&oldest);
-        }
+        let by_events = known.loops(registry).then_some(REMOVALS as u64);
+        known.removals.looping().max(by_events).unwrap_or(0)
     }
 }
 
 impl Federation {
-    /// KubeFed's status of a FederatedWorkspace: the names that its placement leaves out and that wait for its removal.
-    pub(crate) fn witness(&mut self, workspace: &Text, waiting: Box<[Text]>, now: Time) {
-        let workspace = self.shared_name(workspace);
-        // Of this server's own Workspaces the UIDs tell; KubeFed's status also counts the deletions that were refused.
-        let elsewhere = waiting
-            .iter()
-            .filter(|name| self.registry.is_elsewhere(name));
-        let elsewhere = elsewhere.cloned().collect();
-        let parties = waiting;
-        if self
-            .witnesses
-            .hear(&workspace, elsewhere, self.wish(&workspace), now)
-        {
-            self.ledger.suspect(&workspace, now);
-        }
-        for party in parties {
-            self.ledger.witness(&workspace, party);
-        }
-    }
-
     /// KubeFed tells of what it does. Of this server's own Workspaces the UIDs and its status tell: its events count there only
     /// where they name a member.
     pub(crate) fn told(&mut self, told: Told, now: Time) {
@@ -337,5 +340,31 @@ impl Federation {
             .filter(|name| parties.is_none_or(|parties| !parties.contains(*name)))
             .cloned()
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_is_found_among_any_number_of_honest_removals() {
+        let mut known = Witnesses::default();
+        let registry = Registry::default();
+        let waits = [(Text::from("old"), Report::Waits)];
+        let mut says = |object: u64, unplaced: &[(Text, Report)], now| {
+            let loops = known.hear(&object, unplaced, 1, &registry, Time(now));
+            assert!(known.0.len() <= MAX_WITNESSED);
+            loops
+        };
+        let mut loops = 0;
+        for now in 1..20_000 {
+            says(now, &waits, now as i64);
+            if now % 1000 == 0 {
+                loops += u64::from(says(0, &waits, now as i64));
+                says(0, &[], now as i64);
+            }
+        }
+        assert_eq!(loops, 19 - 2);
     }
 }

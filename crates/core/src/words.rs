@@ -131,6 +131,8 @@ words! {
         UnexpectedDeletion,
         /// A Workspace is recreated again and again.
         Churning,
+        /// Other federated objects are deleted and created again and again.
+        ObjectsChurning,
         /// A placement selects a Workspace's cluster no more.
         SelectedNowhere,
         /// Namespaces were lost.

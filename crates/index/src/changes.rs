@@ -92,13 +92,11 @@ pub fn federated(
         return Ok(vec![Change::Federated(kind.clone(), key, None)]);
     }
     let (key, desired) = facts::desired(object)?;
-    let name = key.name.clone();
-    let mut changes = vec![Change::Federated(kind.clone(), key, Some(desired))];
-    // After the wish: it is the new placement that the status is compared with.
-    if &**kind == FEDERATED_WORKSPACE {
-        changes.push(Change::Witness(name, facts::waiting(object)));
-    }
-    Ok(changes)
+    // The wish first: it is the new placement that the status is compared with.
+    Ok(vec![
+        Change::Federated(kind.clone(), key.clone(), Some(desired)),
+        Change::Witness(kind.clone(), key, facts::reports(object)),
+    ])
 }
 
 /// A Workspace.

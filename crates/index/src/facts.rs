@@ -4,7 +4,7 @@ use federation_health_api::{foreign, names};
 use federation_health_core::{
     facts::{
         Canary, Controller, Deed, Desired, FederatedKind, Home, KubeSphereCluster, Managed,
-        Namespace, ObjectKey, Readiness, Registration, Told, Workspace,
+        Namespace, ObjectKey, Readiness, Registration, Report, Told, Workspace,
     },
     id::{RegistrationKey, Text, Uid},
     placement::{InvalidSelector, Labels, Op, Placement, Selector, Term},
@@ -229,25 +229,32 @@ pub fn selector(selector: &LabelSelector) -> Result<Selector, SelectorError> {
 /// Longest name of an object (RFC 1123 subdomain).
 const MAX_NAME: usize = 253;
 
-/// What KubeFed says of an object that it removes from a cluster, or tries to in vain.
-const REMOVAL: [&str; 3] = ["WaitingForRemoval", "DeletionFailed", "DeletionTimedOut"];
-
-/// Clusters that a federated object's status still holds although its placement leaves them out.
-pub fn waiting(object: &foreign::FederatedObject) -> Box<[Text]> {
-    let placed = object
-        .spec
-        .placement
-        .clusters
-        .as_deref()
-        .unwrap_or_default();
-    object
-        .status
-        .clusters
-        .iter()
-        .filter(|c| {
-            REMOVAL.contains(&c.status.as_str()) && !placed.iter().any(|p| p.name == c.name)
+/// What KubeFed's status says of each cluster in which a federated object is not as it should be.
+pub fn reports(object: &foreign::FederatedObject) -> Box<[(Text, Report)]> {
+    let troubled = object.status.clusters.iter();
+    let troubled = troubled.filter(|cluster| !cluster.status.is_empty());
+    troubled
+        .map(|cluster| {
+            let report = match cluster.status.as_str() {
+                "WaitingForRemoval" => Report::Waits,
+                "DeletionFailed" | "DeletionTimedOut" => Report::Refused,
+                _ => Report::Other,
+            };
+            (text(&cluster.name), report)
         })
-        .map(|c| text(&c.name))
+        .collect()
+}
+
+/// Clusters from which KubeFed removes a federated object, or tries to in vain, although its list of clusters names others.
+pub fn waiting(object: &foreign::FederatedObject) -> Vec<Text> {
+    let listed = object.spec.placement.clusters.as_deref();
+    let listed = listed.unwrap_or_default();
+    let reports = reports(object).into_iter();
+    reports
+        .filter(|(name, report)| {
+            *report != Report::Other && !listed.iter().any(|placed| placed.name == **name)
+        })
+        .map(|(name, _)| name)
         .collect()
 }
 

@@ -10,6 +10,7 @@ use federation_health_core::{
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
+    codes,
     federation::Overview,
     history::{History, Mark, Sign, Sort, Span},
 };
@@ -97,7 +98,7 @@ fn findings(history: &mut History, status: &FederationHealthStatus) {
             label: finding.subject.clone(),
             faint: false,
         });
-        if !matches!(finding.code.as_str(), "FH001" | "FH002") {
+        if !codes::is_history(&finding.code) {
             let text = format!("{} {}", finding.code, finding.subject);
             history.note(since, Sign::Told, text);
         }

@@ -1,9 +1,11 @@
 //! What the projects hold besides themselves: federated claims with their volumes, federated Deployments.
 
+use federation_health_api::FederationHealth;
 use federation_health_testbed::{
     ControlPlaneOptions, FederationOptions, apply,
     error::{Attempt as _, Error, Result},
-    kinds,
+    federation::HOST,
+    kinds::{self, KUBEFED_NAMESPACE},
     kubefed::{FederatedType, KubefedOptions, KubefedVersion},
     wait::{self, Look},
 };
@@ -19,12 +21,14 @@ use super::{
     table::Figures,
     verdict::{self, Expected},
 };
-use crate::guarded::{holding, holds};
+use crate::guarded::{finding, holding, holds, observing};
 
 /// Name of every federated claim.
 const CLAIM: &str = "data";
 /// Name of every federated Deployment.
 const DEPLOYMENT: &str = "web";
+/// A project of no Workspace.
+const LOOSE: &str = "loose";
 
 /// A federation with the types that these scenarios need, and a controller manager that deletes volumes as a cloud's would.
 pub fn options(version: KubefedVersion) -> FederationOptions {
@@ -197,6 +201,9 @@ pub async fn kept(contents: &Contents<'_>) -> Result<Figures> {
         }
         figures.push((figure, refused.len() as f64));
     }
+    if let Some(churn) = finding(&bed.guard.health().await?, "FH027") {
+        return Err(Error::refused(format!("refused is not removed: {churn:?}")));
+    }
     bed.unregister().await?;
     bed.calm().await?;
     record.no_workspace_deleted()?;
@@ -206,6 +213,49 @@ pub async fn kept(contents: &Contents<'_>) -> Result<Figures> {
         Ok(figures)
     } else {
         Err(Error::refused(format!("lost under the hold: {lost:?}")))
+    }
+}
+
+/// No hold, and a project that no Workspace owns, so that nothing takes it along: its Deployment loops for as long as the
+/// registration stands, and is named with both names. The audit log agrees.
+pub async fn churning(bed: &Bed) -> Result<Figures> {
+    bed.set_spec(&observing()).await?;
+    bed.calm().await?;
+    let client = bed.federation.client();
+    let project = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LOOSE}});
+    apply::object(&client, &project).await?;
+    let [mut home, _, deployment] = federated("", LOOSE);
+    home["spec"]["template"] = json!({});
+    for manifest in [home, deployment] {
+        apply::object(&client, &manifest).await?;
+    }
+    let live: Api<Deployment> = Api::namespaced(client, LOOSE);
+    let made = |found: Option<&Deployment>| found.is_some();
+    wait::for_object(live, DEPLOYMENT, "the loose Deployment", LATE, made).await?;
+    let record = bed.record().await?;
+    bed.register(How::AsItIs).await?;
+    let lines = [
+        format!("Deleted through {KUBEFED_NAMESPACE}/{ALIAS} (sure"),
+        format!("Created through {KUBEFED_NAMESPACE}/{HOST} (sure"),
+        format!("FederatedDeployment {LOOSE}/{DEPLOYMENT}: removed "),
+    ];
+    let named = |health: &FederationHealth| {
+        let told = finding(health, "FH027").map(|f| f.evidence.join(" "));
+        told.is_some_and(|told| lines.iter().all(|line| told.contains(line)))
+    };
+    bed.guard
+        .wait("the Deployment to be named", LATE, named)
+        .await?;
+    let deleted = record.deletions("deployments")?;
+    bed.unregister().await?;
+    bed.calm().await?;
+    match deleted.iter().find(|e| !e.user.contains(ALIAS)) {
+        Some(other) => Err(Error::refused(format!("somebody else deleted: {other:?}"))),
+        None if deleted.len() < 3 => Err(Error::refused(format!("told too soon: {deleted:?}"))),
+        None => Ok(vec![(
+            "deletions of a Deployment told",
+            deleted.len() as f64,
+        )]),
     }
 }
 

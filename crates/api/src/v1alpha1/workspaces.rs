@@ -18,9 +18,9 @@ pub struct Workspaces {
     /// An empty selector, which would match every Workspace, is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore_selector: Option<IgnoreSelector>,
-    /// `AllFederatedTypes`: every kind with an enabled FederatedTypeConfig is simulated, since KubeFed deletes volume claims
-    /// and Deployments of a doubled cluster as fast as Workspaces (FederatedSecrets are never watched). `Workspaces`: only
-    /// Workspaces.
+    /// `AllFederatedTypes`: every kind with an enabled FederatedTypeConfig is simulated, and its deletions in a loop are told,
+    /// since KubeFed deletes volume claims and Deployments of a doubled cluster as fast as Workspaces (FederatedSecrets are
+    /// never watched). `Workspaces`: only Workspaces.
     #[serde(default)]
     pub kinds: Kinds,
 }
@@ -90,7 +90,7 @@ pub enum SelectorOperator {
     DoesNotExist,
 }
 
-/// Which federated kinds are simulated.
+/// Which federated kinds are simulated and watched for loops.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
 pub enum Kinds {
     /// Every kind with an enabled FederatedTypeConfig, FederatedSecrets excepted.

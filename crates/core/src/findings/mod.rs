@@ -17,6 +17,7 @@ mod namespace_armed;
 mod namespace_lost;
 mod namespace_stuck;
 mod namespace_unbound;
+mod object_churn;
 mod owner_fight;
 mod readiness_flapping;
 mod registration_drift;
@@ -144,7 +145,7 @@ pub struct Finding {
 
 type Check = fn(&Federation, Time) -> Vec<Finding>;
 
-const FAULTS: [(&About, Check); 26] = [
+const FAULTS: [(&About, Check); 27] = [
     (&workspace_churn::ABOUT, workspace_churn::check),
     (&namespace_lost::ABOUT, namespace_lost::check),
     (&namespace_armed::ABOUT, namespace_armed::check),
@@ -183,6 +184,7 @@ const FAULTS: [(&About, Check); 26] = [
     (&suspected_duplicate::ABOUT, suspected_duplicate::check),
     (&cloned_identity::ABOUT, cloned_identity::check),
     (&conflicting_staleness::ABOUT, conflicting_staleness::check),
+    (&object_churn::ABOUT, object_churn::check),
 ];
 
 /// Everything that can be found, in order of the codes.

@@ -75,6 +75,14 @@ pub(super) const ABOUT: About = About {
             "a_deletion_that_fails_is_told_again_and_again_and_is_no_loop",
         ),
         Scenario(
+            Place::Core,
+            "clusters_that_are_left_one_after_another_are_no_loop",
+        ),
+        Scenario(
+            Place::Core,
+            "a_member_that_goes_and_comes_back_removes_an_object_once",
+        ),
+        Scenario(
             Place::Simulated,
             "a_template_that_is_deleted_takes_its_workspace_along_and_nothing_is_held",
         ),
@@ -127,7 +135,7 @@ fn evidence(
     federation: &Federation,
     name: &Text,
     incident: &Incident,
-    removals: usize,
+    removals: u64,
 ) -> Vec<String> {
     let seconds = incident.last.since_ms(incident.first) / 1000;
     let mut lines = Vec::new();

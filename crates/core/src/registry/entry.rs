@@ -35,12 +35,14 @@ pub struct Entry {
     pub drifted: Option<Time>,
     /// KubeFed's accounts in the cluster, as the last probe that could read them found them.
     pub accounts: Box<[Text]>,
+    /// When anything last changed that decides what KubeFed does through this name, and where.
+    pub(crate) changed: Time,
     /// The last changes between Ready and not Ready, newest last.
     flaps: Vec<Time>,
 }
 
 impl Entry {
-    pub(super) fn new(facts: Registration) -> Self {
+    pub(super) fn new(facts: Registration, now: Time) -> Self {
         let baseline = facts.connection();
         Self {
             facts,
@@ -52,6 +54,7 @@ impl Entry {
             proven: None,
             drifted: None,
             accounts: Box::default(),
+            changed: now,
             flaps: Vec::new(),
         }
     }
@@ -59,6 +62,10 @@ impl Entry {
     /// Takes new facts of the same object; connection data that moved make unknown what was read through the old ones.
     pub(super) fn update(&mut self, facts: Registration, now: Time) {
         let moved = facts.connection() != self.facts.connection();
+        let ready = |facts: &Registration| facts.ready == Readiness::True;
+        if moved || ready(&facts) != ready(&self.facts) || facts.labels != self.facts.labels {
+            self.changed = now;
+        }
         self.readiness(facts.ready, now);
         self.facts = facts;
         if moved {

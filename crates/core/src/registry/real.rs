@@ -82,11 +82,11 @@ impl Registry {
             .iter()
             .map(|(key, _)| key.namespace.clone())
             .collect();
-        self.names = self
-            .entries
-            .iter()
-            .map(|(key, _)| key.name.clone())
-            .collect();
+        self.names.clear();
+        for (key, _) in self.entries.iter() {
+            let named = self.names.entry(key.name.clone()).or_default();
+            named.push(key.clone());
+        }
         self.real = real;
     }
 

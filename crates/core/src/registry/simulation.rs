@@ -5,7 +5,7 @@ use crate::{
     facts::Readiness,
     id::{RegistrationKey, Text},
     objects::{FEDERATED_NAMESPACE, FEDERATED_WORKSPACE},
-    placement::{self, Alias, Fate, Placement},
+    placement::{self, Alias, Fate, Labels, Placement},
 };
 
 impl Registry {
@@ -111,12 +111,38 @@ impl Registry {
             .collect()
     }
 
+    /// The placement, cut by `within`, selects this name, on any plane that has it. What nobody registered has no labels.
+    pub(crate) fn selects(&self, name: &Text, own: &Placement, within: Option<&Placement>) -> bool {
+        let selects = |labels: &Labels| {
+            let by = |placement: &Placement| placement.selects(name, labels);
+            by(own) && within.is_none_or(by)
+        };
+        if !self.is_registered(name) {
+            return selects(&Labels::new());
+        }
+        self.named(name)
+            .any(|(_, entry)| selects(&entry.facts.labels))
+    }
+
+    /// What the placement, cut by `within`, selects.
+    pub(crate) fn selected<'a>(
+        &'a self,
+        own: &'a Placement,
+        within: Option<&'a Placement>,
+    ) -> impl Iterator<Item = &'a RegistrationKey> {
+        let selected = self.entries.iter().filter(move |(key, entry)| {
+            let by = |placement: &Placement| placement.selects(&key.name, &entry.facts.labels);
+            by(own) && within.is_none_or(by)
+        });
+        selected.map(|(key, _)| key)
+    }
+
     /// The placement names a cluster that is not registered: a rename or a clean-up, not a wish to empty this one.
     fn names_nobody(&self, own: &Placement) -> bool {
         let Placement::Names(names) = own else {
             return false;
         };
-        self.complete && names.iter().any(|name| !self.names.contains(name))
+        self.complete && names.iter().any(|name| !self.names.contains_key(name))
     }
 
     /// The real cluster is this server, or may be: while no registration is known to be, any of them is whose UID is not

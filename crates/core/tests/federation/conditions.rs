@@ -2,7 +2,7 @@
 
 use federation_health_core::{
     assess::{Assessment, Truth},
-    facts::{Change, Desired, Feed, FeedState},
+    facts::{Change, Desired, Feed, FeedState, Report},
     words::{ConditionType, Reason},
 };
 
@@ -242,8 +242,9 @@ fn the_whole_assessment_fits_the_object_in_the_worst_case() {
             bed.workspace(&name, None);
             bed.workspace(&name, Some(workspace(200_000 + n + round * 1_000_000)));
         }
-        let parties = (0..20).map(|party| text(&format!("{long}-{party}")));
-        bed.apply(Change::Witness(text(&name), parties.collect()));
+        let parties = (0..20).map(|party| (text(&format!("{long}-{party}")), Report::Waits));
+        let key = cluster_key(&name);
+        bed.apply(Change::Witness(text(FW), key, parties.collect()));
         bed.dying_namespace(&format!("{name}-dev"), 300_000 + n, &name, 200_000 + n);
     }
     let judged = bed.assess();

@@ -16,6 +16,7 @@ mod identity;
 mod joined;
 mod kind;
 mod ledger;
+mod object_churn;
 mod probes;
 mod properties;
 mod replicas;

@@ -1,11 +1,11 @@
 //! A loop in a member cluster, of which nothing but KubeFed's own words reaches us.
 
 use federation_health_core::{
-    facts::{Change, Deed, Readiness, Registration, Told},
+    facts::{Change, Deed, Readiness, Registration, Report, Told},
     words::Reason,
 };
 
-use crate::bed::{Bed, PLANE, desired, registration, text};
+use crate::bed::{Bed, FW, PLANE, cluster_key, desired, registration, text};
 
 /// `shop` is placed on the member `east`, and lives there alone.
 fn member() -> Bed {
@@ -21,8 +21,13 @@ fn member() -> Bed {
 }
 
 fn says(bed: &mut Bed, waiting: &[&str]) {
-    let waiting = waiting.iter().map(|name| text(name)).collect();
-    bed.apply(Change::Witness(text("shop"), waiting));
+    reported(bed, "shop", waiting);
+}
+
+fn reported(bed: &mut Bed, workspace: &str, waiting: &[&str]) {
+    let waits = |name: &&str| (text(name), Report::Waits);
+    let reports = waiting.iter().map(waits).collect();
+    bed.apply(Change::Witness(text(FW), cluster_key(workspace), reports));
 }
 
 fn removed(bed: &mut Bed, through: &str) {
@@ -76,6 +81,16 @@ fn a_cluster_that_is_taken_out_of_a_placement_is_one_removal_and_no_loop() {
 }
 
 #[test]
+fn clusters_that_are_left_one_after_another_are_no_loop() {
+    // One edit takes it out of all of them, and each finishes when it can.
+    let mut bed = member();
+    for n in 0..10 {
+        removed(&mut bed, &format!("m{n}"));
+    }
+    assert_eq!(bed.codes(), [] as [&str; 0]);
+}
+
+#[test]
 fn removals_that_lie_far_apart_are_no_loop() {
     let mut bed = member();
     for _ in 0..10 {
@@ -90,12 +105,9 @@ fn deletions_that_are_refused_here_are_no_loop_whatever_kubefed_says() {
     let mut bed = Bed::quiet();
     bed.double();
     for _ in 0..10 {
-        let waiting = |names: &[&str]| {
-            Change::Witness(text("orders"), names.iter().map(|n| text(n)).collect())
-        };
-        bed.apply(waiting(&["produce-trt"]));
+        reported(&mut bed, "orders", &["produce-trt"]);
         bed.pass(1000);
-        bed.apply(waiting(&[]));
+        reported(&mut bed, "orders", &[]);
         bed.pass(1000);
     }
     assert!(!bed.codes().contains(&"FH001"), "{:?}", bed.codes());

@@ -16,7 +16,7 @@ use super::{
     replay,
 };
 use crate::{
-    Error,
+    Error, codes,
     judge::{JUDGED, Judge},
     kinds::Kind,
 };
@@ -82,7 +82,7 @@ pub(super) fn judge(material: &Material, analysis: &mut Analysis) -> Result<(), 
 
 /// What one look cannot see, and the operator wrote down: what happened over time, what it holds, what it does.
 fn remembered(before: FederationHealthStatus, status: &mut FederationHealthStatus) {
-    let history = |f: &FindingStatus| f.code == "FH001" || f.code == "FH002";
+    let history = |f: &FindingStatus| codes::is_history(&f.code);
     status.findings.retain(|f| !history(f));
     for finding in &mut status.findings {
         let same = |f: &&FindingStatus| (&f.code, &f.subject) == (&finding.code, &finding.subject);
