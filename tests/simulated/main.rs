@@ -22,6 +22,7 @@ mod probes;
 mod quality;
 mod quiet;
 mod remedy;
+mod restart;
 mod rights;
 mod schedules;
 mod secrets;

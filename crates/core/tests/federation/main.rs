@@ -19,6 +19,7 @@ mod ledger;
 mod probes;
 mod properties;
 mod replicas;
+mod restart;
 mod staleness;
 mod tripwire;
 mod witnesses;
