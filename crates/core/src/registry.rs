@@ -56,6 +56,8 @@ pub struct Registry {
     /// Namespaces that have registrations.
     registered_planes: BTreeSet<Text>,
     host_known: bool,
+    /// The name that KubeSphere gives this server.
+    host_name: Option<Text>,
     /// The list of registrations, and that of types, was completed once.
     complete: bool,
     types_complete: bool,
@@ -164,6 +166,15 @@ impl Registry {
     /// KubeSphere's Cluster of that name.
     pub fn cluster(&self, name: &Text) -> Option<&KubeSphereCluster> {
         self.clusters.get(name)
+    }
+
+    /// The name that KubeSphere gives this server; none while it gives none, or several.
+    ///
+    /// KubeSphere makes the Cluster of the host under `multicluster.hostClusterName`, and writes the name of the Cluster
+    /// behind which it found a server into that server's `multicluster.clusterName`. Both stand in a ConfigMap beside the key
+    /// that signs its users' tokens, so that is not read: its Clusters say the same.
+    pub fn host_name(&self) -> Option<&Text> {
+        self.host_name.as_ref()
     }
 
     /// UID of this server's own kube-system namespace, once it was read.

@@ -62,6 +62,8 @@ pub enum Sign {
     Joins,
     /// Carries KubeSphere's host label, itself or its Cluster.
     HostLabel,
+    /// It is the name that KubeSphere gives this server.
+    HostName,
     /// Placements name it, at least as many as any other name of the same cluster.
     Placed {
         /// Objects whose placement names it.
@@ -82,7 +84,7 @@ impl Sign {
             | Self::Unplaced
             | Self::PlacedLess { .. }
             | Self::ForeignPlane(_) => Side::Support,
-            Self::Joins | Self::HostLabel | Self::Placed { .. } => Side::Against,
+            Self::Joins | Self::HostLabel | Self::HostName | Self::Placed { .. } => Side::Against,
         }
     }
 }
@@ -115,6 +117,7 @@ impl fmt::Display for Sign {
             }
             Self::Joins => f.write_str("KubeSphere's Cluster of this name joins the federation."),
             Self::HostLabel => f.write_str("carries KubeSphere's host label."),
+            Self::HostName => f.write_str("KubeSphere calls this server by this name."),
             Self::Placed { objects } => {
                 write!(f, "placements of {} name it.", count(*objects, "object"))
             }
@@ -196,6 +199,9 @@ impl Federation {
         let labelled = |cluster: &crate::facts::KubeSphereCluster| cluster.host;
         if entry.facts.host_label || registry.cluster(&key.name).is_some_and(labelled) {
             signs.push(Sign::HostLabel);
+        }
+        if registry.host_name() == Some(&key.name) {
+            signs.push(Sign::HostName);
         }
         if *key.namespace != *self.policy.namespace {
             signs.push(Sign::ForeignPlane(key.namespace.clone()));
