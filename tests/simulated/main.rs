@@ -6,6 +6,7 @@
     reason = "helpers of tests: a broken manifest fails the test that reads it"
 )]
 
+mod accounts;
 mod catalogue;
 mod clusters;
 mod crowd;

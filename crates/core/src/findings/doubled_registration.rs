@@ -19,8 +19,8 @@ pub(super) const ABOUT: About = About {
     meaning: "Two or more KubeFedClusters of one control plane lead to one real cluster. KubeFed works on each name by \
               itself, so an object that is placed on one name only is created through it and deleted through the others.",
     evidence: "Strong: one reading of one live Lease of kube-system through both names; the same probed UID of \
-               kube-system; the UID that KubeSphere reports; or the same endpoint together with the same CA. Each group \
-               in `status.clusterGroups` lists what joined it.",
+               kube-system; a token whose ServiceAccount lives on this server; the UID that KubeSphere reports; or the \
+               same endpoint together with the same CA. Each group in `status.clusterGroups` lists what joined it.",
     risk: "Every Workspace whose placement names only some of the names, with its namespaces, from 10 to 21 s after the \
            second name was registered; other federated objects as well.",
     action: "See which name is stale (`status.clusterGroups[].members[].staleness`). Correct placements that name it \

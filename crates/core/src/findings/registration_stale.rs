@@ -17,8 +17,8 @@ pub(super) const ABOUT: About = About {
     reason: Reason::StaleRegistration,
     meaning: "A KubeFedCluster belongs to nothing any more: by proof, not by its age.",
     evidence: "One of: KubeSphere has no Cluster of that name while the cluster has another name; its Cluster says \
-               `joinFederation: false`; its Secret is missing or empty at three probes in a row; it is older than its \
-               namespace (FH006). And nothing against it: no Cluster that joins, no host label, not the name that \
+               `joinFederation: false`; its Secret is missing or empty at three probes in a row; it leads to this server and \
+               the ServiceAccount of its token is gone; it is older than its namespace (FH006). And nothing against it: no Cluster that joins, no host label, not the name that \
                KubeSphere gives this server, no placement that names it as often as another name of its cluster.",
     risk: "KubeFed works on it as on any other: if its cluster has another name, that is FH004.",
     action: "Take its name out of all placements, then delete the KubeFedCluster; its Secret, ServiceAccount and rights \

@@ -96,6 +96,7 @@ impl Registry {
             key: key.clone(),
             endpoint: entry.facts.endpoint.clone(),
             ca: entry.facts.ca,
+            issued_by: self.issuer(entry),
             reported_uid: self
                 .clusters
                 .get(&key.name)
@@ -133,6 +134,17 @@ impl Registry {
             (Some(uid), Some(own)) => uid == own,
             _ => entry.facts.host_label || cluster.is_some_and(|c| c.host),
         }
+    }
+
+    /// It leads to this server by a UID, its own or that of another name of its cluster.
+    pub(super) fn leads_here(&self, key: &RegistrationKey) -> bool {
+        let here = |key: &RegistrationKey| {
+            let uid = self.entries.get(key).and_then(|entry| self.uid(key, entry));
+            uid.is_some() && uid == self.kube_system
+        };
+        let mut real = self.real.iter();
+        let cluster = real.find(|cluster| cluster.members.contains(key));
+        cluster.is_some_and(|cluster| cluster.members.iter().any(here))
     }
 
     /// It leads to another cluster than this server.

@@ -6,6 +6,7 @@
     reason = "a helper that panics fails its test"
 )]
 
+mod accounts;
 mod bed;
 mod clusters;
 mod conditions;

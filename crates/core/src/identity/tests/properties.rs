@@ -23,12 +23,15 @@ fn some_subject() -> impl Strategy<Value = Subject> {
         prop::option::of(select(vec!["e1", "e2", "e3"])),
         prop::option::of(1_u128..4),
         prop::option::of(1_u128..4),
+        // This server's UID, or nothing.
+        prop::option::of(Just(1_u128)),
         prop::option::of(probe),
     )
-        .prop_map(|(endpoint, ca, uid, probed)| Subject {
+        .prop_map(|(endpoint, ca, uid, issued, probed)| Subject {
             key: key(""),
             endpoint: endpoint.map(Into::into),
             ca,
+            issued_by: issued.map(uid_of),
             reported_uid: uid.map(uid_of),
             probed,
         })
