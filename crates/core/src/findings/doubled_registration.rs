@@ -35,6 +35,10 @@ pub(super) const ABOUT: About = About {
         ),
         Scenario(
             Place::Simulated,
+            "an_alias_that_nobody_can_dial_is_held_by_the_account_of_its_token",
+        ),
+        Scenario(
+            Place::Simulated,
             "a_second_registration_is_named_with_all_that_it_endangers_and_held_before_the_first_deletion",
         ),
         Scenario(
@@ -54,6 +58,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Simulated,
             "a_clone_is_a_finding_and_not_the_same_cluster",
+        ),
+        Scenario(
+            Place::Simulated,
+            "a_clone_that_has_the_account_is_told_apart_by_its_lease",
         ),
         Scenario(
             Place::Simulated,

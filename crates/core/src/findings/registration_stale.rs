@@ -29,6 +29,10 @@ pub(super) const ABOUT: About = About {
     raised: &[
         Scenario(Place::Core, "a_proven_leftover_is_told_with_its_proof"),
         Scenario(
+            Place::Core,
+            "an_account_that_is_gone_is_proof_where_the_registration_leads_to_this_server",
+        ),
+        Scenario(
             Place::Simulated,
             "a_second_registration_is_named_with_all_that_it_endangers_and_held_before_the_first_deletion",
         ),
@@ -43,6 +47,10 @@ pub(super) const ABOUT: About = About {
             "a_member_joined_by_hand_is_no_leftover_for_want_of_a_cluster",
         ),
         Scenario(Place::Core, "being_offline_or_refused_is_never_proof"),
+        Scenario(
+            Place::Core,
+            "a_third_of_the_members_offline_for_three_days_proves_nothing",
+        ),
         Scenario(
             Place::Simulated,
             "a_third_of_the_members_offline_for_hours_raises_no_alarm_but_reachability",

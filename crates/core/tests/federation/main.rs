@@ -17,6 +17,7 @@ mod identity;
 mod joined;
 mod kind;
 mod ledger;
+mod offline;
 mod probes;
 mod properties;
 mod replicas;
