@@ -41,3 +41,6 @@ mod tripwire;
 pub mod view;
 mod witnesses;
 pub mod words;
+
+#[cfg(test)]
+mod cases;

@@ -3,6 +3,9 @@
 //! A crash loop would otherwise begin to count anew each time, and a slow fight would never be found. What an earlier
 //! process counted is no reason for anything by itself: it makes the next recreation that is seen weigh more.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     churn::{Damped, Penalties, SPENT, Table, Thresholds},
     federation::Federation,

@@ -1,6 +1,7 @@
 use proptest::{prelude::*, sample::select};
 
 use super::*;
+use crate::cases::cases;
 
 fn sample() -> impl Strategy<Value = LeaseSample> {
     let names = select(vec!["kcm", "sched"]);
@@ -103,7 +104,7 @@ fn naive(subjects: &[Subject]) -> Vec<(Certainty, Vec<RegistrationKey>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(cases(2000))]
 
     #[test]
     fn comparing_is_symmetric(a in some_subject(), b in some_subject()) {
