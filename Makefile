@@ -59,8 +59,9 @@ soak: testbed ## Repeat the end-to-end scenarios and print the figures (an hour 
 schedules: ## Play seeded schedules of remediation in virtual time (COUNT=1000, FROM=0; 100000 take hours)
 	@$(tests) --release --bin schedules -- --from $(or $(FROM),0) --count $(or $(COUNT),1000) --threads $$(nproc)
 
-quality: ## Simulate 100,000 months of honest work and count false alarms; compare detectors
+quality: ## Simulate 100,000 months of honest work and count false alarms; compare detectors; a million cases of each property
 	@$(tests) --release --bin quality
+	@PROPERTY_CASES=$${PROPERTY_CASES:-1000000} $(CARGO) test --locked --quiet --release -p federation-health-core --lib -- properties suspects
 
 bench: testbed ## Measure memory, waiting and the cost of one event at 100 to 10,000 Workspaces
 	@$(CARGO) build --locked --quiet --release -p federation-health-operator -p federation-health-plugin

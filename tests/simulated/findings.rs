@@ -113,6 +113,9 @@ async fn the_leftover_of_the_incident_is_proven_and_the_host_is_in_use() {
     };
     assert_eq!(verdict(ALIAS), "Stale, proven.");
     assert_eq!(verdict("host"), "In use.");
+    let host = groups[0].members.iter().find(|m| m.name == "host");
+    let called = "Against: KubeSphere calls this server by this name.";
+    assert!(host.unwrap().staleness.iter().any(|sign| sign == called));
 }
 
 #[tokio::test(start_paused = true)]

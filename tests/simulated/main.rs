@@ -6,6 +6,7 @@
     reason = "helpers of tests: a broken manifest fails the test that reads it"
 )]
 
+mod accounts;
 mod catalogue;
 mod clusters;
 mod crowd;
@@ -23,6 +24,7 @@ mod probes;
 mod quality;
 mod quiet;
 mod remedy;
+mod restart;
 mod rights;
 mod schedules;
 mod secrets;

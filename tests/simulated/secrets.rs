@@ -45,6 +45,25 @@ fn planted(extra: &str) -> Value {
     serde_json::to_value(ByteString(format!("{CANARY}.{extra}").into_bytes())).unwrap()
 }
 
+/// A ServiceAccount's token, whose claims are read: all of them but the account's name and namespace are canaries.
+fn jwt(account: &str) -> Value {
+    let part = |value: Value| {
+        let encoded = serde_json::to_value(ByteString(value.to_string().into_bytes())).unwrap();
+        let text = encoded.as_str().unwrap().trim_end_matches('=').to_owned();
+        text.replace('+', "-").replace('/', "_")
+    };
+    let claims = json!({
+        "iss": CANARY, "sub": format!("{CANARY}:{account}"), "jti": CANARY,
+        "kubernetes.io/serviceaccount/namespace": PLANE,
+        "kubernetes.io/serviceaccount/secret.name": CANARY,
+        "kubernetes.io/serviceaccount/service-account.name": account,
+        "kubernetes.io/serviceaccount/service-account.uid": "0b8f2f2e-7f6d-4f9e-9b1a-1c2d3e4f5a6b",
+    });
+    let [header, claims, signature] = [json!({"kid": CANARY}), claims, json!(CANARY)].map(part);
+    let token = format!("{header}.{claims}.{signature}");
+    serde_json::to_value(ByteString(token.into_bytes())).unwrap()
+}
+
 /// The Secret's token and key, its annotation, and what kubectl keeps of a registration and a Cluster.
 fn plant(admin: &Agent, name: &str) {
     let applied = json!({"kubectl.kubernetes.io/last-applied-configuration": CANARY});
@@ -134,6 +153,18 @@ async fn no_canary_in_a_secret_is_told_by_log_metric_status_or_event() {
     plant(&admin, federation_health_tests::simulated::ALIAS);
     let doubled = |h: &_| is(h, "ClustersUnique", "False");
     world.wait("a verdict", SOON, doubled).await.unwrap();
+    // A token whose account is looked for, here and in vain.
+    let account = format!("{}-kubesphere", federation_health_tests::simulated::ALIAS);
+    let named = json!({"data": {"token": jwt(&account)}});
+    let secret = format!("{}-secret", federation_health_tests::simulated::ALIAS);
+    admin
+        .merge(&resources::SECRETS, PLANE, &secret, named)
+        .unwrap();
+    pass(2 * SOON).await;
+    let looked = |e: &federation_health_sim::AuditEntry| {
+        e.resource == "serviceaccounts" && e.name == account && e.code == 200
+    };
+    assert!(world.requests().iter().any(looked), "no claim was read");
     // A member that does not answer, and a token that cannot be one.
     world.sim.network().set_up(HOST, false);
     pass(SOON).await;

@@ -3,6 +3,7 @@
 //! The other end is anybody: whoever may write a KubeFedCluster chooses the endpoint, the CA and the Secret. Nothing of
 //! what it sends leaves this module but checked identifiers and numbers; every failure is one of a finite set.
 
+mod account;
 mod bindings;
 mod credentials;
 mod read;
@@ -22,6 +23,7 @@ use futures::future::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::{
+    account::{Looked, token_account},
     bindings::Bindings,
     credentials::{Credentials, CredentialsError, SecretVersion, credentials},
     tls::TlsDialer,

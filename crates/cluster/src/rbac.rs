@@ -184,13 +184,22 @@ pub const PROBER: Role = Role {
     holder: Holder::Operator,
     rungs: &[],
     why: "Only for spec.probe.mode: Probe, and therefore not part of config/default: apply it by itself, into the namespace of KubeFed.",
-    rights: &[Right {
-        group: "",
-        resources: &["secrets"],
-        names: &[],
-        verbs: &[Verb::Get],
-        why: "The token of a registration, by the name that it gives. Neither list nor watch: nothing is read that no registration names.",
-    }],
+    rights: &[
+        Right {
+            group: "",
+            resources: &["secrets"],
+            names: &[],
+            verbs: &[Verb::Get],
+            why: "The token of a registration, by the name that it gives. Neither list nor watch: nothing is read that no registration names.",
+        },
+        Right {
+            group: "",
+            resources: &["serviceaccounts"],
+            names: &[],
+            verbs: &[Verb::Get],
+            why: "Whether the account that a token names lives on this server: the registration then leads here, also where it cannot be dialled.",
+        },
+    ],
 };
 
 /// Every role, in the order of the manifests.

@@ -3,7 +3,7 @@
 pub use crate::removals::Report;
 use crate::{
     id::{RegistrationKey, Text, Uid},
-    identity::LeaseSample,
+    identity::{LeaseSample, TokenAccount},
     placement::{Labels, Placement},
     time::Time,
 };
@@ -384,6 +384,8 @@ pub enum Change {
     Definition(Text, Option<bool>),
     /// KubeFed's accounts in the cluster behind this registration; of no account if it is not what was asked any more.
     Accounts(RegistrationKey, Asked, Box<[Text]>),
+    /// What became of the ServiceAccount in a registration's token; none if it names none that could be looked for.
+    TokenAccount(RegistrationKey, Asked, Option<TokenAccount>),
     /// UID of this server's own kube-system namespace.
     KubeSystem(Uid),
     /// A KubeFed controller manager by namespace and name.

@@ -228,6 +228,7 @@ impl Federation {
                 registry.accounts(&key, &asked, accounts.into());
                 false
             }
+            Change::TokenAccount(key, asked, found) => registry.issued(&key, &asked, found),
             Change::KubeSystem(uid) => registry.kube_system.replace(uid) != Some(uid),
             Change::Probed(key, asked, probe) => registry.probed(&key, &asked, probe, now),
             _ => false,

@@ -331,6 +331,7 @@ impl Federation {
             | Change::LookedAt(..)
             | Change::Definition(..)
             | Change::Accounts(..)
+            | Change::TokenAccount(..)
             | Change::KubeSystem(_)
             | Change::Probed(..)
             | Change::Malformed(..)

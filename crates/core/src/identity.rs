@@ -22,6 +22,8 @@ pub struct Subject {
     pub endpoint: Option<Text>,
     /// Hash of the set of DER certificates in the CA bundle.
     pub ca: Option<u128>,
+    /// UID of the cluster on which the ServiceAccount of its token lives, where that is known.
+    pub issued_by: Option<Uid>,
     /// KubeSphere's `Cluster.status.uid`. It may be old, so a probed UID replaces it.
     pub reported_uid: Option<Uid>,
     /// What was read through the registration.
@@ -29,12 +31,10 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The cluster's UID as far as it is known: probed, else reported.
+    /// The cluster's UID as far as it is known.
     pub fn uid(&self) -> Option<Uid> {
-        self.probed
-            .as_ref()
-            .map(|probed| probed.uid)
-            .or(self.reported_uid)
+        let probed = self.probed.as_ref().map(|probed| probed.uid);
+        uid(probed, self.issued_by, self.reported_uid)
     }
 
     fn leases(&self) -> &[LeaseSample] {
@@ -44,6 +44,31 @@ impl Subject {
             .map_or(&[][..], |probed| &probed.leases);
         &samples[..samples.len().min(LEASES_MAX)]
     }
+}
+
+/// The UID of a cluster, by the best that tells it: a probe, else the ServiceAccount of its token, else KubeSphere's word.
+///
+/// Neither of the last two is known to be newer, so where they contradict each other none of them counts.
+pub(crate) fn uid(
+    probed: Option<Uid>,
+    issued_by: Option<Uid>,
+    reported: Option<Uid>,
+) -> Option<Uid> {
+    match (probed, issued_by, reported) {
+        (Some(probed), ..) => Some(probed),
+        (None, Some(issued), Some(reported)) if issued != reported => None,
+        (None, issued, reported) => issued.or(reported),
+    }
+}
+
+/// What became of the ServiceAccount that a registration's token names, when this server was asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenAccount {
+    /// It lives here, with the UID in the token: the token was made here. A clone restored from this server's store has the
+    /// account as well, so a probe that reads another Lease there beats it.
+    Lives,
+    /// None of that name and UID is here: the token was made elsewhere, or the account is gone.
+    Missing,
 }
 
 /// Lease samples that count in one subject: the controller manager, the scheduler and a few more always move, and a
@@ -94,6 +119,8 @@ pub enum Evidence {
     },
     /// Probes found this UID of kube-system through several registrations.
     SameProbedUid(Uid),
+    /// Several registrations have this UID, at least one of them by its token's ServiceAccount and not by a probe.
+    SameIssuedUid(Uid),
     /// Several registrations have this UID, at least one of them by KubeSphere's word only.
     SameReportedUid(Uid),
     /// Endpoint and CA bundle are equal.
@@ -120,6 +147,10 @@ impl fmt::Display for Evidence {
             Self::SameProbedUid(uid) => {
                 write!(f, "Both lead to the cluster whose kube-system has UID {uid}.")
             }
+            Self::SameIssuedUid(uid) => write!(
+                f,
+                "By the ServiceAccount of a token both are the cluster whose kube-system has UID {uid}."
+            ),
             Self::SameReportedUid(uid) => {
                 write!(f, "KubeSphere reports the cluster UID {uid} for both.")
             }
@@ -172,7 +203,7 @@ pub enum Verdict {
 
 /// Compares two registrations; the order does not matter.
 ///
-/// UIDs are compared as [`Subject::uid`] gives them, so probed beats reported. Clones can be told only where both were
+/// UIDs are compared as [`Subject::uid`] gives them, so probed beats all else. Clones can be told only where both were
 /// probed.
 pub fn compare(a: &Subject, b: &Subject) -> Verdict {
     let mut evidence = shared(a, b);
@@ -197,6 +228,30 @@ pub fn compare(a: &Subject, b: &Subject) -> Verdict {
     }
 }
 
+/// By what these, who all have this UID, are known to have it in common.
+fn same_uid(uid: Uid, bearers: &[&Subject]) -> Vec<Evidence> {
+    let probed = bearers.iter().filter(|s| s.probed.is_some()).count();
+    let issued = bearers
+        .iter()
+        .filter(|s| s.probed.is_none() && s.issued_by.is_some())
+        .count();
+    let reported = bearers.len() - probed - issued;
+    [
+        (probed > 1, Evidence::SameProbedUid(uid)),
+        (
+            issued > 0 && probed + issued > 1,
+            Evidence::SameIssuedUid(uid),
+        ),
+        (
+            reported > 0 && bearers.len() > 1,
+            Evidence::SameReportedUid(uid),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(holds, evidence)| holds.then_some(evidence))
+    .collect()
+}
+
 /// What both have in common, strongest first.
 fn shared(a: &Subject, b: &Subject) -> Vec<Evidence> {
     let mut evidence: Vec<Evidence> = a
@@ -208,11 +263,7 @@ fn shared(a: &Subject, b: &Subject) -> Vec<Evidence> {
         })
         .collect();
     if let Some(uid) = a.uid().filter(|uid| b.uid() == Some(*uid)) {
-        evidence.push(if a.probed.is_some() && b.probed.is_some() {
-            Evidence::SameProbedUid(uid)
-        } else {
-            Evidence::SameReportedUid(uid)
-        });
+        evidence.extend(same_uid(uid, &[a, b]));
     }
     let same_endpoint = a.endpoint.is_some() && a.endpoint == b.endpoint;
     let same_ca = a.ca.is_some() && a.ca == b.ca;

@@ -3,10 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::{
-    churn::{ChurnTable, Damped, Level, Penalties, Thresholds, Weight},
+    churn::{ChurnTable, Level, Thresholds, Weight},
     id::{Text, Uid},
     time::Time,
 };
+
+mod suspects;
+
+pub use suspects::{MAX_SUSPECTS, Suspect};
+use suspects::{Suspects, milli};
 
 /// An incident stays open for this long after its last sign: a quarter of an hour is several of KubeFed's longest pauses
 /// (60 s back-off), and short enough for a morning's repair to show the same morning.
@@ -70,6 +75,7 @@ pub struct Ledger {
     graves: HashMap<Text, Grave>,
     order: VecDeque<Text>,
     churn: ChurnTable,
+    pub(crate) suspects: Suspects,
     incidents: BTreeMap<Text, Incident>,
     lost: VecDeque<Lost>,
     lost_total: u64,
@@ -141,6 +147,7 @@ impl Ledger {
             _ => Weight::DesiredChanged,
         };
         let counter = self.churn.record(name, now, weight, thresholds);
+        self.suspects.count(name, counter, now, thresholds);
         self.recreations += 1;
         let churns = matches!(counter.level(now, thresholds), Level::Churning { .. });
         if churns || self.incidents.contains_key(name) {
@@ -148,8 +155,7 @@ impl Ledger {
             let incident = self.open(name, now);
             incident.recreations += 1;
             incident.last = now;
-            // At most CEILING, and never below zero.
-            incident.penalties_milli = [counted.fast, counted.slow].map(|p| (p * 1000.0) as u32);
+            incident.penalties_milli = milli(counted);
         }
         true
     }
@@ -297,10 +303,17 @@ impl Ledger {
     /// Takes up what an earlier process left in status.
     pub(crate) fn restore(&mut self, restored: Restored) {
         self.incidents = restored.incidents.into_iter().take(MAX_INCIDENTS).collect();
-        for (name, incident) in &self.incidents {
-            let [fast, slow] = incident.penalties_milli.map(|milli| milli as f32 / 1000.0);
-            let counter = Damped::restore(Penalties { fast, slow }, incident.last);
-            self.churn.restore(name.clone(), counter);
+        let of_incidents = self.incidents.iter().map(|(name, incident)| {
+            let counted = Suspect {
+                last: incident.last,
+                penalties_milli: incident.penalties_milli,
+            };
+            (name.clone(), counted)
+        });
+        let suspects = restored.suspects.into_iter().take(MAX_SUSPECTS);
+        for (name, suspect) in of_incidents.chain(suspects) {
+            self.churn.restore(name.clone(), suspect.counter());
+            self.suspects.restore(name, suspect);
         }
         self.lost = restored.lost.into_iter().take(MAX_LOST).collect();
         self.lost_total = restored.lost_total.max(self.lost.len() as u64);
@@ -330,4 +343,6 @@ pub struct Restored {
     pub lost_total: u64,
     /// Recreations in all.
     pub recreations: u64,
+    /// Names recreated lately, beside those of the incidents.
+    pub suspects: Vec<(Text, Suspect)>,
 }

@@ -42,3 +42,6 @@ mod tripwire;
 pub mod view;
 mod witnesses;
 pub mod words;
+
+#[cfg(test)]
+mod cases;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::{
     facts::{Asked, Controller, FederatedKind, Home, KubeSphereCluster, Probe, Registration},
     id::{RegistrationKey, Text, Uid},
-    identity::{Group, Probed},
+    identity::{self, Group, Probed, TokenAccount},
     placement::Fate,
     table::Table,
     text::is_name,
@@ -19,7 +19,7 @@ mod simulation;
 
 pub use entry::Entry;
 use entry::MAX_ACCOUNTS;
-pub(crate) use entry::{FLAP_WINDOW_MS, FLAPS};
+pub(crate) use entry::{FLAP_WINDOW_MS, FLAPS, TOKEN_REFUSED};
 pub use real::RealCluster;
 
 /// Probes that must fail in a row before a cluster counts as unreachable: one lost packet is no finding.
@@ -56,6 +56,8 @@ pub struct Registry {
     /// Namespaces that have registrations.
     registered_planes: BTreeSet<Text>,
     host_known: bool,
+    /// The name that KubeSphere gives this server.
+    host_name: Option<Text>,
     /// The list of registrations, and that of types, was completed once.
     complete: bool,
     types_complete: bool,
@@ -89,9 +91,9 @@ impl Registry {
         };
         match probe {
             Probe::Failed(class) => {
-                let first = !entry.probed();
+                let before = (entry.probed(), entry.issued_here());
                 entry.failed(class);
-                first
+                before != (entry.probed(), entry.issued_here())
             }
             Probe::Answered { uid, leases } => {
                 let known = entry.identity.as_ref().map(|known| known.uid);
@@ -121,8 +123,39 @@ impl Registry {
     }
 
     fn uid(&self, key: &RegistrationKey, entry: &Entry) -> Option<Uid> {
-        let reported = || self.clusters.get(&key.name).and_then(|c| c.reported_uid);
-        entry.identity.as_ref().map(|i| i.uid).or_else(reported)
+        let reported = self.clusters.get(&key.name).and_then(|c| c.reported_uid);
+        let probed = entry.identity.as_ref().map(|i| i.uid);
+        identity::uid(probed, self.issuer(entry), reported)
+    }
+
+    /// UID of the cluster on which the ServiceAccount of its token lives.
+    fn issuer(&self, entry: &Entry) -> Option<Uid> {
+        self.kube_system.filter(|_| entry.issued_here())
+    }
+
+    /// Takes what became of the ServiceAccount in its token; true if identity changed.
+    pub(crate) fn issued(
+        &mut self,
+        key: &RegistrationKey,
+        asked: &Asked,
+        found: Option<TokenAccount>,
+    ) -> bool {
+        let Some(entry) = self.still(key, asked) else {
+            return false;
+        };
+        let before = entry.issued_here();
+        entry.token_account = found;
+        before != entry.issued_here()
+    }
+
+    /// It leads to this server, and the ServiceAccount of its token does not exist there any more: while the token is
+    /// accepted it does, whoever looked for it.
+    pub(crate) fn account_gone(&self, key: &RegistrationKey) -> bool {
+        let gone = |entry: &Entry| {
+            let accepted = entry.identity.is_some() && entry.failures == 0;
+            entry.token_account == Some(TokenAccount::Missing) && !accepted
+        };
+        self.entries.get(key).is_some_and(gone) && self.leads_here(key)
     }
 
     /// The list of registrations is complete; true if it was not before.
@@ -164,6 +197,15 @@ impl Registry {
     /// KubeSphere's Cluster of that name.
     pub fn cluster(&self, name: &Text) -> Option<&KubeSphereCluster> {
         self.clusters.get(name)
+    }
+
+    /// The name that KubeSphere gives this server; none while it gives none, or several.
+    ///
+    /// KubeSphere makes the Cluster of the host under `multicluster.hostClusterName`, and writes the name of the Cluster
+    /// behind which it found a server into that server's `multicluster.clusterName`. Both stand in a ConfigMap beside the key
+    /// that signs its users' tokens, so that is not read: its Clusters say the same.
+    pub fn host_name(&self) -> Option<&Text> {
+        self.host_name.as_ref()
     }
 
     /// UID of this server's own kube-system namespace, once it was read.

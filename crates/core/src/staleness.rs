@@ -10,13 +10,11 @@ use crate::{
     federation::Federation,
     findings::count,
     id::{RegistrationKey, Text},
-    registry::UNREACHABLE_AFTER,
+    registry::TOKEN_REFUSED,
 };
 
 /// The class of a probe that found no Secret.
 const SECRET_MISSING: [&str; 2] = ["SecretNotFound", "SecretWithoutToken"];
-/// The class of a probe whose token the cluster itself refused.
-const TOKEN_REFUSED: &str = "Unauthorized";
 
 /// Which way a [`Sign`] points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +45,8 @@ pub enum Sign {
     NotJoining,
     /// Its Secret is missing or has no token: KubeFed cannot work through it after its next restart.
     SecretMissing,
+    /// It leads to this server, and the ServiceAccount of its token does not exist there: no cluster accepts that token again.
+    AccountGone,
     /// The cluster refuses its token: its ServiceAccount is gone, or its credentials were rotated.
     TokenRefused,
     /// No placement names it.
@@ -62,6 +62,8 @@ pub enum Sign {
     Joins,
     /// Carries KubeSphere's host label, itself or its Cluster.
     HostLabel,
+    /// It is the name that KubeSphere gives this server.
+    HostName,
     /// Placements name it, at least as many as any other name of the same cluster.
     Placed {
         /// Objects whose placement names it.
@@ -76,13 +78,14 @@ impl Sign {
             Self::Resurrected { .. }
             | Self::NoCluster { doubled: true }
             | Self::NotJoining
-            | Self::SecretMissing => Side::Proof,
+            | Self::SecretMissing
+            | Self::AccountGone => Side::Proof,
             Self::NoCluster { doubled: false }
             | Self::TokenRefused
             | Self::Unplaced
             | Self::PlacedLess { .. }
             | Self::ForeignPlane(_) => Side::Support,
-            Self::Joins | Self::HostLabel | Self::Placed { .. } => Side::Against,
+            Self::Joins | Self::HostLabel | Self::HostName | Self::Placed { .. } => Side::Against,
         }
     }
 }
@@ -103,6 +106,9 @@ impl fmt::Display for Sign {
                 f.write_str("KubeSphere's Cluster of this name does not join the federation.")
             }
             Self::SecretMissing => f.write_str("its Secret does not exist or holds no token."),
+            Self::AccountGone => f.write_str(
+                "the ServiceAccount of its token does not exist on this server any more.",
+            ),
             Self::TokenRefused => f.write_str("the cluster refuses its token."),
             Self::Unplaced => f.write_str("no placement names it."),
             Self::PlacedLess { objects } => write!(
@@ -115,6 +121,7 @@ impl fmt::Display for Sign {
             }
             Self::Joins => f.write_str("KubeSphere's Cluster of this name joins the federation."),
             Self::HostLabel => f.write_str("carries KubeSphere's host label."),
+            Self::HostName => f.write_str("KubeSphere calls this server by this name."),
             Self::Placed { objects } => {
                 write!(f, "placements of {} name it.", count(*objects, "object"))
             }
@@ -183,19 +190,18 @@ impl Federation {
             signs.push(Sign::Resurrected { seconds });
         }
         signs.extend(self.cluster_sign(key));
-        match entry.failure {
-            Some(class) if entry.alike >= UNREACHABLE_AFTER => {
-                if SECRET_MISSING.contains(&class) {
-                    signs.push(Sign::SecretMissing);
-                } else if class == TOKEN_REFUSED {
-                    signs.push(Sign::TokenRefused);
-                }
-            }
+        match entry.lasting_failure() {
+            Some(class) if SECRET_MISSING.contains(&class) => signs.push(Sign::SecretMissing),
+            _ if registry.account_gone(key) => signs.push(Sign::AccountGone),
+            Some(TOKEN_REFUSED) => signs.push(Sign::TokenRefused),
             _ => {}
         }
         let labelled = |cluster: &crate::facts::KubeSphereCluster| cluster.host;
         if entry.facts.host_label || registry.cluster(&key.name).is_some_and(labelled) {
             signs.push(Sign::HostLabel);
+        }
+        if registry.host_name() == Some(&key.name) {
+            signs.push(Sign::HostName);
         }
         if *key.namespace != *self.policy.namespace {
             signs.push(Sign::ForeignPlane(key.namespace.clone()));

@@ -1,6 +1,9 @@
 //! Assessment to status, and what a new process takes up from it.
 
-use std::collections::BTreeMap;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use federation_health_api::v1alpha1::{
     BlastRadius, ClusterGroup, FederationHealthStatus, FindingStatus, GroupMember, HoldStatus,
@@ -13,7 +16,7 @@ use federation_health_core::{
     findings::{self, Finding},
     id::{Text, Uid},
     joined::Joined,
-    ledger::{self, Lost, Restored},
+    ledger::{self, Lost, Restored, Suspect},
     text::clip,
     time::Time,
     view::{GroupView, MemberView},
@@ -21,6 +24,7 @@ use federation_health_core::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
+    facts,
     hold::wire,
     remedy,
     time::{instant, wire_time},
@@ -35,6 +39,9 @@ const MAX_EVIDENCE: usize = 16;
 /// Length of one line of evidence: names are up to 253 characters, and 16 of them make a line.
 const MAX_LINE: usize = 512;
 
+/// Bytes of all suspects: the 256 that are remembered, with names of twenty bytes; longer names are fewer, the heaviest first.
+const MAX_SUSPECTS_BYTES: usize = 14 << 10;
+
 /// The status that says what the assessment says.
 ///
 /// Times of conditions and findings are kept from `before` while nothing changed, so that equal judgements give equal bytes.
@@ -47,6 +54,7 @@ pub fn status(
     now: Time,
 ) -> FederationHealthStatus {
     let ledger = federation.ledger();
+    let incidents = incidents(ledger, max_incidents);
     let known = before.map_or(&[][..], |status| &status.conditions);
     FederationHealthStatus {
         observed_generation: Some(generation),
@@ -73,7 +81,8 @@ pub fn status(
         plan: federation.remedy().plan().map(remedy::plan),
         actions: Vec::new(),
         actions_of: None,
-        incidents: incidents(ledger, max_incidents),
+        suspects: suspects(federation, &incidents, now),
+        incidents,
         lost_namespaces: ledger.lost().iter().map(lost).collect(),
     }
 }
@@ -205,6 +214,41 @@ fn incidents(ledger: &ledger::Ledger, max: usize) -> Vec<Incident> {
         .collect()
 }
 
+/// Those that no shown incident remembers.
+fn suspects(federation: &Federation, shown: &[Incident], now: Time) -> Vec<String> {
+    let shown: BTreeSet<&str> = shown.iter().map(|i| i.workspace.as_str()).collect();
+    let mut suspects: Vec<_> = federation
+        .suspects(now)
+        .filter(|(name, _)| !shown.contains(&***name))
+        .collect();
+    let weight = |suspect: &Suspect| Reverse(suspect.penalties_milli[1]);
+    suspects.sort_by(|a, b| (weight(&a.1), a.0).cmp(&(weight(&b.1), b.0)));
+    let mut left = MAX_SUSPECTS_BYTES;
+    let lines = suspects.into_iter().map_while(|(name, suspect)| {
+        let [fast, slow] = suspect.penalties_milli;
+        let line = format!("{name} {} {fast} {slow}", wire_time(suspect.last).0);
+        left = left.checked_sub(line.len() + 3)?;
+        Some(line)
+    });
+    // By name: what changes one count moves no other line.
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort();
+    lines
+}
+
+/// A line of [`suspects`]; what cannot be read is nobody's.
+fn suspect(line: &str) -> Option<(Text, Suspect)> {
+    let mut words = line.split(' ');
+    let (name, last) = (words.next()?, facts::time(words.next()?)?);
+    let mut count = || words.next()?.parse::<u32>().ok();
+    let penalties_milli = [count()?, count()?];
+    let suspect = Suspect {
+        last,
+        penalties_milli,
+    };
+    Some((Text::from(name), suspect))
+}
+
 fn lost(lost: &Lost) -> LostNamespace {
     LostNamespace {
         name: lost.name.to_string(),
@@ -214,12 +258,13 @@ fn lost(lost: &Lost) -> LostNamespace {
     }
 }
 
-/// What a new process takes up from the status that an earlier one left.
-pub fn restored(status: &FederationHealthStatus) -> (Restored, Since) {
+/// What a new process takes up from the status that an earlier one left. Nothing happened later than `now`: counts of a clock
+/// that was ahead would not decay until then.
+pub fn restored(status: &FederationHealthStatus, now: Time) -> (Restored, Since) {
     let incidents = status.incidents.iter().map(|i| {
         let incident = ledger::Incident {
-            first: instant(&i.first_seen_time),
-            last: instant(&i.last_seen_time),
+            first: instant(&i.first_seen_time).min(now),
+            last: instant(&i.last_seen_time).min(now),
             recreations: i.recreations.max(0) as u64,
             parties: i.parties.iter().map(|p| Text::from(p.as_str())).collect(),
             lost: i.namespaces_lost.max(0) as u64,
@@ -233,12 +278,18 @@ pub fn restored(status: &FederationHealthStatus) -> (Restored, Since) {
         workspace: Text::from(l.workspace.as_str()),
         at: instant(&l.time),
     });
+    let suspects = status.suspects.iter().filter_map(|line| suspect(line));
+    let suspects = suspects.map(|(name, suspect)| {
+        let last = suspect.last.min(now);
+        (name, Suspect { last, ..suspect })
+    });
     let summary = status.summary.clone().unwrap_or_default();
     let ledger = Restored {
         incidents: incidents.collect(),
         lost: lost.collect(),
         lost_total: summary.namespaces_lost.max(0) as u64,
         recreations: summary.recreations.max(0) as u64,
+        suspects: suspects.collect(),
     };
     (ledger, since(status))
 }

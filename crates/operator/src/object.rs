@@ -101,7 +101,7 @@ impl ObjectSink {
         let now = self.engine.clock.now();
         self.engine.step(|federation| {
             if first && let Some(before) = &object.status {
-                let (ledger, since) = status::restored(before);
+                let (ledger, since) = status::restored(before, now);
                 federation.restore(ledger, since);
             }
             if usable.is_none() {

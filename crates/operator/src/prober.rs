@@ -1,5 +1,7 @@
 //! Dials registered clusters, each with its own credentials, to learn which cluster is behind each name.
 
+mod job;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
@@ -10,25 +12,22 @@ use std::{
 use federation_health_api::foreign::KubeFedClusterSpec;
 use federation_health_cluster::{
     endpoint::EndpointPolicy,
-    probe::{self, Bindings, Dial, DialRequest, Probed, Site, Target},
+    probe::{Bindings, Dial, Looked},
 };
 use federation_health_core::{
-    facts::{Asked, Change, Probe},
-    id::{RegistrationKey, Text, Uid},
-    identity::{LEASES_MAX, LeaseSample},
+    facts::Asked,
+    id::{RegistrationKey, Uid},
     time::Time,
 };
 use kube::Client;
 use tokio::{sync::Semaphore, task::JoinSet};
 
+use self::job::Job;
 use crate::engine::Engine;
 
 /// Probes at one time. A black-holed member occupies one for its whole timeout (5 s by default), so with a tenth of 1,000
 /// members silent the healthy ones are still reached once a minute.
 const CONCURRENT: usize = 64;
-/// Leases are renewed every 2 to 10 s; one that is this far behind the newest is nobody's any more, and a dead Lease is
-/// alike in a cluster and in its clone.
-const LIVE_US: i64 = 60_000_000;
 /// KubeFed's accounts in a cluster are read this seldom: rights change with joins, and their list is some hundred times as
 /// large as the rest of a probe.
 const ACCOUNTS_EVERY_MS: i64 = 600_000;
@@ -114,6 +113,8 @@ pub struct Prober {
     pub sites: Arc<Sites>,
     /// Tokens and where they went.
     pub bindings: Arc<Mutex<Bindings>>,
+    /// Tokens whose ServiceAccount was looked for.
+    pub looked: Arc<Mutex<Looked>>,
 }
 
 struct Due {
@@ -190,6 +191,10 @@ impl Prober {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|uid| uids.contains(&uid));
+        self.looked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|uid| uids.contains(&uid));
     }
 
     fn start(
@@ -215,6 +220,7 @@ impl Prober {
                 client: self.client.clone(),
                 dialer: self.dialer.clone(),
                 bindings: self.bindings.clone(),
+                looked: self.looked.clone(),
                 plan: plan.clone(),
                 key: key.clone(),
                 seen: entry.seen.clone(),
@@ -244,119 +250,6 @@ fn turn(cluster: Uid, period: Duration, now: Time) -> Time {
     let phase = (u128::from(Hashing::default().hash_one(cluster)) % period) as i64;
     let period = period as i64;
     now.plus_ms(period - (now.0 - phase).rem_euclid(period))
-}
-
-struct Job {
-    engine: Arc<Engine>,
-    client: Client,
-    dialer: Arc<dyn Dial>,
-    bindings: Arc<Mutex<Bindings>>,
-    plan: Plan,
-    key: RegistrationKey,
-    seen: Arc<Seen>,
-    accounts: bool,
-}
-
-impl Job {
-    async fn run(self) -> Done {
-        let outcome = self.probe().await;
-        let answered = match &outcome {
-            Probe::Answered { uid, .. } => Some(*uid),
-            Probe::Failed(_) => None,
-        };
-        if let Probe::Failed(class) = &outcome {
-            tracing::debug!(registration = %self.key, class, "probe failed");
-        }
-        self.engine
-            .apply(Change::Probed(self.key.clone(), self.asked(), outcome));
-        Done {
-            key: self.key,
-            seen: self.seen,
-            answered,
-        }
-    }
-
-    fn asked(&self) -> Asked {
-        self.seen.asked.clone()
-    }
-
-    async fn probe(&self) -> Probe {
-        let site = match Site::of(&self.seen.spec) {
-            Ok(site) => site,
-            Err(error) => return Probe::Failed(error.as_str()),
-        };
-        let credentials = match probe::credentials(
-            &self.client,
-            &self.key.namespace,
-            &self.seen.spec.secret_ref.name,
-        )
-        .await
-        {
-            Ok(credentials) => credentials,
-            Err(error) => return Probe::Failed(error.as_str()),
-        };
-        let may = {
-            let bindings = self.bindings.lock().unwrap_or_else(PoisonError::into_inner);
-            bindings.may_send(self.seen.asked.uid, &site, &credentials.secret)
-        };
-        if !may {
-            return Probe::Failed("EndpointChanged");
-        }
-        let request = DialRequest {
-            target: Target {
-                site: site.clone(),
-                token: credentials.token,
-            },
-            policy: self.plan.policy.clone(),
-            timeout: self.plan.timeout,
-            accounts: self.accounts,
-        };
-        let outcome = self.dialer.dial(request).await;
-        self.bindings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .record(self.seen.asked.uid, &site, &credentials.secret, &outcome);
-        match outcome {
-            Ok(probed) => {
-                if let Some(accounts) = &probed.accounts {
-                    let names = accounts.iter().map(|name| Text::from(name.as_str()));
-                    self.engine.apply(Change::Accounts(
-                        self.key.clone(),
-                        self.asked(),
-                        names.collect(),
-                    ));
-                }
-                answered(&probed)
-            }
-            Err(error) => Probe::Failed(error.as_str()),
-        }
-    }
-}
-
-fn answered(probed: &Probed) -> Probe {
-    let Some(uid) = Uid::parse(&probed.kube_system_uid) else {
-        return Probe::Failed("NotKubernetes");
-    };
-    let newest = probed
-        .leases
-        .iter()
-        .map(|lease| lease.renew_time_us)
-        .max()
-        .unwrap_or_default();
-    let live = probed
-        .leases
-        .iter()
-        .filter(|lease| newest.saturating_sub(lease.renew_time_us) < LIVE_US);
-    let leases = live.take(LEASES_MAX).map(|lease| LeaseSample {
-        name: Text::from(lease.name.as_str()),
-        holder: Text::from(lease.holder.as_str()),
-        version: lease.resource_version,
-        renewed_us: lease.renew_time_us,
-    });
-    Probe::Answered {
-        uid,
-        leases: leases.collect(),
-    }
 }
 
 #[cfg(test)]

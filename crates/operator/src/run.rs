@@ -167,6 +167,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         dialer: around.dialer,
         sites,
         bindings: Arc::default(),
+        looked: Arc::default(),
     };
     tasks.spawn(named("prober", prober.run(probing)));
 

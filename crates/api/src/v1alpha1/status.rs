@@ -57,6 +57,11 @@ pub struct FederationHealthStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub incidents: Vec<Incident>,
+    /// Workspaces recreated lately, beside those of `incidents`, as a restarted operator takes them up: name, time of the
+    /// last recreation, and the damped counts after it as in `incidents[].penaltiesMilli`. By themselves they justify nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(max = 320)))]
+    pub suspects: Vec<String>,
     /// Namespaces that were lost, newest first, at most 100; summary.namespacesLost counts all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]

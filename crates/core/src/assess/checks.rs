@@ -173,7 +173,7 @@ impl Federation {
             .registry
             .entries
             .iter()
-            .filter(|(_, e)| e.identity.is_none() && e.failures > 0)
+            .filter(|(_, e)| e.identity.is_none() && !e.issued_here() && e.failures > 0)
             .map(|(key, e)| format!("{key} ({})", e.failure.unwrap_or("Unknown")))
             .collect();
         bad.sort();

@@ -28,6 +28,10 @@ pub(super) const ABOUT: About = About {
     raised: &[
         Scenario(Place::Core, "proof_against_use_is_a_conflict_that_blocks"),
         Scenario(
+            Place::Core,
+            "the_name_that_kubesphere_gives_this_server_is_in_use_whatever_else_is_said_of_it",
+        ),
+        Scenario(
             Place::Simulated,
             "a_leftover_that_placements_name_is_a_conflict",
         ),

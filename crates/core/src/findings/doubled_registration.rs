@@ -20,8 +20,8 @@ pub(super) const ABOUT: About = About {
     meaning: "Two or more KubeFedClusters of one control plane lead to one real cluster. KubeFed works on each name by \
               itself, so an object that is placed on one name only is created through it and deleted through the others.",
     evidence: "Strong: one reading of one live Lease of kube-system through both names; the same probed UID of \
-               kube-system; the UID that KubeSphere reports; or the same endpoint together with the same CA. Each group \
-               in `status.clusterGroups` lists what joined it.",
+               kube-system; a token whose ServiceAccount lives on this server; the UID that KubeSphere reports; or the \
+               same endpoint together with the same CA. Each group in `status.clusterGroups` lists what joined it.",
     risk: "Every Workspace whose placement names only some of the names, with its namespaces, from 10 to 21 s after the \
            second name was registered; other federated objects as well.",
     action: "See which name is stale (`status.clusterGroups[].members[].staleness`). Correct placements that name it \
@@ -33,6 +33,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Core,
             "an_alias_behind_another_door_is_found_by_the_uid_that_both_lead_to",
+        ),
+        Scenario(
+            Place::Simulated,
+            "an_alias_that_nobody_can_dial_is_held_by_the_account_of_its_token",
         ),
         Scenario(
             Place::Simulated,
@@ -55,6 +59,10 @@ pub(super) const ABOUT: About = About {
         Scenario(
             Place::Simulated,
             "a_clone_is_a_finding_and_not_the_same_cluster",
+        ),
+        Scenario(
+            Place::Simulated,
+            "a_clone_that_has_the_account_is_told_apart_by_its_lease",
         ),
         Scenario(
             Place::Simulated,

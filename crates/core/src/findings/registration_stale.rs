@@ -17,9 +17,9 @@ pub(super) const ABOUT: About = About {
     reason: Reason::StaleRegistration,
     meaning: "A KubeFedCluster belongs to nothing any more: by proof, not by its age.",
     evidence: "One of: KubeSphere has no Cluster of that name while the cluster has another name; its Cluster says \
-               `joinFederation: false`; its Secret is missing or empty at three probes in a row; it is older than its \
-               namespace (FH006). And nothing against it: no Cluster that joins, no host label, no placement that names \
-               it as often as another name of its cluster.",
+               `joinFederation: false`; its Secret is missing or empty at three probes in a row; it leads to this server and \
+               the ServiceAccount of its token is gone; it is older than its namespace (FH006). And nothing against it: no Cluster that joins, no host label, not the name that \
+               KubeSphere gives this server, no placement that names it as often as another name of its cluster.",
     risk: "KubeFed works on it as on any other: if its cluster has another name, that is FH004.",
     action: "Take its name out of all placements, then delete the KubeFedCluster; its Secret, ServiceAccount and rights \
              stay and have to be removed by hand (FH020).",
@@ -28,6 +28,10 @@ pub(super) const ABOUT: About = About {
                   federations without KubeSphere's Clusters, and a member joined by hand under one name.",
     raised: &[
         Scenario(Place::Core, "a_proven_leftover_is_told_with_its_proof"),
+        Scenario(
+            Place::Core,
+            "an_account_that_is_gone_is_proof_where_the_registration_leads_to_this_server",
+        ),
         Scenario(
             Place::Simulated,
             "a_second_registration_is_named_with_all_that_it_endangers_and_held_before_the_first_deletion",
@@ -43,6 +47,10 @@ pub(super) const ABOUT: About = About {
             "a_member_joined_by_hand_is_no_leftover_for_want_of_a_cluster",
         ),
         Scenario(Place::Core, "being_offline_or_refused_is_never_proof"),
+        Scenario(
+            Place::Core,
+            "a_third_of_the_members_offline_for_three_days_proves_nothing",
+        ),
         Scenario(
             Place::Simulated,
             "a_third_of_the_members_offline_for_hours_raises_no_alarm_but_reachability",

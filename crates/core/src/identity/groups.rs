@@ -5,7 +5,7 @@ use std::{
     mem::discriminant,
 };
 
-use super::{Certainty, Evidence, Group, LeaseSample, Subject, leases};
+use super::{Certainty, Evidence, Group, LeaseSample, Subject, leases, same_uid};
 use crate::id::{Text, Uid};
 
 /// Bearers of one UID that are compared pair by pair once their leases contradict each other.
@@ -150,17 +150,9 @@ impl<'a> Buckets<'a> {
             }
         }
         for (uid, bearers) in &self.uid {
-            let probed = bearers
-                .iter()
-                .filter(|at| subjects[**at].probed.is_some())
-                .count();
-            if probed > 1 {
-                evidence.insert(Evidence::SameProbedUid(*uid));
-            }
-            if bearers.len() > 1 && probed < bearers.len() {
-                evidence.insert(Evidence::SameReportedUid(*uid));
-            }
-            if let Some(lease) = leases::contradiction(&select(subjects, bearers)) {
+            let bearers = select(subjects, bearers);
+            evidence.extend(same_uid(*uid, &bearers));
+            if let Some(lease) = leases::contradiction(&bearers) {
                 evidence.insert(Evidence::ContradictingLease { lease });
             }
         }

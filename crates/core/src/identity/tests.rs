@@ -18,6 +18,7 @@ fn subject(name: &str) -> Subject {
         key: key(name),
         endpoint: None,
         ca: None,
+        issued_by: None,
         reported_uid: None,
         probed: None,
     }
@@ -149,6 +150,59 @@ fn uids_part_what_weak_values_join_and_probed_beats_reported() {
     assert_eq!(kind(&a, &both(2, 1)), Kind::Different);
     assert_eq!(kind(&a, &both(1, 2)), Kind::Same);
     assert_eq!(kind(&a, &place(reported("b", 2))), Kind::Different);
+}
+
+fn issued(subject: Subject, uid: u128) -> Subject {
+    Subject {
+        issued_by: Some(uid_of(uid)),
+        ..subject
+    }
+}
+
+#[test]
+fn a_tokens_account_joins_as_a_uid_does_and_ranks_between_a_probe_and_a_report() {
+    let by_token = |name| issued(subject(name), 1);
+    let joined = |a: &Subject, b: &Subject| match compare(a, b) {
+        Verdict::Same(evidence) => evidence,
+        other => panic!("{other:?}"),
+    };
+    let token = vec![Evidence::SameIssuedUid(uid_of(1))];
+    assert_eq!(joined(&by_token("a"), &by_token("b")), token);
+    assert_eq!(joined(&by_token("a"), &probed("b", 1, &[])), token);
+    let report = vec![Evidence::SameReportedUid(uid_of(1))];
+    assert_eq!(joined(&by_token("a"), &reported("b", 1)), report);
+    let agreeing = issued(reported("a", 1), 1);
+    assert_eq!(joined(&agreeing, &probed("b", 1, &[])), token);
+    let [live, probe, token, report] = [
+        Evidence::SameLease {
+            lease: "kube-scheduler".into(),
+        },
+        Evidence::SameProbedUid(uid_of(1)),
+        Evidence::SameIssuedUid(uid_of(1)),
+        Evidence::SameReportedUid(uid_of(1)),
+    ];
+    assert!(
+        live < probe && probe < token && token < report && report < Evidence::SameEndpointAndCa
+    );
+}
+
+#[test]
+fn a_tokens_account_that_something_contradicts_joins_nobody() {
+    let host = probed("host", 1, &[lease("m1_a", 900, 100)]);
+    // KubeSphere found another server there: neither word counts, and weaker evidence decides.
+    let torn = issued(reported("b", 2), 1);
+    assert_eq!(torn.uid(), None);
+    assert_eq!(kind(&host, &torn), Kind::Unrelated);
+    assert_eq!(kind(&reported("c", 2), &torn), Kind::Unrelated);
+    let place = |subject| at(subject, "https://lb:6443", 7);
+    assert_eq!(kind(&place(host.clone()), &place(torn)), Kind::Same);
+    // A probe found another server, or a clone, which has every account of the original.
+    assert_eq!(
+        kind(&host, &issued(probed("b", 2, &[]), 1)),
+        Kind::Different
+    );
+    let clone = issued(probed("b", 1, &[lease("m2_b", 905, 101)]), 1);
+    assert_eq!(kind(&host, &clone), Kind::Cloned);
 }
 
 #[test]

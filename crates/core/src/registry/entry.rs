@@ -3,9 +3,13 @@
 use crate::{
     facts::{Connection, Readiness, Registration},
     id::{Text, Uid},
-    identity::Probed,
+    identity::{Probed, TokenAccount},
+    registry::UNREACHABLE_AFTER,
     time::Time,
 };
+
+/// The class of a probe whose token the cluster itself refused.
+pub(crate) const TOKEN_REFUSED: &str = "Unauthorized";
 
 /// Changes of readiness within [`FLAP_WINDOW_MS`] that make a flapping member: three outages, each with its end.
 pub(crate) const FLAPS: usize = 6;
@@ -37,6 +41,8 @@ pub struct Entry {
     pub accounts: Box<[Text]>,
     /// When anything last changed that decides what KubeFed does through this name, and where.
     pub(crate) changed: Time,
+    /// What became of the ServiceAccount in its token; none while that is not known.
+    pub token_account: Option<TokenAccount>,
     /// The last changes between Ready and not Ready, newest last.
     flaps: Vec<Time>,
 }
@@ -55,6 +61,7 @@ impl Entry {
             drifted: None,
             accounts: Box::default(),
             changed: now,
+            token_account: None,
             flaps: Vec::new(),
         }
     }
@@ -71,6 +78,7 @@ impl Entry {
         if moved {
             self.identity = None;
             self.accounts = Box::default();
+            self.token_account = None;
             self.reached();
             let differs = self.facts.connection() != self.baseline;
             self.drifted = differs.then_some(self.drifted.unwrap_or(now));
@@ -84,6 +92,19 @@ impl Entry {
             true => self.alike.saturating_add(1),
             false => 1,
         };
+    }
+
+    /// The class of the failures, once enough in a row were alike.
+    pub(crate) fn lasting_failure(&self) -> Option<&'static str> {
+        self.failure.filter(|_| self.alike >= UNREACHABLE_AFTER)
+    }
+
+    /// The ServiceAccount of its token lives on this server, and nothing says that it leads elsewhere: not a refused token,
+    /// nor an endpoint that changed and was not proven since.
+    pub(crate) fn issued_here(&self) -> bool {
+        self.token_account == Some(TokenAccount::Lives)
+            && self.drifted.is_none()
+            && self.lasting_failure() != Some(TOKEN_REFUSED)
     }
 
     fn reached(&mut self) {

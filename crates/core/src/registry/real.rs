@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Entry, Registry};
 use crate::{
-    id::RegistrationKey,
+    id::{RegistrationKey, Text},
     identity::{self, Certainty, Subject},
 };
 
@@ -76,6 +76,7 @@ impl Registry {
                 });
             }
         }
+        self.host_name = self.named_here().cloned();
         self.host_known = real.iter().any(|cluster| cluster.host);
         self.registered_planes = self
             .entries
@@ -95,12 +96,31 @@ impl Registry {
             key: key.clone(),
             endpoint: entry.facts.endpoint.clone(),
             ca: entry.facts.ca,
+            issued_by: self.issuer(entry),
             reported_uid: self
                 .clusters
                 .get(&key.name)
                 .and_then(|cluster| cluster.reported_uid),
             probed: entry.identity.clone(),
         }
+    }
+
+    /// The one Cluster with the host label, else the one that reports this server's UID. The label of one that reports another
+    /// server is wrong.
+    fn named_here(&self) -> Option<&Text> {
+        let elsewhere = |uid| self.kube_system.is_some_and(|own| own != uid);
+        let mut labelled = self.clusters.iter().filter(|(_, cluster)| cluster.host);
+        if let Some((name, cluster)) = labelled.next() {
+            let alone = labelled.next().is_none();
+            return (alone && !cluster.reported_uid.is_some_and(elsewhere)).then_some(name);
+        }
+        let own = self.kube_system?;
+        let mut here = self
+            .clusters
+            .iter()
+            .filter(|(_, cluster)| cluster.reported_uid == Some(own));
+        let (name, _) = here.next()?;
+        here.next().is_none().then_some(name)
     }
 
     /// This server, by the strongest evidence there is: kube-system's UID, else KubeSphere's host label.
@@ -114,6 +134,17 @@ impl Registry {
             (Some(uid), Some(own)) => uid == own,
             _ => entry.facts.host_label || cluster.is_some_and(|c| c.host),
         }
+    }
+
+    /// It leads to this server by a UID, its own or that of another name of its cluster.
+    pub(super) fn leads_here(&self, key: &RegistrationKey) -> bool {
+        let here = |key: &RegistrationKey| {
+            let uid = self.entries.get(key).and_then(|entry| self.uid(key, entry));
+            uid.is_some() && uid == self.kube_system
+        };
+        let mut real = self.real.iter();
+        let cluster = real.find(|cluster| cluster.members.contains(key));
+        cluster.is_some_and(|cluster| cluster.members.iter().any(here))
     }
 
     /// It leads to another cluster than this server.

@@ -313,7 +313,14 @@ fn wire_bytes(bed: &Bed, judged: &Assessment) -> usize {
             .iter()
             .map(|c| 110 + c.subject.len())
             .sum::<usize>();
-    conditions + findings + groups + risk + lost + incidents + hold
+    let suspects: usize = bed
+        .federation
+        .suspects(bed.now)
+        .map(|(name, _)| name.len() + 38)
+        .sum();
+    // What the index cuts them to.
+    let suspects = suspects.min(14 << 10);
+    conditions + findings + groups + risk + lost + incidents + hold + suspects
 }
 
 #[test]

@@ -276,6 +276,7 @@ fn a_restart_counts_nothing_twice() {
         }],
         lost_total: 7,
         recreations: 5,
+        ..Restored::default()
     };
     bed.federation
         .restore(restored, std::collections::BTreeMap::new());

@@ -6,6 +6,7 @@
     reason = "a helper that panics fails its test"
 )]
 
+mod accounts;
 mod bed;
 mod clusters;
 mod conditions;
@@ -17,9 +18,11 @@ mod joined;
 mod kind;
 mod ledger;
 mod object_churn;
+mod offline;
 mod probes;
 mod properties;
 mod replicas;
+mod restart;
 mod staleness;
 mod tripwire;
 mod witnesses;

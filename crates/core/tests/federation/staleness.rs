@@ -8,7 +8,7 @@ use federation_health_core::{
     time::Time,
 };
 
-use crate::bed::{Bed, FW, PLANE, cluster_key, desired, key, registration, text};
+use crate::bed::{Bed, FW, HERE, PLANE, cluster_key, desired, key, registration, text, uid};
 
 fn cluster(bed: &mut Bed, name: &str, joins: bool) {
     let facts = KubeSphereCluster {
@@ -226,4 +226,51 @@ fn a_selector_that_selects_everything_is_no_sign_of_use() {
         of(&bed, "host"),
         Staleness::InUse(signs) if signs == [Sign::Unplaced, Sign::Joins, Sign::HostLabel]
     ));
+}
+
+/// A Cluster of KubeSphere that does not join, and of which it says where it is.
+fn known_to_kubesphere(bed: &mut Bed, name: &str, server: u128, host: bool) {
+    let facts = KubeSphereCluster {
+        reported_uid: Some(uid(server)),
+        host,
+        ..KubeSphereCluster::default()
+    };
+    bed.apply(Change::Cluster(text(name), Some(facts)));
+}
+
+#[test]
+fn the_name_that_kubesphere_gives_this_server_is_in_use_whatever_else_is_said_of_it() {
+    let mut bed = Bed::quiet();
+    for (n, name) in [(1, "host"), (2, "produce-trt")] {
+        let facts = Registration {
+            host_label: false,
+            ..registration(n, "https://here:6443")
+        };
+        bed.register(PLANE, name, facts);
+    }
+    bed.federated("orders", None);
+    known_to_kubesphere(&mut bed, "host", HERE, false);
+    let called = [Sign::NotJoining, Sign::Unplaced, Sign::HostName];
+    assert_eq!(of(&bed, "host"), Staleness::Conflicting(called.into()));
+    assert_eq!(
+        of(&bed, "host").signs()[2].to_string(),
+        "Against: KubeSphere calls this server by this name."
+    );
+    // Two Clusters report this server: KubeSphere renames it for ever, and neither is its name.
+    known_to_kubesphere(&mut bed, "produce-trt", HERE, false);
+    let leftover = Staleness::Proven(vec![Sign::NotJoining, Sign::Unplaced]);
+    assert_eq!(of(&bed, "host"), leftover);
+    assert_eq!(of(&bed, "produce-trt"), leftover);
+    // The label decides between them, and between it and another server's UID the UID.
+    known_to_kubesphere(&mut bed, "host", HERE, true);
+    assert!(of(&bed, "host").signs().contains(&Sign::HostName));
+    assert_eq!(of(&bed, "produce-trt"), leftover);
+    known_to_kubesphere(&mut bed, "host", 0xfa4, true);
+    assert!(!of(&bed, "host").signs().contains(&Sign::HostName));
+    assert_eq!(of(&bed, "produce-trt"), leftover);
+    known_to_kubesphere(&mut bed, "host", HERE, true);
+    known_to_kubesphere(&mut bed, "produce-trt", HERE, true);
+    for name in ["host", "produce-trt"] {
+        assert!(!of(&bed, name).signs().contains(&Sign::HostName), "{name}");
+    }
 }

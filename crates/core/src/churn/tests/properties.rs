@@ -1,6 +1,7 @@
 use proptest::{prelude::*, sample::select};
 
 use super::*;
+use crate::cases::cases;
 
 /// All events so far and exact exponentials.
 #[derive(Default)]
@@ -74,7 +75,7 @@ fn some_events() -> impl Strategy<Value = Vec<(i64, Weight)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn it_is_the_exact_sum_of_exponentials(events in some_events(), look in some_gap()) {

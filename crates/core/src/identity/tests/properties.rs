@@ -1,6 +1,7 @@
 use proptest::{prelude::*, sample::select};
 
 use super::*;
+use crate::cases::cases;
 
 fn sample() -> impl Strategy<Value = LeaseSample> {
     let names = select(vec!["kcm", "sched"]);
@@ -23,12 +24,15 @@ fn some_subject() -> impl Strategy<Value = Subject> {
         prop::option::of(select(vec!["e1", "e2", "e3"])),
         prop::option::of(1_u128..4),
         prop::option::of(1_u128..4),
+        // This server's UID, or nothing.
+        prop::option::of(Just(1_u128)),
         prop::option::of(probe),
     )
-        .prop_map(|(endpoint, ca, uid, probed)| Subject {
+        .prop_map(|(endpoint, ca, uid, issued, probed)| Subject {
             key: key(""),
             endpoint: endpoint.map(Into::into),
             ca,
+            issued_by: issued.map(uid_of),
             reported_uid: uid.map(uid_of),
             probed,
         })
@@ -100,7 +104,7 @@ fn naive(subjects: &[Subject]) -> Vec<(Certainty, Vec<RegistrationKey>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(cases(2000))]
 
     #[test]
     fn comparing_is_symmetric(a in some_subject(), b in some_subject()) {

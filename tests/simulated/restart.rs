@@ -1,0 +1,88 @@
+//! What a restarted operator remembers of names that were recreated.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use federation_health_sim::resources;
+use federation_health_tests::{
+    guarded::observing,
+    simulated::{Setup, World, pass},
+};
+use serde_json::Value;
+
+/// Three times as many as incidents are shown.
+const NAMES: usize = 30;
+const SOON: Duration = Duration::from_secs(30);
+
+fn names() -> impl Iterator<Item = String> {
+    (0..NAMES).map(|n| format!("team-{n:02}"))
+}
+
+fn uids(world: &World) -> BTreeMap<String, Value> {
+    let found = |name: String| {
+        let object = world.sim.admin().get(&resources::WORKSPACES, "", &name)?;
+        let going = object["metadata"].get("deletionTimestamp").is_some();
+        (!going).then(|| (name, object["metadata"]["uid"].clone()))
+    };
+    names().filter_map(found).collect()
+}
+
+/// Somebody deletes every Workspace, and KubeFed makes them again.
+async fn recreate(world: &World) {
+    let before = uids(world);
+    for name in names() {
+        let admin = world.sim.admin();
+        admin
+            .delete(&resources::WORKSPACES, "", &name, Value::Null)
+            .unwrap();
+    }
+    let anew = |world: &World| {
+        let now = uids(world);
+        now.len() == NAMES && names().all(|name| now[&name] != before[&name])
+    };
+    let end = tokio::time::Instant::now() + SOON;
+    while !anew(world) {
+        assert!(
+            tokio::time::Instant::now() < end,
+            "KubeFed did not make them again"
+        );
+        pass(Duration::from_millis(100)).await;
+    }
+    pass(Duration::from_secs(15)).await;
+}
+
+/// Workspaces that churn by the operator's word.
+fn churning(world: &World) -> i64 {
+    let status = world.health().unwrap().status.unwrap();
+    status.summary.unwrap().workspaces_churning
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_beyond_the_incidents_that_are_shown_are_remembered_over_a_restart() {
+    let setup = Setup {
+        spec: Some(observing()),
+        ..Setup::default()
+    };
+    let mut world = World::calm(setup).await.unwrap();
+    for name in names() {
+        world.sim.add_workspace(&name, &["host"], &[]).unwrap();
+    }
+    pass(SOON).await;
+    for _ in 0..2 {
+        recreate(&world).await;
+    }
+    let status = world.health().unwrap().status.unwrap();
+    assert!(status.incidents.len() < NAMES, "all are shown anyway");
+    assert_eq!(status.incidents.len() + status.suspects.len(), NAMES);
+    assert_eq!(churning(&world), 0, "two recreations are no churn");
+
+    for _ in 0..3 {
+        world.restart_operator().unwrap();
+        pass(SOON).await;
+    }
+    let after = world.health().unwrap().status.unwrap();
+    assert_eq!(after.suspects, status.suspects);
+    assert_eq!(churning(&world), 0, "what is remembered justifies nothing");
+
+    recreate(&world).await;
+    assert_eq!(churning(&world), NAMES as i64, "the third was seen of each");
+}
