@@ -19,8 +19,8 @@ const EVIDENCE_PER_KIND: usize = 4;
 
 /// Finds the registrations that are, or may be, one cluster.
 ///
-/// - *Certain*: connected by pairs that [`super::compare`] calls `Same`, with no `Different` or `Cloned` pair among
-///   them. A group that has such a pair is `Suspected` and carries the contradiction: something in it is false, and
+/// - *Certain*: connected by pairs that [`super::compare`] calls `Same`, with no `Different` or `Cloned` pair and
+///   no two UIDs among them. A group that has such a pair is `Suspected` and carries the contradiction: something in it is false, and
 ///   acting on it could hit the wrong cluster. So does a member whose own lease readings contradict each other: its
 ///   endpoint answers from several stores.
 /// - *Suspected*: connected as soon as `Suspected` pairs count too. It contains whole `Same` groups, so that a

@@ -111,7 +111,7 @@ proptest! {
         while let Some(next) = counter.changes_at(at, &thresholds) {
             prop_assert!(next > at);
             prop_assert_eq!(level(next.plus_ms(-1)), level(at));
-            prop_assert_eq!(level(next.plus_ms(-(next.since_ms(at) / 2))), level(at));
+            prop_assert_eq!(level(at.plus_ms(next.since_ms(at) / 2)), level(at));
             prop_assert_ne!(level(next), level(at));
             at = next;
             changes += 1;

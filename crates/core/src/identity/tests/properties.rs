@@ -84,7 +84,11 @@ fn naive(subjects: &[Subject]) -> Vec<(Certainty, Vec<RegistrationKey>)> {
             let members: Vec<usize> = (0..sets.len()).filter(|at| sets[*at] == root).collect();
             let contradicted = members.iter().any(|a| {
                 let parts = [Kind::Different, Kind::Cloned];
-                members.iter().any(|b| parts.contains(&kinds[*a][*b]))
+                // One live Lease under two UIDs is only suspected of the pair, and spoils a group all the same.
+                let uids = |b: &usize| subjects[*a].uid().zip(subjects[*b].uid());
+                members
+                    .iter()
+                    .any(|b| parts.contains(&kinds[*a][*b]) || uids(b).is_some_and(|(x, y)| x != y))
             });
             let one = members.iter().all(|at| same[*at] == same[members[0]]);
             let reported = match certainty {
@@ -210,4 +214,18 @@ proptest! {
         prop_assert_eq!(found.len(), 1);
         prop_assert_eq!(found[0].certainty, Certainty::Certain);
     }
+}
+
+/// Found by the 469,720th case: the pair alone is suspected, and whoever may be either of them makes no cluster of both.
+#[test]
+fn one_live_lease_under_two_uids_spoils_the_group_of_a_third() {
+    let sample = [lease("h1", 2, 0)];
+    let place = |subject| at(subject, "e3", 2);
+    let found = group(&[
+        place(probed("c0", 3, &sample)),
+        place(subject("c1")),
+        place(probed("c2", 1, &sample)),
+    ]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].certainty, Certainty::Suspected);
 }
