@@ -57,7 +57,7 @@ impl Stage {
                 let until = self.at(Duration::from_mins(30));
                 self.ask("federationhealth.io/experiment", &json!(until));
             }
-            Deed::Mode(mode) => self.respec(json!({"remediation": {"mode": mode}}))?,
+            Deed::Mode(mode) => self.respec(&json!({"remediation": {"mode": mode}}))?,
             Deed::Approve(approval) => self.approve(approval),
             Deed::Place(name, placement) | Deed::Replace(name, placement) => {
                 self.place(name, placement, matches!(deed, Deed::Replace(..)));
@@ -98,7 +98,7 @@ impl Stage {
         self.merge(&resources::FEDERATION_HEALTHS, HEALTH, patch);
     }
 
-    fn respec(&self, spec: Value) -> Result<()> {
+    fn respec(&self, spec: &Value) -> Result<()> {
         let health = &resources::FEDERATION_HEALTHS;
         let admin = self.world.sim.admin();
         let written = admin.merge(health, HEALTH.0, HEALTH.1, json!({"spec": spec}));
@@ -135,7 +135,7 @@ impl Stage {
         } else {
             Value::Null
         };
-        self.respec(json!({"remediation": {"pauseRequests": requests}}))
+        self.respec(&json!({"remediation": {"pauseRequests": requests}}))
     }
 
     fn kill(&mut self, which: Replica) {
@@ -214,7 +214,7 @@ impl Stage {
         self.happened("a standing hold switched off", durable);
         let never = json!({"collection": "Never", "federation": "Never"});
         match way {
-            Unhold::Health => self.respec(json!({"hold": never}))?,
+            Unhold::Health => self.respec(&json!({"hold": never}))?,
             Unhold::Switch => {
                 let patch = json!({"spec": never});
                 self.merge(&resources::FEDERATION_HOLDS, HEALTH, patch);
@@ -235,7 +235,7 @@ impl Stage {
     fn rehold(&self) -> Result<()> {
         let patch = json!({"spec": {"collection": null, "federation": null}});
         self.merge(&resources::FEDERATION_HOLDS, HEALTH, patch);
-        self.respec(json!({"hold": {"collection": "OnDiagnosis", "federation": "OnDiagnosis"}}))
+        self.respec(&json!({"hold": {"collection": "OnDiagnosis", "federation": "OnDiagnosis"}}))
     }
 
     /// Both rules: in the fast layer, in the durable one.

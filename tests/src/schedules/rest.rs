@@ -61,7 +61,7 @@ impl Stage {
             let lives = lives.is_some_and(|n| n["metadata"]["deletionTimestamp"].is_null());
             let policy = admin.get(&resources::PERSISTENT_VOLUMES, "", volume);
             let policy = policy.map(|v| v["spec"]["persistentVolumeReclaimPolicy"].clone());
-            let back = self.gives_back(plan, volume);
+            let back = gives_back(plan, volume);
             if lives && back && policy.is_some() && policy != Some(json!("Delete")) {
                 wrong.push(format!("volume {volume} has policy {policy:?}"));
             }
@@ -70,13 +70,6 @@ impl Stage {
                 wrong.push(format!("volume {volume} is gone"));
             }
         }
-    }
-
-    /// A volume is given back only to a claim that is known to stay.
-    fn gives_back(&self, plan: &Plan, volume: &str) -> bool {
-        let known = ["persistentvolumeclaims", "namespaces"];
-        let known = known.iter().all(|claim| !plan.lacks("get", claim));
-        known && plan.lets_be("persistentvolumes", volume)
     }
 
     /// What happened, a word for each: deeds that had an effect, acts, and brakes that stood.
@@ -117,17 +110,23 @@ impl Stage {
     }
 }
 
+/// A volume is given back only to a claim that is known to stay.
+fn gives_back(plan: &Plan, volume: &str) -> bool {
+    let known = ["persistentvolumeclaims", "namespaces"];
+    let known = known.iter().all(|claim| !plan.lacks("get", claim));
+    known && plan.lets_be("persistentvolumes", volume)
+}
+
 /// A line of the metrics that says that something of remediation happened.
 fn counted(line: &str) -> Option<String> {
     let (series, value) = line.rsplit_once(' ')?;
     let refusal = series.strip_prefix("federationhealth_remediation_refusals_total{brake=\"");
     let brake = refusal.and_then(|rest| rest.strip_suffix("\"}"));
-    let word = match brake {
-        Some(brake) => format!("brake {brake}"),
-        None => {
-            let write = series.strip_prefix("federationhealth_remediation_writes_total{")?;
-            format!("write {}", write.trim_end_matches('}').replace('"', ""))
-        }
+    let word = if let Some(brake) = brake {
+        format!("brake {brake}")
+    } else {
+        let write = series.strip_prefix("federationhealth_remediation_writes_total{")?;
+        format!("write {}", write.trim_end_matches('}').replace('"', ""))
     };
     (value != "0").then_some(word)
 }

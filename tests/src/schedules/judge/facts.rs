@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What was true this long ago may still be acted on: a watch, a live read and a write lie between.
-pub(super) const LAG_MS: i64 = 5_000;
+pub(super) const LAG_MS: i64 = 3_000;
 /// How much less than the time that the owner set may pass, because a fact is noted at the next write only.
 const NOTED_MS: i64 = 500;
 /// The name under which KubeSphere itself has the host.
