@@ -1,10 +1,14 @@
-//! The incident under seeded schedules, with remediation on: faults, a GitOps agent, a person and crashes, each at its own
-//! time. Every write of the operator to what is not its own is judged at the moment at which the server takes it.
+//! The incident under seeded schedules, with remediation on: faults, crashes, KubeFed, KubeSphere, a GitOps agent and people,
+//! each at its own time. Every write of the operator to what is not its own is judged at the moment at which the server takes
+//! it.
 
 mod judge;
+mod people;
 mod plan;
+mod rest;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -12,21 +16,25 @@ use std::{
     time::Duration,
 };
 
-use federation_health_core::remedy::experiment::CANARY;
-use federation_health_sim::{Controllers, Effect, KubeFedOptions, resources};
+use federation_health_api::names::JOURNAL;
+use federation_health_operator::metrics::Metrics;
+use federation_health_sim::{
+    Controllers, Effect, KubeFedOptions, RequestFacts, Running, Sim, resources,
+};
 use federation_health_testbed::{
     Result,
     error::{Attempt as _, Error},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio::{sync::Notify, task::JoinHandle};
 
 use crate::{
     guarded::USER,
     random::Random,
-    simulated::{PLANE, Setup, WORKSPACES, World, is, pass},
+    simulated::{ALIAS, Operator, PLANE, Setup, WORKSPACES, World, is, pass},
 };
 use judge::Judge;
-use plan::{Deed, Plan};
+use plan::{Plan, Replica};
 
 /// KubeFed's Deployment.
 pub const MANAGER: &str = "kubefed-controller-manager";
@@ -36,12 +44,37 @@ const REST: Duration = Duration::from_mins(6);
 /// KubeFed's first deletion, and requests that break off one after the other use those up. The hold stands in milliseconds,
 /// whatever breaks off.
 const BROKEN: u64 = 2;
+/// Writes of the journal in one row at which a person edits what it says: the first may be about what was done before.
+const EDITS: u64 = 3;
+/// Everything happens in one thread.
+const RELAXED: Ordering = Ordering::Relaxed;
+
 /// A federation under a plan, with the judge on it.
 struct Stage {
     world: World,
+    /// The operator's other replica, while it runs.
+    second: Option<Operator>,
+    /// KubeSphere's controllers, while they run.
+    kubesphere: Option<Running>,
     judge: Arc<Judge>,
     volumes: Vec<(&'static str, String)>,
     faults: Arc<Faults>,
+    /// Edits what is planned when the faults say so.
+    editor: JoinHandle<()>,
+    /// Counters of processes that were killed.
+    gone: Vec<Arc<Metrics>>,
+    /// What really happened.
+    counted: BTreeMap<String, u64>,
+    /// The leftover's registration.
+    leftover: Value,
+    /// Somebody placed a Workspace on a name that is not registered: it is not to be here.
+    nowhere: bool,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.editor.abort();
+    }
 }
 
 /// How far the faults have come.
@@ -52,11 +85,34 @@ struct Faults {
     lacks: AtomicBool,
     /// Nothing is late or breaks off any more.
     over: AtomicBool,
+    /// A person is about to edit what is planned next.
+    edits: AtomicBool,
+    edited: AtomicU64,
+    moment: Notify,
+}
+
+/// KubeSphere's own controllers.
+fn kubesphere(sim: &Sim) -> Running {
+    sim.start_controllers(&Controllers {
+        kubesphere_host: true,
+        kubesphere_binder: true,
+        controller_manager: false,
+        planes: Vec::new(),
+    })
+}
+
+/// The operator's second replica.
+fn replica(sim: &Sim) -> Result<Operator> {
+    Operator::start_with(sim, |around| "pod-2".clone_into(&mut around.instance))
 }
 
 impl Stage {
     async fn build(plan: &Plan, dice: Random) -> Result<Self> {
-        let mut controllers = Controllers::host();
+        let mut controllers = Controllers {
+            kubesphere_host: false,
+            kubesphere_binder: false,
+            ..Controllers::host()
+        };
         if dice.below(2) == 0 {
             controllers.planes = vec![KubeFedOptions::v0_10_0()];
         }
@@ -67,179 +123,90 @@ impl Stage {
             ..Setup::default()
         })
         .await?;
+        let kubesphere = Some(kubesphere(&world.sim));
         let mut volumes = Vec::new();
         for namespace in WORKSPACES.iter().flat_map(|(_, namespaces)| namespaces) {
             let made = world.sim.add_volume(namespace, "data", "Delete");
             volumes.push((*namespace, made.attempt(|| "make a volume")?));
         }
         let judge = Judge::seat(&world.sim);
-        let faults = Arc::new(Faults {
-            breaks: AtomicU64::new(u64::MAX),
-            lacks: AtomicBool::new(false),
-            over: AtomicBool::new(false),
-        });
+        let faults = Arc::new(Faults::none());
         if let Some(right) = plan.lacking {
             let faults = faults.clone();
-            let lacks = move || faults.lacks.load(Ordering::Relaxed);
+            let lacks = move || faults.lacks.load(RELAXED);
             world
                 .sim
                 .inject(move |r| lacks().then(|| right.refuses(r)).flatten());
         }
         let shared = faults.clone();
-        world.sim.inject(move |r| shared.disturb(&dice, &r.user));
+        world.sim.inject(move |r| shared.disturb(&dice, r));
+        let (sim, shared) = (world.sim.clone(), faults.clone());
+        let editor = tokio::spawn(async move {
+            loop {
+                shared.moment.notified().await;
+                people::edit_all(&sim);
+            }
+        });
         world
             .wait("a first good verdict", Duration::from_mins(2), |h| {
                 is(h, "Healthy", "True")
             })
             .await?;
+        let second = if plan.two {
+            Some(replica(&world.sim)?)
+        } else {
+            None
+        };
         Ok(Self {
             world,
+            second,
+            kubesphere,
             judge,
             volumes,
             faults,
+            editor,
+            gone: Vec::new(),
+            counted: BTreeMap::new(),
+            leftover: Value::Null,
+            nowhere: false,
         })
-    }
-
-    fn annotate(
-        &self,
-        resource: &federation_health_sim::Resource,
-        place: (&str, &str),
-        annotation: &str,
-        value: &Value,
-    ) {
-        let patch = json!({"metadata": {"annotations": {annotation: value}}});
-        // What is gone meanwhile needs no annotation.
-        let _ = self
-            .world
-            .sim
-            .admin()
-            .merge(resource, place.0, place.1, patch);
-    }
-
-    fn act(&mut self, deed: Deed) -> Result<()> {
-        let health = (&resources::FEDERATION_HEALTHS, ("", "default"));
-        let admin = self.world.sim.admin();
-        match deed {
-            // It may have been removed already.
-            Deed::Cure => drop(self.world.cure()),
-            Deed::ScaleBack => {
-                let running = admin.get(&resources::DEPLOYMENTS, PLANE, MANAGER);
-                if running.is_some_and(|d| d["spec"]["replicas"] == 0) {
-                    self.judge.scaled_back();
-                    drop(admin.scale(&resources::DEPLOYMENTS, PLANE, MANAGER, 2));
-                }
-            }
-            Deed::Pause(on) => {
-                let requests = if on {
-                    json!([{"name": "a person", "reason": "look first"}])
-                } else {
-                    Value::Null
-                };
-                let patch = json!({"spec": {"remediation": {"pauseRequests": requests}}});
-                let written = admin.merge(health.0, "", "default", patch);
-                written.attempt(|| "pause")?;
-                self.judge.paused(on);
-            }
-            Deed::OptOut(name) => {
-                let opt_out = "federationhealth.io/opt-out";
-                if name == MANAGER {
-                    self.annotate(
-                        &resources::DEPLOYMENTS,
-                        (PLANE, MANAGER),
-                        opt_out,
-                        &json!("true"),
-                    );
-                } else {
-                    self.annotate(&resources::WORKSPACES, ("", name), opt_out, &json!("true"));
-                }
-            }
-            Deed::Undo(on) => {
-                let value = if on { json!("all") } else { Value::Null };
-                self.judge.asked_back();
-                self.annotate(health.0, health.1, "federationhealth.io/undo", &value);
-            }
-            Deed::Relabel(name) => {
-                let patch = json!({"metadata": {"labels": {"kubefed.io/managed": "true", "touched": "by-hand"}}});
-                drop(admin.merge(&resources::WORKSPACES, "", name, patch));
-            }
-            Deed::Kill => self.world.operator = None,
-            Deed::Start => self.world.restart_operator()?,
-            Deed::Restart => self.world.sim.restart_api_server(),
-            Deed::Cut => self.world.sim.cut_watches(),
-            Deed::Experiment => {
-                let until = (self.world.sim.clock().now() + Duration::from_mins(30)).to_string();
-                self.annotate(
-                    health.0,
-                    health.1,
-                    "federationhealth.io/experiment",
-                    &json!(until),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// What must be true when all has come to rest.
-    fn at_rest(&self, plan: &Plan) -> Vec<String> {
-        let mut wrong = self.judge.verdict();
-        let admin = self.world.sim.admin();
-        let canary = admin.get(&resources::WORKSPACES, "", CANARY);
-        if canary.is_some() && !plan.lacks("delete", "workspaces") && !plan.shackled() {
-            wrong.push("the canary stands".to_owned());
-        }
-        if self.world.operator.as_ref().is_none_or(|o| !o.lives()) {
-            wrong.push("the operator died".to_owned());
-        }
-        if !plan.unhindered() {
-            return wrong;
-        }
-        let saves = plan.holds_all()
-            || plan.able("freezeControllers", &["deployments", "deployments/scale"])
-            || plan.able("shieldWorkspaces", &["workspaces"]);
-        let lost = self.world.deletions("namespaces");
-        if saves && !lost.is_empty() {
-            wrong.push(format!("{} namespaces were lost", lost.len()));
-        }
-        if plan.shackled() {
-            return wrong;
-        }
-        let replicas = admin.get(&resources::DEPLOYMENTS, PLANE, MANAGER);
-        if replicas.is_none_or(|d| d["spec"]["replicas"] != 2) {
-            wrong.push("KubeFed does not run as before".to_owned());
-        }
-        // A volume is given back only to a claim that is known to stay.
-        let back = ["persistentvolumeclaims", "namespaces"]
-            .iter()
-            .all(|claim| !plan.lacks("get", claim));
-        for (namespace, volume) in &self.volumes {
-            let lives = admin.get(&resources::NAMESPACES, "", namespace).is_some();
-            let policy = admin.get(&resources::PERSISTENT_VOLUMES, "", volume);
-            let policy = policy.map(|v| v["spec"]["persistentVolumeReclaimPolicy"].clone());
-            if lives && back && policy != Some(json!("Delete")) {
-                wrong.push(format!("volume {volume} has policy {policy:?}"));
-            }
-            let kept = plan.able("retainVolumes", &["persistentvolumes"]);
-            if !lives && kept && policy.is_none() {
-                wrong.push(format!("volume {volume} is gone"));
-            }
-        }
-        wrong
     }
 }
 
 impl Faults {
+    fn none() -> Self {
+        Self {
+            breaks: AtomicU64::new(u64::MAX),
+            lacks: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            edits: AtomicBool::new(false),
+            edited: AtomicU64::new(0),
+            moment: Notify::new(),
+        }
+    }
+
+    /// A person edited what the journal had just said.
+    fn edited(&self) -> bool {
+        self.edited.load(RELAXED) > 0
+    }
+
     /// Requests of the operator are late, or break off before or after they are carried out.
-    fn disturb(&self, dice: &Random, user: &str) -> Option<Effect> {
-        let relaxed = Ordering::Relaxed;
-        if user != USER || self.over.load(relaxed) {
+    fn disturb(&self, dice: &Random, request: &RequestFacts) -> Option<Effect> {
+        if request.user != USER || self.over.load(RELAXED) {
             return None;
+        }
+        let writes = matches!(request.verb, "patch" | "create") && request.name == JOURNAL;
+        if writes && self.edits.load(RELAXED) {
+            let done = self.edited.fetch_add(1, RELAXED) + 1;
+            self.edits.store(done < EDITS, RELAXED);
+            self.moment.notify_one();
         }
         let chance = dice.draw();
         let late = Duration::from_micros(chance % 8_000);
         let one = || {
             let left = self
                 .breaks
-                .fetch_update(relaxed, relaxed, |left| left.checked_sub(1));
+                .fetch_update(RELAXED, RELAXED, |left| left.checked_sub(1));
             left.is_ok()
         };
         Some(match chance % 60 {
@@ -256,32 +223,36 @@ pub fn describe(seed: u64) -> String {
     format!("seed {seed}\n{}", Plan::of(&Random::new(seed)))
 }
 
-/// Plays one schedule in paused time.
+/// Plays one schedule in paused time. Gives what happened in it, a word for each: who did what, which acts were begun, which
+/// brakes stood.
 ///
 /// # Errors
 /// What was wrong, with the schedule.
-pub async fn play(seed: u64) -> Result<()> {
+pub async fn play(seed: u64) -> Result<BTreeSet<String>> {
     let dice = Random::new(seed);
     let plan = Plan::of(&dice);
     let mut stage = Stage::build(&plan, dice).await?;
     if !plan.holds_all() {
-        stage.faults.breaks.store(BROKEN, Ordering::Relaxed);
+        stage.faults.breaks.store(BROKEN, RELAXED);
     }
-    stage.faults.lacks.store(true, Ordering::Relaxed);
+    stage.faults.lacks.store(true, RELAXED);
     stage.world.double()?;
+    let admin = stage.world.sim.admin();
+    let leftover = admin.get(&resources::KUBEFED_CLUSTERS, PLANE, ALIAS);
+    stage.leftover = leftover.map(|l| Value::clone(&l)).unwrap_or_default();
     let begun = tokio::time::Instant::now();
     for (at, deed) in &plan.deeds {
         tokio::time::sleep_until(begun + Duration::from_millis(*at)).await;
         stage.act(*deed)?;
     }
-    stage.faults.over.store(true, Ordering::Relaxed);
+    stage.faults.over.store(true, RELAXED);
     if stage.world.operator.is_none() {
-        stage.world.restart_operator()?;
+        stage.start(Replica::First)?;
     }
     pass(REST).await;
     let wrong = stage.at_rest(&plan);
     if wrong.is_empty() {
-        return Ok(());
+        return Ok(stage.told(&plan));
     }
     Err(Error::refused(format!(
         "seed {seed}\n{plan}: {}\n{}",

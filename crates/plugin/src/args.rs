@@ -153,6 +153,9 @@ pub struct StatusArgs {
 pub struct ExplainArgs {
     /// A code such as FH004, or the name of a cluster, Workspace or namespace; without it, everything that is open
     pub subject: Option<String>,
+    /// An audit log of this cluster's API server: names who took the label off the experiment's Workspace (FH010)
+    #[arg(long, value_name = "FILE")]
+    pub audit: Option<PathBuf>,
 }
 
 /// Arguments of `preflight`.

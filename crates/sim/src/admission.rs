@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    call::Call,
+    call::{Call, Verb},
+    json,
     kinds::Kind,
     refusal::Refusal,
     state::{Key, State},
@@ -33,6 +34,10 @@ pub struct Review<'a> {
     pub old: Option<&'a Value>,
     /// Whether the write is only tried.
     pub dry_run: bool,
+    /// The UID that the request states as precondition; empty if it states none.
+    pub uid: &'a str,
+    /// The resourceVersion that it states as precondition; empty if it states none.
+    pub resource_version: &'a str,
     pub(crate) state: &'a State,
 }
 
@@ -64,6 +69,15 @@ pub struct Denial {
 /// A rule of admission: `None` lets the write through.
 pub type Hook = Arc<dyn Fn(&Review<'_>) -> Option<Denial> + Send + Sync>;
 
+/// A precondition: of a deletion in its options, of any other write in the metadata that is sent.
+fn stated<'a>(call: &'a Call, field: &str) -> &'a str {
+    let home = match call.verb {
+        Verb::Delete | Verb::DeleteCollection => "preconditions",
+        _ => "metadata",
+    };
+    json::text(&call.body, &[home, field])
+}
+
 /// Asks every hook; the first denial stands.
 pub(crate) fn admit(
     state: &mut State,
@@ -89,6 +103,8 @@ pub(crate) fn admit(
             object,
             old,
             dry_run: call.dry_run(),
+            uid: stated(call, "uid"),
+            resource_version: stated(call, "resourceVersion"),
             state,
         };
         state.hooks.iter().find_map(|hook| hook(&review))

@@ -14,8 +14,7 @@ const GROUP: &str = "federationhealth.io";
 const OPERATOR: &str = "system:serviceaccount:federation-health-system:federation-health";
 const MANAGED: &str = "kubefed.io/managed";
 
-/// The hooks of the guards and of the fence. Membership in the break-glass group is not modelled, nor are preconditions: a
-/// hook does not see them.
+/// The hooks of the guards and of the fence. Membership in the break-glass group is not modelled.
 pub(crate) fn hooks() -> Vec<Hook> {
     vec![
         Arc::new(deletion),
@@ -134,13 +133,18 @@ fn scale(review: &Review<'_>) -> Option<Denial> {
     })
 }
 
-/// Registrations the operator deletes, and never the host's own.
+/// Registrations the operator deletes, just as it read them, never the host's own and none that opted out.
 fn registrations(review: &Review<'_>) -> Option<Denial> {
     const POLICY: &str = "federation-health-fence-registrations";
     const HOST: &str = "cluster-role.kubesphere.io/host";
+    const OPT_OUT: [&str; 3] = ["metadata", "annotations", "federationhealth.io/opt-out"];
+    let free = |old: &Value| {
+        json::label(old, HOST).is_none() && json::at(old, &OPT_OUT).is_none_or(|v| v == "false")
+    };
     let covered = (review.group, review.resource) == ("core.kubefed.io", "kubefedclusters");
     fenced(review, POLICY, covered, || {
-        review.operation == "DELETE" && review.old.is_some_and(|o| json::label(o, HOST).is_none())
+        let read = !review.uid.is_empty() && !review.resource_version.is_empty();
+        review.operation == "DELETE" && read && review.old.is_some_and(free)
     })
 }
 

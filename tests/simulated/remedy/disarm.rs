@@ -49,7 +49,7 @@ async fn armed_namespaces_are_disarmed_and_the_hold_ends_without_a_loss() {
     }
 }
 
-/// Seed 803 of the schedules: only KubeFed makes the owner anew that they wait for.
+/// Found by a schedule: only KubeFed makes the owner anew that they wait for.
 #[tokio::test(start_paused = true)]
 async fn namespaces_that_wait_for_their_owner_do_not_keep_kubefed_stopped() {
     let mut spec = holding();

@@ -61,6 +61,7 @@ async fn a_switch_that_goes_off_between_plan_and_write_is_obeyed() {
             json!({"remediation": {"actions": {"removeStaleCluster": "Never"}}}),
         ),
         ("the hold", json!({"hold": {"federation": "Never"}})),
+        ("the mode", json!({"remediation": {"mode": "DryRun"}})),
     ] {
         let world = cures::calm_with(cures::curing()).await;
         // The journal is written in a ConfigMap first: slowly, and meanwhile its owner changes their mind.

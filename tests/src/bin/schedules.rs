@@ -1,4 +1,5 @@
-//! Plays seeded schedules in virtual time and prints the seeds that fail.
+//! Plays seeded schedules in virtual time, prints the seeds that fail, and in how many schedules each actor, fault, act and
+//! brake occurred.
 //!
 //! `cargo run --release -p federation-health-tests --bin schedules -- --from 0 --count 100000`; with `--describe` it tells
 //! what the seeds stand for.
@@ -9,8 +10,12 @@
 )]
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     process::ExitCode,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -26,7 +31,7 @@ fn number(arguments: &[String], name: &str, default: u64) -> u64 {
 }
 
 /// Time is paused, and each schedule has a runtime of its own: a seed is the same alone and among others.
-fn run(seed: u64) -> Result<(), String> {
+fn run(seed: u64) -> Result<BTreeSet<String>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -43,6 +48,13 @@ fn main() -> ExitCode {
     let count = number(&arguments, "--count", 1000);
     let threads = number(&arguments, "--threads", 1);
     let (next, failed) = (AtomicU64::new(from), AtomicU64::new(0));
+    let occurred: Mutex<BTreeMap<String, u64>> = Mutex::default();
+    let count_in = |told: BTreeSet<String>| {
+        let mut occurred = occurred.lock().unwrap_or_else(PoisonError::into_inner);
+        for word in told {
+            *occurred.entry(word).or_default() += 1;
+        }
+    };
     if arguments.iter().any(|a| a == "--describe") {
         (from..from + count).for_each(|seed| println!("{}", describe(seed)));
         return ExitCode::SUCCESS;
@@ -56,14 +68,23 @@ fn main() -> ExitCode {
                     if seed >= from + count || failed.load(Ordering::Relaxed) >= ENOUGH {
                         return;
                     }
-                    if let Err(error) = run(seed) {
-                        failed.fetch_add(1, Ordering::Relaxed);
-                        println!("seed {seed} FAILED: {error}");
+                    match run(seed) {
+                        Ok(told) => count_in(told),
+                        Err(error) => {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            println!("seed {seed} FAILED: {error}");
+                        }
                     }
                 }
             });
         }
     });
+    for (word, schedules) in occurred
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+    {
+        println!("{schedules:>8} {word}");
+    }
     let failed = failed.into_inner();
     println!(
         "{count} schedules from seed {from}, {failed} failed, {:?}",

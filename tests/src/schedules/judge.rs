@@ -1,40 +1,35 @@
-//! Judges each write of the operator to other people's objects when the server takes it, by what is true then.
+//! Judges each write of the operator to other people's objects when the server takes it, by what is true in the server then.
+//! What must have been refused is known from that alone; of the operator's own word it reads the journal, to see that it was
+//! written before.
+
+mod act;
+mod facts;
+mod memory;
+mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use federation_health_core::remedy::experiment::CANARY;
-use federation_health_sim::{Clock, Denial, Review, Sim, resources};
-use serde_json::Value;
+use federation_health_api::names::JOURNAL;
+use federation_health_core::remedy::rung::Rung;
+use federation_health_sim::{AuditEntry, Clock, Denial, Review, Sim};
 
-use crate::{
-    guarded::USER,
-    simulated::{ALIAS, PLANE},
-};
+use crate::guarded::USER;
+use act::Act;
+use memory::Memory;
 
-/// What was true this long ago may still be acted on: a watch, a live read and a write lie between.
-const LAG_MS: i64 = 5_000;
-/// Since ever, and never.
-const ALWAYS: i64 = i64::MIN / 2;
-const NEVER: i64 = i64::MAX / 2;
+/// Reads before a write lie no further back than its deadline and those of the reads together.
+const READ_WITHIN_MS: i64 = 15_000;
 
 /// Sees every write, and remembers what was wrong.
 pub(super) struct Judge {
     clock: Clock,
-    wrong: Mutex<Vec<String>>,
-    /// Since when remediation is paused, in milliseconds.
-    paused: AtomicI64,
-    /// A person asked acts back, and by that has looked at all of them.
-    asked: AtomicBool,
-    /// When the second registration was last there.
-    doubled: AtomicI64,
-    /// How often somebody started KubeFed again after us.
-    starts: AtomicI64,
+    memory: Mutex<Memory>,
 }
 
 impl Judge {
@@ -42,11 +37,7 @@ impl Judge {
     pub(super) fn seat(sim: &Sim) -> Arc<Self> {
         let judge = Arc::new(Self {
             clock: sim.clock().clone(),
-            wrong: Mutex::default(),
-            paused: AtomicI64::new(NEVER),
-            asked: AtomicBool::new(false),
-            doubled: AtomicI64::new(ALWAYS),
-            starts: AtomicI64::new(0),
+            memory: Mutex::default(),
         });
         let seen = judge.clone();
         sim.admit(move |review| {
@@ -56,171 +47,121 @@ impl Judge {
         judge
     }
 
-    fn now(&self) -> i64 {
-        self.clock.now().as_millisecond()
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn paused(&self, on: bool) {
-        let since = if on { self.now() } else { NEVER };
-        self.paused.store(since, Ordering::Relaxed);
+    /// Everything that was wrong, what never reached the objects included.
+    pub(super) fn verdict(&self, audit: &[AuditEntry], complete: bool) -> Vec<String> {
+        let mut wrong = self.lock().wrong.clone();
+        let told = |entry: &AuditEntry, why: &str| {
+            let AuditEntry {
+                at,
+                verb,
+                resource,
+                name,
+                ..
+            } = entry;
+            format!("{verb} {resource} {name} at {at}: {why}")
+        };
+        let fenced = audit
+            .iter()
+            .filter(|e| e.user == USER && e.code == 403 && e.message.contains("of the operator)"));
+        wrong.extend(fenced.map(|e| told(e, "its own fence had to refuse it")));
+        if complete {
+            wrong.extend(unread(audit).map(|e| told(e, "lease and target were not read before")));
+        }
+        wrong
     }
 
-    pub(super) fn asked_back(&self) {
-        self.asked.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn scaled_back(&self) {
-        self.starts.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Everything that was wrong.
-    pub(super) fn verdict(&self) -> Vec<String> {
-        self.wrong
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Writes up the ladder that took effect, by rung, and what other people did about them.
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        self.lock().counts()
     }
 
     fn look(&self, review: &Review<'_>) {
-        if exists(review, "core.kubefed.io", "kubefedclusters", PLANE, ALIAS) {
-            self.doubled.store(self.now(), Ordering::Relaxed);
-        }
-        let foreign = matches!(
-            review.resource,
-            "workspaces"
-                | "deployments"
-                | "namespaces"
-                | "workspacetemplates"
-                | "kubefedclusters"
-                | "persistentvolumes"
-        );
-        if review.user != USER || review.dry_run || !foreign {
+        let now = self.clock.now().as_millisecond();
+        let mut memory = self.lock();
+        if !concerns(review) {
             return;
         }
-        if let Err(why) = self.judge(review) {
-            let mut line = String::new();
-            let _ = write!(
-                line,
-                "{} {} {} at {}: {why}",
-                review.operation,
-                review.resource,
-                review.name,
-                self.clock.now()
-            );
-            self.wrong
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(line);
+        memory.note(review, now);
+        if review.dry_run {
+            return;
         }
-    }
-
-    fn since(&self, cell: &AtomicI64) -> i64 {
-        self.now().saturating_sub(cell.load(Ordering::Relaxed))
-    }
-
-    fn judge(&self, review: &Review<'_>) -> Result<(), &'static str> {
-        // A pause takes the canary away at once, like everything that ends the experiment.
-        let ends = (review.operation, review.name) == ("DELETE", CANARY);
-        if self.since(&self.paused) > LAG_MS && !ends {
-            return Err("remediation is paused");
-        }
-        let opted_out =
-            |o: &Value| o["metadata"]["annotations"]["federationhealth.io/opt-out"].is_string();
-        if review.old.is_some_and(opted_out) {
-            return Err("it opted out");
-        }
-        match (review.operation, review.resource) {
-            ("CREATE" | "DELETE", "workspaces") if review.name == CANARY || is_canary(review) => {
-                Ok(())
+        if review.user == USER && is_foreign(review.resource) {
+            let judged = Act::of(review).and_then(|act| memory.judge(&act, review, now));
+            if let Err(why) = judged {
+                let mut line = String::new();
+                let _ = write!(
+                    line,
+                    "{} {} {} at {}: {why}",
+                    review.operation,
+                    review.resource,
+                    review.name,
+                    self.clock.now()
+                );
+                memory.wrong.push(line);
             }
-            ("DELETE", "kubefedclusters") => held(review).and(if review.name == ALIAS {
-                Ok(())
-            } else {
-                Err("it is in use")
-            }),
-            ("UPDATE", "persistentvolumes") => volume(review),
-            ("UPDATE", "namespaces") => disarmed(review),
-            ("UPDATE", "deployments") => self.scaled(review),
-            ("UPDATE", "workspaces" | "workspacetemplates") => Ok(()),
-            _ => Err("no action does that"),
-        }
-    }
-
-    fn scaled(&self, review: &Review<'_>) -> Result<(), &'static str> {
-        let replicas = |o: Option<&Value>| o.map(|o| o["spec"]["replicas"].as_i64().unwrap_or(0));
-        let caused = self.since(&self.doubled) < LAG_MS;
-        let asked = self.asked.load(Ordering::Relaxed);
-        let started = self.starts.load(Ordering::Relaxed) > 0;
-        match (replicas(review.old), replicas(review.object)) {
-            (Some(_), Some(0)) if !caused => Err("no cause stands"),
-            (Some(_), Some(0)) if started && !asked => {
-                Err("somebody started it again: that is a fight")
+        } else if review.user == USER {
+            if review.name == JOURNAL {
+                memory.journal_at = Some(now);
             }
-            (Some(0), Some(_)) if caused && !asked => Err("the cause stands"),
-            _ => Ok(()),
+            memory.read_plan(review);
+        } else {
+            memory.watch(review, now);
         }
     }
 }
 
-fn exists(review: &Review<'_>, group: &str, plural: &str, namespace: &str, name: &str) -> bool {
-    review.read(group, plural, namespace, name).is_some()
+/// Other people's kinds that rungs write to.
+fn is_foreign(resource: &str) -> bool {
+    matches!(
+        resource,
+        "workspaces"
+            | "deployments"
+            | "namespaces"
+            | "workspacetemplates"
+            | "kubefedclusters"
+            | "persistentvolumes"
+    )
 }
 
-fn is_canary(review: &Review<'_>) -> bool {
-    let name = |o: &Value| o["metadata"]["name"] == CANARY;
-    review.object.or(review.old).is_some_and(name)
+/// Everything that a fact is read from.
+fn concerns(review: &Review<'_>) -> bool {
+    let read = [
+        "federatedworkspaces",
+        "federationhealths",
+        "federationholds",
+        "validatingadmissionpolicybindings",
+        "clusters",
+        "leases",
+    ];
+    is_foreign(review.resource) || read.contains(&review.resource) || review.name == JOURNAL
 }
 
-/// Both durable rules are in force: their bindings select more than the canary.
-fn held(review: &Review<'_>) -> Result<(), &'static str> {
-    let active = |rule: &str| {
-        let name = format!("federation-health-{rule}-durable");
-        let group = "admissionregistration.k8s.io";
-        let binding = review.read(group, "validatingadmissionpolicybindings", "", &name);
-        binding.is_some_and(|b| {
-            !b["spec"]["matchResources"]["objectSelector"]["matchLabels"].is_object()
-        })
-    };
-    if active("collection") && active("federation") {
-        Ok(())
-    } else {
-        Err("nothing holds")
-    }
-}
-
-fn volume(review: &Review<'_>) -> Result<(), &'static str> {
-    let (Some(new), Some(old)) = (review.object, review.old) else {
-        return Err("it is made or deleted");
-    };
-    if new["spec"]["persistentVolumeReclaimPolicy"] == "Retain" {
-        return Ok(());
-    }
-    let claim = &old["spec"]["claimRef"];
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let goes = |o: Option<&Value>| o.is_none_or(|o| o["metadata"]["deletionTimestamp"].is_string());
-    let (namespace, name) = (text(&claim["namespace"]), text(&claim["name"]));
-    let home = review.read("", "namespaces", "", &namespace);
-    if goes(home) || goes(review.read("", "persistentvolumeclaims", &namespace, &name)) {
-        return Err("its claim goes, and its data with it");
-    }
-    Ok(())
-}
-
-fn disarmed(review: &Review<'_>) -> Result<(), &'static str> {
-    let owners = |o: Option<&Value>| o.map(|o| o["metadata"]["ownerReferences"].clone());
-    if owners(review.object).is_some_and(|o| o.as_array().is_some_and(|o| !o.is_empty())) {
-        return Err("an owner is given");
-    }
-    for owner in owners(review.old)
-        .iter()
-        .filter_map(Value::as_array)
-        .flatten()
-    {
-        let name = owner["name"].as_str().unwrap_or_default();
-        let live = review.read(resources::WORKSPACES.group(), "workspaces", "", name);
-        if live.is_some_and(|w| w["metadata"]["uid"] == owner["uid"]) {
-            return Err("its owner lives");
+/// Effective writes to other people's objects before which the lease and then the target were not read.
+fn unread(audit: &[AuditEntry]) -> impl Iterator<Item = &AuditEntry> {
+    let ours: Vec<&AuditEntry> = audit.iter().filter(|e| e.user == USER).collect();
+    let write = |e: &AuditEntry| e.is_effective_write() && is_foreign(&e.resource);
+    let mut unread = Vec::new();
+    for (at, entry) in ours.iter().enumerate().filter(|(_, e)| write(e)) {
+        let since = entry.at.as_millisecond() - READ_WITHIN_MS;
+        let mut before = ours[..at]
+            .iter()
+            .rev()
+            .take_while(|e| e.at.as_millisecond() >= since)
+            .filter(|e| e.verb == "get");
+        let target = |e: &&&AuditEntry| (&e.resource, &e.name) == (&entry.resource, &entry.name);
+        let read = before.by_ref().find(target).is_some();
+        if !read || before.find(|e| e.resource == "leases").is_none() {
+            unread.push(*entry);
         }
     }
-    Ok(())
+    unread.into_iter()
+}
+
+/// The words of a rung's count.
+fn acted(rung: Rung) -> String {
+    format!("act {}", rung.as_str())
 }

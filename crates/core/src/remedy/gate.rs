@@ -38,6 +38,7 @@ impl Remedy {
             (State::Undoing, _) => self.at_all(around),
             _ => self
                 .forward(federation, around, now)
+                .or_else(|| (self.policy.mode == Mode::DryRun).then_some(Brake::DryRun))
                 .or_else(|| self.withdrawn(record, federation, around, now)),
         };
         brake.or_else(|| {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use federation_health_api::names::MANAGED_LABEL;
 use federation_health_core::id::Uid;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -23,7 +24,16 @@ pub struct Deed {
     pub uid: Option<Uid>,
     /// It was refused.
     pub refused: bool,
+    /// What the program calls itself; empty where the log does not say.
+    pub program: String,
+    /// Where the request came from; empty where the log does not say.
+    pub source: String,
+    /// Whether the object carries KubeFed's label afterwards; None where the log has no bodies.
+    pub labelled: Option<bool>,
 }
+
+/// KubeFed's label in a JSON patch.
+const MANAGED_POINTER: &str = "/metadata/labels/kubefed.io~1managed";
 
 /// Resources that the incident is about.
 const RESOURCES: [&str; 5] = [
@@ -78,7 +88,36 @@ pub fn deed(event: &Value) -> Option<Deed> {
         name: name.to_owned(),
         uid: uid.and_then(Uid::parse),
         refused: code == 403,
+        program: text(&event["userAgent"]),
+        source: text(&event["sourceIPs"][0]),
+        labelled: labelled(event, verb),
     })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Whether KubeFed's label is on the object after a write: by the answer (level RequestResponse), else by what was sent.
+fn labelled(event: &Value, verb: &str) -> Option<bool> {
+    let (answer, sent) = (&event["responseObject"], &event["requestObject"]);
+    let has = |object: &Value| !object["metadata"]["labels"][MANAGED_LABEL].is_null();
+    if answer["metadata"].is_object() && answer["kind"] != "Status" {
+        return Some(has(answer));
+    }
+    match sent {
+        Value::Object(_) if verb != "patch" => Some(has(sent)),
+        // A patch tells only of what it names.
+        Value::Object(_) => {
+            let label = sent["metadata"]["labels"].get(MANAGED_LABEL);
+            label.map(|value| !value.is_null())
+        }
+        Value::Array(steps) => {
+            let removes = |step: &Value| step["op"] == "remove" && step["path"] == MANAGED_POINTER;
+            steps.iter().any(removes).then_some(false)
+        }
+        _ => None,
+    }
 }
 
 /// Who this user is, in a reader's words.

@@ -1,4 +1,5 @@
 //! `explain`: one sentence, what it rests on, what is at risk, what comes next, commands to copy.
+mod experiment;
 mod stop;
 
 use std::fmt::Write as _;
@@ -21,6 +22,11 @@ use crate::{
 pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Result<Outcome, Error> {
     let subject = args.subject.as_deref();
     let code = subject.and_then(codes::find);
+    let log = args.audit.as_deref();
+    let log = log
+        .map(|log| experiment::told(log, shell.width))
+        .transpose()?;
+    let log = log.unwrap_or_default();
     let asked = match Cluster::connect(global, shell).await {
         Ok(cluster) => judged(&cluster, global).await,
         Err(error) => Err(error),
@@ -29,7 +35,7 @@ pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Resu
         (Ok(overview), _) => overview,
         // What a code means can be said without a cluster.
         (Err(_), Some(code)) => {
-            shell.say(&general(code, shell.width, shell.colours));
+            shell.say(&(general(code, shell.width, shell.colours) + &log));
             return Ok(Outcome::Healthy);
         }
         (Err(error), None) => return Err(error),
@@ -62,7 +68,7 @@ pub async fn run(global: &Global, args: &ExplainArgs, shell: &mut Shell) -> Resu
         (None, _) if open.is_empty() => text.push_str(&calm(&overview, shell.width)),
         _ => text.push_str(&risk(&status, shell.width)),
     }
-    shell.say(&text);
+    shell.say(&(text + &log));
     Ok(
         if open.is_empty()
             && (subject.is_some() || super::status::verdict(&overview) == Outcome::Healthy)

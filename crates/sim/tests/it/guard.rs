@@ -220,6 +220,24 @@ async fn of_volumes_deployments_and_registrations_too() {
             .merge(clusters, plane, "produce-trt", moved)
             .is_err()
     );
-    let remove = |name: &str| code(operator.delete(clusters, plane, name, Value::Null));
-    assert_eq!((remove("host"), remove("produce-trt")), (403, 200));
+    let stated = |name: &str| {
+        let found = sim.admin().get(clusters, plane, name).unwrap();
+        let meta = &found["metadata"];
+        json!({"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]})
+    };
+    let remove = |name: &str, read: Value| {
+        code(operator.delete(clusters, plane, name, json!({"preconditions": read})))
+    };
+    assert_eq!(remove("host", stated("host")), 403);
+    assert_eq!(remove("produce-trt", Value::Null), 403, "it was not read");
+    let opt_out = |value: &str| {
+        let patch = json!({"metadata": {"annotations": {"federationhealth.io/opt-out": value}}});
+        sim.admin()
+            .merge(clusters, plane, "produce-trt", patch)
+            .unwrap();
+    };
+    opt_out("true");
+    assert_eq!(remove("produce-trt", stated("produce-trt")), 403);
+    opt_out("false");
+    assert_eq!(remove("produce-trt", stated("produce-trt")), 200);
 }
