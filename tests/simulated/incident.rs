@@ -263,3 +263,25 @@ async fn what_is_in_the_namespaces_at_risk_is_counted() {
     let radius = counted.status.unwrap().blast_radius.unwrap();
     assert_eq!((radius.workloads, radius.bound_claims), (Some(3), Some(1)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dozen_workspaces_that_loop_are_told_as_one_cause() {
+    let world = World::calm(Setup {
+        spec: Some(observing()),
+        ..Setup::default()
+    })
+    .await
+    .unwrap();
+    for n in 0..12 {
+        let name = format!("tenant-{n:02}");
+        world.sim.add_workspace(&name, &["host"], &[]).unwrap();
+    }
+    world.double().unwrap();
+    let one_cause = |h: &federation_health_api::FederationHealth| {
+        let findings = h.status.iter().flat_map(|s| &s.findings);
+        let mut told = findings.filter(|f| f.code == "FH028");
+        told.any(|f| f.message.starts_with("14 Workspaces"))
+    };
+    let told = world.wait("one cause", 2 * RAGE, one_cause).await;
+    drop(told.unwrap());
+}

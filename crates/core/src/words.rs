@@ -131,6 +131,8 @@ words! {
         UnexpectedDeletion,
         /// A Workspace is recreated again and again.
         Churning,
+        /// Many Workspaces began to be deleted or recreated at once.
+        MassChurn,
         /// Other federated objects are deleted and created again and again.
         ObjectsChurning,
         /// A placement selects a Workspace's cluster no more.

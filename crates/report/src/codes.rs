@@ -4,7 +4,7 @@ pub use federation_health_core::findings::About;
 use federation_health_core::findings::{Severity, catalogue};
 
 /// Causes come before what they cause: whoever mends the first has mended the rest.
-const EFFECTS: [&str; 4] = ["FH001", "FH027", "FH003", "FH002"];
+const EFFECTS: [&str; 5] = ["FH028", "FH001", "FH027", "FH003", "FH002"];
 
 /// Place of a code in an explanation: causes by their code, then what they lead to.
 pub fn order(code: &str) -> (usize, &str) {
@@ -14,7 +14,7 @@ pub fn order(code: &str) -> (usize, &str) {
 
 /// It is seen over time alone: one look at the objects tells nothing of it.
 pub fn is_history(code: &str) -> bool {
-    matches!(code, "FH001" | "FH002" | "FH027")
+    matches!(code, "FH001" | "FH002" | "FH027" | "FH028")
 }
 
 /// Place of a severity, the worst first.

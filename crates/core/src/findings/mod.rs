@@ -13,6 +13,7 @@ mod federated_kind_deleted;
 mod join_failed;
 mod leftover_access;
 mod leftover_federated_workspace;
+mod mass_churn;
 mod namespace_armed;
 mod namespace_lost;
 mod namespace_stuck;
@@ -145,7 +146,7 @@ pub struct Finding {
 
 type Check = fn(&Federation, Time) -> Vec<Finding>;
 
-const FAULTS: [(&About, Check); 27] = [
+const FAULTS: [(&About, Check); 28] = [
     (&workspace_churn::ABOUT, workspace_churn::check),
     (&namespace_lost::ABOUT, namespace_lost::check),
     (&namespace_armed::ABOUT, namespace_armed::check),
@@ -185,6 +186,7 @@ const FAULTS: [(&About, Check); 27] = [
     (&cloned_identity::ABOUT, cloned_identity::check),
     (&conflicting_staleness::ABOUT, conflicting_staleness::check),
     (&object_churn::ABOUT, object_churn::check),
+    (&mass_churn::ABOUT, mass_churn::check),
 ];
 
 /// Everything that can be found, in order of the codes.

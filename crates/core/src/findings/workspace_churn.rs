@@ -95,15 +95,20 @@ pub(super) const ABOUT: About = About {
 };
 
 pub(super) fn check(federation: &Federation, now: Time) -> Vec<Finding> {
+    open(federation, now)
+        .map(|(name, incident)| finding(federation, name, incident, now))
+        .collect()
+}
+
+/// Incidents that are told, by Workspace.
+pub(super) fn open(federation: &Federation, now: Time) -> impl Iterator<Item = (&Text, &Incident)> {
     let ledger = &federation.ledger;
-    let open = ledger.incidents().iter().filter(|(name, i)| {
+    ledger.incidents().iter().filter(move |(name, i)| {
         // What live reads may yet explain is held, and not told.
         let open_question =
             i.recreations == 0 && i.lost == 0 && federation.hold.verifying(name, now);
         ledger.is_open(name, now, &federation.policy.churn) && !open_question
-    });
-    open.map(|(name, incident)| finding(federation, name, incident, now))
-        .collect()
+    })
 }
 
 fn finding(federation: &Federation, name: &Text, incident: &Incident, now: Time) -> Finding {

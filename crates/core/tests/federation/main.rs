@@ -17,6 +17,7 @@ mod identity;
 mod joined;
 mod kind;
 mod ledger;
+mod mass;
 mod object_churn;
 mod offline;
 mod probes;

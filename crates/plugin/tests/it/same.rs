@@ -255,7 +255,8 @@ fn a_bundle_gives_the_findings_of_the_operator_whose_object_is_in_it() {
 #[test]
 fn one_look_gives_the_findings_of_the_operator_but_for_what_is_history() {
     // Churn and losses are seen over time alone.
-    let history = |f: &(String, String)| matches!(f.0.as_str(), "FH001" | "FH002" | "FH027");
+    let history =
+        |f: &(String, String)| matches!(f.0.as_str(), "FH001" | "FH002" | "FH027" | "FH028");
     for scenario in [Scenario::Doubled, Scenario::TwoPlanes, Scenario::Healthy] {
         // A look counts as a minute of seeing: core tells some things only after that.
         let (sim, now, _) = recorded(scenario, 90);
