@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use federation_health_api::FederationHealth;
 use federation_health_cluster::rbac::PROBER;
 use federation_health_sim::resources;
 use federation_health_tests::{
-    guarded::holds,
-    simulated::{ALIAS, PLANE, Setup, World, is, pass},
+    guarded::{condition, holding, holds},
+    simulated::{ALIAS, PLANE, Setup, World, is, pass, set_spec},
 };
 use serde_json::{Value, json};
 
@@ -52,6 +53,34 @@ async fn an_alias_that_nobody_can_dial_is_held_by_the_account_of_its_token() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names, ["host-kubesphere", "produce-trt-kubesphere"]);
+}
+
+/// Whoever writes a registration's Secret writes its claims: enough to hold for, and not to delete for.
+#[tokio::test(start_paused = true)]
+async fn what_a_token_alone_tells_is_removed_by_nobody_but_a_person() {
+    let world = through_a_closed_door().await;
+    let mut spec = holding();
+    spec["remediation"] = json!({"mode": "Apply", "actions": {"removeStaleCluster": "Automatic"}});
+    set_spec(&world.sim, "default", &spec).unwrap();
+    let asks_a_person = |h: &FederationHealth| {
+        condition(h, "RemediationAllowed").is_some_and(|(_, reason)| reason == "EvidenceConflicts")
+    };
+    let told = world
+        .wait("a person to be asked", SOON, asks_a_person)
+        .await;
+    drop(told.unwrap());
+    pass(Duration::from_mins(2)).await;
+    let registered = world.sim.admin().list(&resources::KUBEFED_CLUSTERS, "");
+    assert_eq!(registered.len(), 2);
+    // It answers, and so there is more than the token.
+    world.sim.network().set_up(SECOND_ADDRESS, true);
+    let removed = |h: &FederationHealth| is(h, "Healthy", "True");
+    let told = world
+        .wait("the removal", Duration::from_mins(3), removed)
+        .await;
+    drop(told.unwrap());
+    let registered = world.sim.admin().list(&resources::KUBEFED_CLUSTERS, "");
+    assert_eq!(registered.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

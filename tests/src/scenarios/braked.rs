@@ -36,7 +36,7 @@ const OPTED_OUT: &str = "opted-out";
 const UNDECIDED: &str = "undecided";
 const BROUGHT_BACK: &str = "brought-back";
 const SCALED_BACK: &str = "scaled-back";
-/// A registration that shares the host's authority and nothing else that anybody could see.
+/// A registration at whose address nobody answers.
 const SHADOW: &str = "shadow";
 
 /// A federation with a Workspace more than the usual ones: most placements must name what is in use.
@@ -156,16 +156,16 @@ pub async fn undecided(bed: &Bed) -> Result<()> {
         .get(HOST)
         .await
         .attempt(|| "read the host's registration")?;
-    let mut shadow = DynamicObject::new(SHADOW, &kinds::kubefed_cluster());
-    shadow.data = json!({"spec": {
-        "apiEndpoint": "https://127.0.0.1:9",
-        "caBundle": host.data["spec"]["caBundle"],
-        "secretRef": host.data["spec"]["secretRef"],
-    }});
-    registrations(bed)
-        .create(&kube::api::PostParams::default(), &shadow)
-        .await
-        .attempt(|| "register what cannot be reached")?;
+    let spec = &host.data["spec"];
+    // Its token is the host's: held, and a person's to remove.
+    shadow(bed, &spec["caBundle"], &spec["secretRef"]).await?;
+    held(bed).await?;
+    refused(bed, &record, "EvidenceConflicts").await?;
+    join::unregister(&client, KUBEFED_NAMESPACE, SHADOW).await?;
+    cured(bed).await?;
+
+    // It shares the authority and nothing else.
+    shadow(bed, &spec["caBundle"], &json!({"name": "nothing"})).await?;
     register(bed, UNDECIDED).await?;
     held(bed).await?;
     refused(bed, &record, "EvidenceConflicts").await?;
@@ -173,6 +173,19 @@ pub async fn undecided(bed: &Bed) -> Result<()> {
     join::unregister(&client, KUBEFED_NAMESPACE, SHADOW).await?;
     cured(bed).await?;
     unharmed(bed, &record).await
+}
+
+/// Registers what nobody can reach.
+async fn shadow(bed: &Bed, authority: &Value, secret: &Value) -> Result<()> {
+    let mut shadow = DynamicObject::new(SHADOW, &kinds::kubefed_cluster());
+    shadow.data = json!({"spec": {
+        "apiEndpoint": "https://127.0.0.1:9", "caBundle": authority, "secretRef": secret,
+    }});
+    registrations(bed)
+        .create(&kube::api::PostParams::default(), &shadow)
+        .await
+        .attempt(|| "register what cannot be reached")
+        .map(drop)
 }
 
 /// The leftover is removed, and KubeSphere's Cluster of its name, which somebody makes meanwhile, registers it again.

@@ -32,6 +32,21 @@ impl RealCluster {
             .any(|pair| pair[0].namespace == pair[1].namespace)
     }
 
+    /// Nothing but the claims of a token says that its registrations are one: whoever writes a registration's Secret says so.
+    pub(crate) fn told_by_token_alone(&self) -> bool {
+        use identity::Evidence::{
+            SameEndpointAndCa, SameIssuedUid, SameLease, SameProbedUid, SameReportedUid,
+        };
+        let by_token = |e: &identity::Evidence| matches!(e, SameIssuedUid(_));
+        let otherwise = |e: &identity::Evidence| {
+            matches!(
+                e,
+                SameLease { .. } | SameProbedUid(_) | SameReportedUid(_) | SameEndpointAndCa
+            )
+        };
+        self.evidence.iter().any(by_token) && !self.evidence.iter().any(otherwise)
+    }
+
     /// Its registrations belong to more than one control plane.
     pub fn across_planes(&self) -> bool {
         self.members

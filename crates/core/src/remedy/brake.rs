@@ -145,7 +145,7 @@ pub const TABLE: [(&str, &str, &str); 28] = [
     ),
     (
         "EvidenceConflicts",
-        "the clusters in question are also named by weak or contradicting evidence",
+        "the clusters in question are also named by weak or contradicting evidence, or a token alone says that a leftover is one of them",
         "a person decides",
     ),
     (
@@ -313,7 +313,7 @@ impl Brake {
                 "Some of what decides is not up to date; see the Unknown conditions.".to_owned()
             }
             Self::EvidenceConflicts(subject) => {
-                format!("The evidence about {subject} contradicts itself.")
+                format!("The evidence about {subject} is weak or contradicts itself.")
             }
             Self::FleetUnhealthy {
                 bad,

@@ -222,7 +222,8 @@ impl Remedy {
     }
 
     /// By itself the operator mends a cause only under a durable hold that is proven: then nothing is urgent and nothing can
-    /// fall. A person who approves has looked, and may do it under a freeze, or when every object in danger is shielded.
+    /// fall, and only where more than a token says that the names are one cluster. A person who approves has looked, and may do
+    /// it under a freeze, or when every object in danger is shielded.
     fn needs_hold(
         &self,
         rung: Rung,
@@ -232,6 +233,10 @@ impl Remedy {
         now: Time,
     ) -> Option<Brake> {
         let approvable = self.policy.allowed(rung) == Allowed::Approval;
+        if !approvable && real.told_by_token_alone() {
+            let names = some_names(real.members.iter().map(|key| &key.name));
+            return Some(Brake::EvidenceConflicts(Text::from(names)));
+        }
         // The rules stand on this server, and name the guarded plane's accounts.
         let own = |key: &RegistrationKey| key.namespace == federation.policy.namespace;
         let held = around.held && real.host && real.members.iter().all(own);
