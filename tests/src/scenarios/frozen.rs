@@ -118,8 +118,8 @@ pub(super) fn freezing() -> Value {
 
 fn is(health: &FederationHealth, state: &str) -> bool {
     let actions = health.status.iter().flat_map(|s| &s.actions);
-    let mut states = actions.filter(|a| a.action == FREEZE).map(|a| &a.state);
-    states.next().is_some_and(|found| found == state)
+    let newest = actions.filter(|a| a.action == FREEZE).max_by_key(|a| a.id);
+    newest.is_some_and(|found| found.state == state)
 }
 
 /// Replicas that KubeFed's Deployment wants.
