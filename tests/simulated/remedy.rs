@@ -19,7 +19,7 @@ use federation_health_api::FederationHealth;
 use federation_health_sim::{AuditEntry, resources};
 use federation_health_tests::{
     guarded::{USER, condition},
-    simulated::{PLANE, Setup, WORKSPACES, World, is, pass},
+    simulated::{PLANE, Setup, WORKSPACES, World, is, is_acted_on, pass},
 };
 use serde_json::{Value, json};
 
@@ -103,18 +103,7 @@ fn ask(world: &World, annotation: &str, value: &str) {
 /// Writes of the operator to what is not its own.
 fn acts(world: &World) -> Vec<AuditEntry> {
     let mut found = world.requests();
-    found.retain(|e| {
-        e.is_effective_write()
-            && matches!(
-                e.resource.as_str(),
-                "workspaces"
-                    | "deployments"
-                    | "namespaces"
-                    | "workspacetemplates"
-                    | "kubefedclusters"
-                    | "persistentvolumes"
-            )
-    });
+    found.retain(|e| e.is_effective_write() && is_acted_on(&e.resource));
     found
 }
 

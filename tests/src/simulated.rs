@@ -310,6 +310,19 @@ impl World {
     }
 }
 
+/// Other people's kinds that rungs of remediation write to.
+pub fn is_acted_on(resource: &str) -> bool {
+    matches!(
+        resource,
+        "workspaces"
+            | "deployments"
+            | "namespaces"
+            | "workspacetemplates"
+            | "kubefedclusters"
+            | "persistentvolumes"
+    )
+}
+
 /// Lets virtual time pass.
 pub async fn pass(time: Duration) {
     tokio::time::sleep(time).await;

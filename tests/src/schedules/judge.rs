@@ -19,7 +19,7 @@ use federation_health_api::names::JOURNAL;
 use federation_health_core::remedy::rung::Rung;
 use federation_health_sim::{AuditEntry, Clock, Denial, Review, Sim};
 
-use crate::guarded::USER;
+use crate::{guarded::USER, simulated::is_acted_on};
 use act::Act;
 use memory::Memory;
 
@@ -89,7 +89,7 @@ impl Judge {
         if review.dry_run {
             return;
         }
-        if review.user == USER && is_foreign(review.resource) {
+        if review.user == USER && is_acted_on(review.resource) {
             let judged = Act::of(review).and_then(|act| memory.judge(&act, review, now));
             if let Err(why) = judged {
                 let mut line = String::new();
@@ -114,19 +114,6 @@ impl Judge {
     }
 }
 
-/// Other people's kinds that rungs write to.
-fn is_foreign(resource: &str) -> bool {
-    matches!(
-        resource,
-        "workspaces"
-            | "deployments"
-            | "namespaces"
-            | "workspacetemplates"
-            | "kubefedclusters"
-            | "persistentvolumes"
-    )
-}
-
 /// Everything that a fact is read from.
 fn concerns(review: &Review<'_>) -> bool {
     let read = [
@@ -137,13 +124,13 @@ fn concerns(review: &Review<'_>) -> bool {
         "clusters",
         "leases",
     ];
-    is_foreign(review.resource) || read.contains(&review.resource) || review.name == JOURNAL
+    is_acted_on(review.resource) || read.contains(&review.resource) || review.name == JOURNAL
 }
 
 /// Effective writes to other people's objects before which the lease and then the target were not read.
 fn unread(audit: &[AuditEntry]) -> impl Iterator<Item = &AuditEntry> {
     let ours: Vec<&AuditEntry> = audit.iter().filter(|e| e.user == USER).collect();
-    let write = |e: &AuditEntry| e.is_effective_write() && is_foreign(&e.resource);
+    let write = |e: &AuditEntry| e.is_effective_write() && is_acted_on(&e.resource);
     let mut unread = Vec::new();
     for (at, entry) in ours.iter().enumerate().filter(|(_, e)| write(e)) {
         let since = entry.at.as_millisecond() - READ_WITHIN_MS;

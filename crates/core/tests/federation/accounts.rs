@@ -4,7 +4,7 @@ use federation_health_core::{
     assess::Truth,
     effect::CauseKind,
     facts::{Change, KubeSphereCluster, Probe, Registration},
-    identity::{LeaseSample, TokenAccount},
+    identity::TokenAccount,
     registry::UNREACHABLE_AFTER,
     staleness::{Sign, Staleness},
     words::ConditionType,
@@ -12,7 +12,7 @@ use federation_health_core::{
 
 use crate::{
     bed::{Bed, HERE, PLANE, key, registration, text, uid},
-    identity::probing,
+    identity::{probing, read},
 };
 
 const ALIAS: &str = "produce-trt";
@@ -133,19 +133,6 @@ fn kubespheres_word_against_it_makes_it_unknown() {
 #[test]
 fn a_clone_has_the_accounts_of_the_original_and_is_told_apart_by_its_lease() {
     let mut bed = unreachable();
-    let read = |bed: &mut Bed, name: &str, n, holder: &str, version, second: i64| {
-        let sample = LeaseSample {
-            name: text("kube-controller-manager"),
-            holder: text(holder),
-            version,
-            renewed_us: second * 1_000_000,
-        };
-        let answer = Probe::Answered {
-            uid: uid(HERE),
-            leases: Box::new([sample]),
-        };
-        bed.probed(name, n, answer);
-    };
     looked_for(&mut bed, ALIAS, 2, Some(TokenAccount::Lives));
     assert!(
         doubled(&mut bed),

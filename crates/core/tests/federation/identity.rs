@@ -362,7 +362,7 @@ fn a_load_balancer_in_front_of_several_clusters_joins_none_of_them() {
 }
 
 /// A reading of the controller manager's Lease, renewed at this second.
-fn read(bed: &mut Bed, name: &str, n: u128, holder: &str, version: u64, second: i64) {
+pub fn read(bed: &mut Bed, name: &str, n: u128, holder: &str, version: u64, second: i64) {
     let sample = federation_health_core::identity::LeaseSample {
         name: text("kube-controller-manager"),
         holder: text(holder),

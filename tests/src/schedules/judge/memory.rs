@@ -11,8 +11,8 @@ use super::{
     act::{field, rungs_on},
     acted,
     facts::{Fact, Facts, LAG_MS, health, millis},
-    is_foreign,
 };
+use crate::simulated::is_acted_on;
 
 /// An approval lives for a day at most.
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -96,7 +96,7 @@ impl Memory {
             return;
         };
         // On its way out an object loses its finalizers: that takes nothing back.
-        if !is_foreign(review.resource) || old["metadata"]["deletionTimestamp"].is_string() {
+        if !is_acted_on(review.resource) || old["metadata"]["deletionTimestamp"].is_string() {
             return;
         }
         let uid = old["metadata"]["uid"].as_str().unwrap_or_default();

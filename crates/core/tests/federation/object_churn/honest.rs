@@ -14,28 +14,28 @@ fn two_members() -> Bed {
     bed_with(registration(4, "https://elsewhere:6443"))
 }
 
-#[test]
-fn removals_that_somebody_wished_are_no_churn_of_an_object() {
-    let edited = |uid: u128, generation: i64, clusters: &[&str]| Desired {
-        generation,
-        ..desired(uid, clusters)
-    };
-    // Taken out of its placement and put back.
-    let mut bed = two_members();
+/// Takes an object's placement off `east-old` and puts it back, ten edits of one object.
+fn moved_to_and_fro(bed: &mut Bed, kind: &str, name: &str, uid: u128) {
     for generation in 2..12 {
         let clusters: &[&str] = if generation % 2 == 0 {
             &["east"]
         } else {
             &["east", "east-old"]
         };
-        wish(
-            &mut bed,
-            DEPLOYMENT,
-            "web",
-            edited(60, generation, clusters),
-        );
-        removed(&mut bed, "east-old");
+        let edited = Desired {
+            generation,
+            ..desired(uid, clusters)
+        };
+        wish(bed, kind, name, edited);
+        removed(bed, "east-old");
     }
+}
+
+#[test]
+fn removals_that_somebody_wished_are_no_churn_of_an_object() {
+    // Taken out of its placement and put back.
+    let mut bed = two_members();
+    moved_to_and_fro(&mut bed, DEPLOYMENT, "web", 60);
     assert!(!churns(&mut bed));
     // The same of its namespace, which moves it while it stands still itself.
     let mut bed = two_members();
@@ -45,20 +45,7 @@ fn removals_that_somebody_wished_are_no_churn_of_an_object() {
         "web",
         desired(61, &["east", "east-old"]),
     );
-    for generation in 2..12 {
-        let clusters: &[&str] = if generation % 2 == 0 {
-            &["east"]
-        } else {
-            &["east", "east-old"]
-        };
-        wish(
-            &mut bed,
-            FEDERATED_NAMESPACE,
-            "shop",
-            edited(70, generation, clusters),
-        );
-        removed(&mut bed, "east-old");
-    }
+    moved_to_and_fro(&mut bed, FEDERATED_NAMESPACE, "shop", 70);
     assert!(!churns(&mut bed));
     // Recreated each time, as GitOps does.
     let mut bed = two_members();
