@@ -6,9 +6,13 @@ use federation_health_testbed::{
     audit::AuditEvent,
     error::{Error, Result},
 };
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{bed::Record, figures::milliseconds};
+use super::{
+    bed::{Bed, Record},
+    figures::milliseconds,
+};
 use crate::guarded::{NAMESPACE, USER, holding};
 
 /// Limits of a test that has many incidents in an hour.
@@ -93,38 +97,44 @@ pub fn fenced(record: &Record<'_>) -> Result<Vec<AuditEvent>> {
     Ok(acts)
 }
 
-/// The newest change of the FederationHealth by a person: its spec or an annotation.
-pub fn word(record: &Record<'_>) -> Result<AuditEvent> {
-    let words = record.matching(|e| {
-        e.user != USER
-            && e.object.resource == "federationhealths"
-            && e.object.subresource.is_empty()
-            && e.took_effect()
-    })?;
-    words
-        .into_iter()
-        .max_by_key(|e| e.received)
-        .ok_or_else(|| Error::refused("nobody changed the FederationHealth"))
+/// Gives the FederationHealth this spec; the request.
+pub async fn ordered(bed: &Bed, record: &Record<'_>, spec: &Value) -> Result<AuditEvent> {
+    let since = Timestamp::now();
+    bed.set_spec(spec).await?;
+    let look = || {
+        record.matching(|e| {
+            e.user != USER
+                && e.object.resource == "federationhealths"
+                && e.object.subresource.is_empty()
+                && e.took_effect()
+                && e.received >= since
+        })
+    };
+    let found = record.wait_for("the new spec in the log", 1, look).await?;
+    Ok(found[0].clone())
 }
 
 /// Milliseconds from the arrival of a request to the answer to the status write that refuses remediation for this reason.
-pub fn told_after(record: &Record<'_>, cause: &AuditEvent, reason: &str) -> Result<f64> {
+pub async fn told_after(record: &Record<'_>, cause: &AuditEvent, reason: &str) -> Result<f64> {
     let says = |status: &Value| {
         let conditions = status["conditions"].as_array().into_iter().flatten();
         let mut refusals = conditions.filter(|c| c["type"] == "RemediationAllowed");
         refusals.any(|c| c["status"] == "False" && c["reason"] == reason)
     };
-    let told = record.matching(|e| {
-        e.user == USER
-            && e.object.resource == "federationhealths"
-            && e.took_effect()
-            && e.received >= cause.received
-            && e.request.as_ref().is_some_and(|body| says(&body["status"]))
-    })?;
-    let first = told.iter().map(|e| e.reached).min();
-    first
-        .map(|at| milliseconds(cause.received, at))
-        .ok_or_else(|| Error::refused(format!("no status write says {reason}")))
+    let look = || {
+        record.matching(|e| {
+            e.user == USER
+                && e.object.resource == "federationhealths"
+                && e.took_effect()
+                && e.received >= cause.received
+                && e.request.as_ref().is_some_and(|body| says(&body["status"]))
+        })
+    };
+    let what = format!("a status write that says {reason}");
+    let told = record.wait_for(&what, 1, look).await?;
+    let mut told: Vec<_> = told.iter().map(|e| e.reached).collect();
+    told.sort();
+    Ok(milliseconds(cause.received, told[0]))
 }
 
 /// Resource and name of each request, for comparisons.

@@ -226,26 +226,31 @@ impl Record<'_> {
     /// Waits for so many refused deletions of this resource.
     pub async fn wait_refusals(&self, resource: &str, count: usize) -> Result<Vec<AuditEvent>> {
         let what = format!("{count} refused deletions of {resource}");
-        wait::until(&what, LATE, || async {
-            let refused = self.refusals(resource)?;
-            Ok(if refused.len() >= count {
-                Look::Done(refused)
-            } else {
-                Look::Pending(format!("{} so far", refused.len()))
-            })
-        })
-        .await
+        self.wait_for(&what, count, || self.refusals(resource))
+            .await
     }
 
     /// Waits for so many stored deletions of this resource.
     pub async fn wait_deletions(&self, resource: &str, count: usize) -> Result<Vec<AuditEvent>> {
         let what = format!("{count} deletions of {resource}");
-        wait::until(&what, LATE, || async {
-            let deleted = self.deletions(resource)?;
-            Ok(if deleted.len() >= count {
-                Look::Done(deleted)
+        self.wait_for(&what, count, || self.deletions(resource))
+            .await
+    }
+
+    /// Waits until the log has so many of these. A server stores, shows and answers before it logs: whoever has seen an
+    /// effect may not have its line yet.
+    pub async fn wait_for(
+        &self,
+        what: &str,
+        count: usize,
+        look: impl Fn() -> Result<Vec<AuditEvent>>,
+    ) -> Result<Vec<AuditEvent>> {
+        wait::until(what, LATE, || async {
+            let found = look()?;
+            Ok(if found.len() >= count {
+                Look::Done(found)
             } else {
-                Look::Pending(format!("{} so far", deleted.len()))
+                Look::Pending(format!("{} so far", found.len()))
             })
         })
         .await

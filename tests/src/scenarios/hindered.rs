@@ -73,14 +73,13 @@ pub async fn approved_too_long_ago(bed: &Bed) -> Result<Figures> {
 
     let mut spec = automatic();
     spec["remediation"]["actions"]["removeStaleCluster"] = json!("Approval");
-    bed.set_spec(&spec).await?;
-    let word = acts::word(&record)?;
+    let word = acts::ordered(bed, &record, &spec).await?;
     refused(bed, &record, "NotApproved").await?;
     let health = bed.guard.health().await?;
     if !message(&health).contains("the approval has expired") {
         return Err(Error::refused(format!("not told: {}", message(&health))));
     }
-    let told = told_after(&record, &word, "NotApproved")?;
+    let told = told_after(&record, &word, "NotApproved").await?;
     approve(bed).await?;
     let removed = |h: &FederationHealth| acts::states(h, newest, REMOVE) == [(EXPIRED, "Verified")];
     bed.guard.wait("the removal, seen", LATE, removed).await?;
@@ -128,12 +127,11 @@ pub async fn edited(bed: &Bed, workspace: &str) -> Result<Figures> {
         .await
         .attempt(|| "edit the template")?;
 
-    bed.set_spec(&automatic()).await?;
-    let word = acts::word(&record)?;
+    let word = acts::ordered(bed, &record, &automatic()).await?;
     let removed = |h: &FederationHealth| acts::states(h, newest, REMOVE) == [(EDITED, "Verified")];
     bed.guard.wait("the removal, seen", LATE, removed).await?;
     cured(bed).await?;
-    let told = told_after(&record, &word, "TargetChanged")?;
+    let told = told_after(&record, &word, "TargetChanged").await?;
     let health = bed.guard.health().await?;
     let states: Vec<&str> = acts::states(&health, newest, "FixPlacement")
         .iter()
@@ -194,7 +192,7 @@ pub async fn raced(bed: &Bed) -> Result<Figures> {
     })
     .await?;
     said(bed, "RequestFailed").await?;
-    let told = told_after(&record, &refusal, "RequestFailed")?;
+    let told = told_after(&record, &refusal, "RequestFailed").await?;
     editors.shutdown().await;
     let removed = |h: &FederationHealth| {
         let states = acts::states(h, newest, REMOVE);
@@ -245,7 +243,7 @@ pub async fn unreachable(bed: &Bed) -> Result<Figures> {
     let cause = verdict::registration(&last).await?;
     bed.federation.unregister(MASKED).await?;
     unharmed(bed, &record).await?;
-    let told = told_after(&last, &cause, "FleetUnhealthy")?;
+    let told = told_after(&last, &cause, "FleetUnhealthy").await?;
     Ok(vec![(
         "registration while members are lost to the reason in status [ms]",
         told,
