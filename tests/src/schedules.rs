@@ -18,9 +18,7 @@ use std::{
 
 use federation_health_api::names::JOURNAL;
 use federation_health_operator::metrics::Metrics;
-use federation_health_sim::{
-    Controllers, Effect, KubeFedOptions, RequestFacts, Running, Sim, resources,
-};
+use federation_health_sim::{Controllers, Effect, KubeFedOptions, RequestFacts, Running, Sim};
 use federation_health_testbed::{
     Result,
     error::{Attempt as _, Error},
@@ -31,7 +29,7 @@ use tokio::{sync::Notify, task::JoinHandle};
 use crate::{
     guarded::USER,
     random::Random,
-    simulated::{ALIAS, Operator, PLANE, Setup, WORKSPACES, World, is, pass},
+    simulated::{Operator, Setup, WORKSPACES, World, is, pass},
 };
 use judge::Judge;
 use plan::{Plan, Replica};
@@ -66,7 +64,7 @@ struct Stage {
     /// What really happened.
     counted: BTreeMap<String, u64>,
     /// The leftover's registration.
-    leftover: Value,
+    leftover: Arc<Value>,
     /// Somebody placed a Workspace on a name that is not registered: it is not to be here.
     nowhere: bool,
 }
@@ -167,7 +165,7 @@ impl Stage {
             editor,
             gone: Vec::new(),
             counted: BTreeMap::new(),
-            leftover: Value::Null,
+            leftover: Arc::default(),
             nowhere: false,
         })
     }
@@ -237,9 +235,7 @@ pub async fn play(seed: u64) -> Result<BTreeSet<String>> {
     }
     stage.faults.lacks.store(true, RELAXED);
     stage.world.double()?;
-    let admin = stage.world.sim.admin();
-    let leftover = admin.get(&resources::KUBEFED_CLUSTERS, PLANE, ALIAS);
-    stage.leftover = leftover.map(|l| Value::clone(&l)).unwrap_or_default();
+    stage.leftover = stage.world.leftover().unwrap_or_default();
     let begun = tokio::time::Instant::now();
     for (at, deed) in &plan.deeds {
         tokio::time::sleep_until(begun + Duration::from_millis(*at)).await;

@@ -176,6 +176,24 @@ impl World {
         Ok(now)
     }
 
+    /// The registration that is one too many.
+    pub fn leftover(&self) -> Option<Arc<Value>> {
+        let admin = self.sim.admin();
+        admin.get(&resources::KUBEFED_CLUSTERS, PLANE, ALIAS)
+    }
+
+    /// Registers that leftover again, with the secret and the accounts that it left behind; false if it is there.
+    pub fn double_again(&self, leftover: &Value) -> bool {
+        let object = json!({
+            "metadata": {"name": ALIAS, "namespace": PLANE}, "spec": leftover["spec"],
+        });
+        let made = self
+            .sim
+            .admin()
+            .create(&resources::KUBEFED_CLUSTERS, object);
+        made.is_ok()
+    }
+
     /// Removes the second registration.
     pub fn cure(&self) -> Result<()> {
         self.sim

@@ -215,3 +215,50 @@ fn the_documented_brakes_are_those_of_the_code() {
         "replace the table by the one on the right"
     );
 }
+
+/// A danger that returns within the cooldown finds its shields again: they were taken off by the operator itself, so putting
+/// them on fights nobody.
+#[tokio::test(start_paused = true)]
+async fn a_danger_that_returns_is_shielded_at_once() {
+    let world = calm("Apply", json!({"shieldWorkspaces": "Automatic"})).await;
+    let before = uids(&world);
+    world.double().unwrap();
+    both_shielded(&world).await;
+    let leftover = world.leftover().unwrap();
+    world.cure().unwrap();
+    let off = |h: &FederationHealth| state_of(h, "ShieldWorkspaces") == ["Undone"; 2];
+    world.wait("the release", RAGE, off).await.unwrap();
+    assert!(world.double_again(&leftover));
+    let again = |h: &FederationHealth| {
+        let mut states = state_of(h, "ShieldWorkspaces");
+        states.sort();
+        states == ["Undone", "Undone", "Verified", "Verified"]
+    };
+    world.wait("the shields again", SOON, again).await.unwrap();
+    pass(RAGE).await;
+    nothing_was_lost(&world, &before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_control_plane_is_not_stopped_twice_within_the_cooldown() {
+    let mut spec = spec("Apply", &json!({"freezeControllers": "Automatic"}));
+    spec["remediation"]["limits"] = json!({"cooldownSeconds": 180});
+    let world = cures::calm_with(spec).await;
+    world.double().unwrap();
+    let frozen = |h: &FederationHealth| state_of(h, "FreezeControllers") == ["Verified"];
+    world.wait("the freeze", SOON, frozen).await.unwrap();
+    let begun = world.sim.clock().now();
+    let leftover = world.leftover().unwrap();
+    world.cure().unwrap();
+    let thawed = |h: &FederationHealth| state_of(h, "FreezeControllers") == ["Undone"];
+    world.wait("the thaw", RAGE, thawed).await.unwrap();
+    assert!(world.double_again(&leftover));
+    let cools = |h: &FederationHealth| {
+        condition(h, "RemediationAllowed").is_some_and(|(_, reason)| reason == "CoolingDown")
+    };
+    world.wait("the reason", SOON, cools).await.unwrap();
+    let again = |h: &FederationHealth| state_of(h, "FreezeControllers").len() == 2;
+    world.wait("the second", RAGE, again).await.unwrap();
+    let after = world.sim.clock().now().duration_since(begun).as_secs();
+    assert!((178..=182).contains(&after), "after {after} s");
+}

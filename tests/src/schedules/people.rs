@@ -263,7 +263,7 @@ impl Stage {
     }
 
     fn rejoin(&mut self) {
-        let again = register_again(&self.world.sim, &self.leftover);
+        let again = self.world.double_again(&self.leftover);
         self.happened("the leftover registered again", again);
     }
 
@@ -273,15 +273,6 @@ impl Stage {
             *self.counted.entry(what.to_owned()).or_default() += 1;
         }
     }
-}
-
-/// Registers the leftover as it was; false if it is there.
-fn register_again(sim: &Sim, leftover: &Value) -> bool {
-    let object = json!({
-        "metadata": {"name": ALIAS, "namespace": PLANE}, "spec": leftover["spec"],
-    });
-    let made = sim.admin().create(&resources::KUBEFED_CLUSTERS, object);
-    made.is_ok()
 }
 
 /// Edits every object that may be planned, in a part that no rung touches.

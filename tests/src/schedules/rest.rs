@@ -130,3 +130,94 @@ fn counted(line: &str) -> Option<String> {
     };
     (value != "0").then_some(word)
 }
+
+#[cfg(test)]
+mod tests {
+    use federation_health_core::remedy::rung::Rung;
+
+    use super::*;
+    use crate::{random::Random, schedules::plan::Deed};
+
+    /// A federation at rest on which everything is allowed, after something was done to it.
+    async fn after(harm: impl FnOnce(&mut Stage)) -> Vec<String> {
+        let mut actions = json!({});
+        for rung in Rung::ALL {
+            actions[rung.switch()] = json!("Automatic");
+        }
+        let plan = Plan {
+            spec: json!({
+                "probe": {"mode": "Probe", "allowedEndpoints": ["127.0.0.0/8"]},
+                "hold": {"collection": "OnDiagnosis", "federation": "OnDiagnosis", "releaseAfterSeconds": 5},
+                "remediation": {"mode": "Apply", "actions": actions, "limits": {"maxActionsPerHour": 60}},
+            }),
+            deeds: vec![(0, Deed::Cure)],
+            lacking: None,
+            two: false,
+        };
+        let mut stage = Stage::build(&plan, Random::new(1)).await.unwrap();
+        harm(&mut stage);
+        stage.at_rest(&plan)
+    }
+
+    fn merge(stage: &Stage, kind: &federation_health_sim::Resource, name: &str, patch: Value) {
+        stage
+            .world
+            .sim
+            .admin()
+            .merge(kind, "", name, patch)
+            .unwrap();
+    }
+
+    /// The judge of the end bites.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_at_rest_is_found() {
+        assert_eq!(after(|_| ()).await, Vec::<String>::new());
+        let scaled = after(|stage| {
+            let admin = stage.world.sim.admin();
+            admin
+                .scale(&resources::DEPLOYMENTS, PLANE, MANAGER, 1)
+                .unwrap();
+        });
+        assert_eq!(scaled.await, ["KubeFed does not run as before"]);
+        let shielded = after(|stage| {
+            let label = json!({"metadata": {"labels": {"kubefed.io/managed": "false"}}});
+            merge(stage, &resources::WORKSPACES, "orders", label);
+        });
+        let told = "Workspace orders has label \"false\", orphan: false";
+        assert_eq!(shielded.await, [told]);
+        let armed = after(|stage| {
+            let finalizers = json!({"metadata": {"finalizers": ["orphan"]}});
+            merge(stage, &resources::WORKSPACES, "orders", finalizers);
+        });
+        let told = "Workspace orders has label \"true\", orphan: true";
+        assert_eq!(armed.await, [told]);
+        let kept = after(|stage| {
+            let retain = json!({"spec": {"persistentVolumeReclaimPolicy": "Retain"}});
+            let volume = stage.volumes[0].1.clone();
+            merge(stage, &resources::PERSISTENT_VOLUMES, &volume, retain);
+        });
+        let kept = kept.await;
+        assert!(
+            kept.len() == 1 && kept[0].contains("has policy"),
+            "{kept:?}"
+        );
+        let lost = after(|stage| {
+            let admin = stage.world.sim.admin();
+            admin
+                .delete(&resources::NAMESPACES, "", "orders-db", Value::Null)
+                .unwrap();
+        });
+        assert_eq!(lost.await, ["1 namespaces were lost"]);
+        let dead = after(|stage| stage.world.operator = None);
+        assert_eq!(dead.await, ["an operator died"]);
+        let planted = after(|stage| {
+            let canary = json!({
+                "apiVersion": "tenant.kubesphere.io/v1alpha1", "kind": "Workspace", "spec": {},
+                "metadata": {"name": CANARY},
+            });
+            let admin = stage.world.sim.admin();
+            admin.create(&resources::WORKSPACES, canary).unwrap();
+        });
+        assert_eq!(planted.await, ["the canary stands"]);
+    }
+}

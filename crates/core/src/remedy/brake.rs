@@ -195,7 +195,7 @@ pub const TABLE: [(&str, &str, &str); 28] = [
     ),
     (
         "CoolingDown",
-        "the same act was begun on this object within `limits.cooldownSeconds`; of a Deployment, a placement or a registration on any of its name",
+        "the same act was begun on this object within `limits.cooldownSeconds`; of a Deployment, a placement or a registration on any of its name. A shield, a finalizer or a kept volume that the operator itself took back does not cool down",
         "by itself",
     ),
     (

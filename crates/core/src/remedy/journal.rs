@@ -323,7 +323,7 @@ impl Journal {
     }
 
     /// When the rung was last begun on this object; under this name, where a successor of the object is the same to whoever
-    /// keeps it as it is.
+    /// keeps it as it is. A mark that we took off ourselves does not count: put on again it fights nobody.
     pub(crate) fn last(&self, rung: Rung, target: &Target) -> Option<Time> {
         let same = |r: &&Record| match rung.outlives_its_object() {
             true => r.target.same_name(target),
@@ -332,6 +332,7 @@ impl Journal {
         self.records
             .iter()
             .filter(|r| r.rung == rung && r.state != State::Failed)
+            .filter(|r| !(rung.marks() && r.state == State::Undone))
             .filter(same)
             .map(|r| r.at)
             .max()

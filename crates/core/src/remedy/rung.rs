@@ -158,6 +158,12 @@ impl Rung {
         )
     }
 
+    /// It only marks an object to be spared. Where the danger returns right after a release, the mark must return with it: below
+    /// Kubernetes 1.30 there is no hold beside it.
+    pub fn marks(self) -> bool {
+        self.released() && !self.outlives_its_object()
+    }
+
     /// It takes something away that a person cannot see any more afterwards.
     pub fn destructive(self) -> bool {
         matches!(self, Self::FixPlacement | Self::RemoveStaleCluster)

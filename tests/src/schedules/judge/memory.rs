@@ -8,7 +8,7 @@ use federation_health_sim::Review;
 use serde_json::Value;
 
 use super::{
-    act::{field, rungs_on},
+    act::{Act, field, rungs_on},
     acted,
     facts::{Fact, Facts, LAG_MS, health, millis},
 };
@@ -36,6 +36,8 @@ pub(super) struct Memory {
     plans: BTreeMap<String, BTreeSet<(String, String)>>,
     /// What the operator found in a field before it wrote there, and what it wrote.
     pub(super) ours: BTreeMap<Field, (String, String)>,
+    /// When a rung was last begun on an object, or on any of that name where a successor is the same.
+    begun: BTreeMap<Field, i64>,
     /// Fields of which somebody put another value in place of the operator's, while there was danger.
     reverted: BTreeMap<Field, i64>,
     /// When the spec of an object was last changed by somebody else.
@@ -164,8 +166,34 @@ impl Memory {
         at.is_some_and(|at| now - at <= within)
     }
 
+    /// Milliseconds since the rung was begun on this object, unless it only marked it and the mark is off again.
+    pub(super) fn since(&self, act: &Act<'_>, name: &str, now: i64) -> Option<i64> {
+        self.begun.get(&lasting(act, name)).map(|at| now - at)
+    }
+
+    /// Remembers a way back.
+    pub(super) fn went_back(&mut self, act: &Act<'_>, name: &str, now: i64) {
+        self.ours.remove(&(act.rung, act.uid.to_owned()));
+        if act.rung.marks() {
+            self.begun.remove(&lasting(act, name));
+        }
+        if act.rung == Rung::FreezeControllers {
+            self.thawed = Some(now);
+        }
+    }
+
     /// Remembers a write up the ladder that nothing stood against.
-    pub(super) fn began(&mut self, rung: Rung) {
+    pub(super) fn began(&mut self, act: &Act<'_>, name: &str, now: i64) {
+        let rung = act.rung;
+        self.begun.insert(lasting(act, name), now);
+        match rung {
+            Rung::PlantCanary => self.planted = Some(now),
+            Rung::RemoveStaleCluster => self.removed = true,
+            _ => {
+                let values = (act.from.clone(), act.to.clone());
+                self.ours.insert((rung, act.uid.to_owned()), values);
+            }
+        }
         let act = Some((rung, self.journal_at));
         if self.act != act {
             self.act = act;
@@ -181,4 +209,10 @@ impl Memory {
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
         self.counted.clone()
     }
+}
+
+/// What cools down: the object, or its name.
+fn lasting(act: &Act<'_>, name: &str) -> Field {
+    let named = act.rung.outlives_its_object();
+    (act.rung, if named { name } else { act.uid }.to_owned())
 }

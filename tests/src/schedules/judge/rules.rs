@@ -20,6 +20,8 @@ type Answer = Result<(), &'static str>;
 const ENDED_MS: i64 = ms(Duration::from_secs(43));
 /// A thawed KubeFed is watched for a minute; the thaw is noted a moment before it is answered.
 const WATCHED_MS: i64 = ms(Duration::from_secs(58));
+/// From the journal's line to the write that it announces.
+const BEGUN_BEFORE_MS: i64 = ms(Duration::from_secs(15));
 /// On request the experiment is made once an hour.
 const AGAIN_MS: i64 = ms(Duration::from_hours(1));
 /// A Workspace that was deleted within this is in danger without a named cause.
@@ -41,13 +43,9 @@ impl Memory {
     /// Why the operator should not have done it.
     pub(super) fn judge(&mut self, act: &Act<'_>, review: &Review<'_>, now: i64) -> Answer {
         self.either_way(act, review, now)?;
-        let key = (act.rung, act.uid.to_owned());
         if !act.forward {
             self.back(act, review, now)?;
-            self.ours.remove(&key);
-            if act.rung == Rung::FreezeControllers {
-                self.thawed = Some(now);
-            }
+            self.went_back(act, review.name, now);
             return Ok(());
         }
         self.forward(act, review, now)?;
@@ -60,12 +58,7 @@ impl Memory {
             Rung::FixPlacement => self.fix(review, now),
             Rung::RemoveStaleCluster => self.remove(review, now),
         }?;
-        match act.rung {
-            Rung::PlantCanary => self.planted = Some(now),
-            Rung::RemoveStaleCluster => self.removed = true,
-            _ => drop(self.ours.insert(key, (act.from.clone(), act.to.clone()))),
-        }
-        self.began(act.rung);
+        self.began(act, review.name, now);
         let most = &health(review)["spec"]["remediation"]["limits"]["maxActionsPerHour"];
         let within = most.as_u64().is_none_or(|most| self.acts as u64 <= most);
         must(within, "the budget is spent")
@@ -136,6 +129,13 @@ impl Memory {
         must(
             !self.edited_since_planned(act.uid),
             "somebody edited it after it was planned",
+        )?;
+        let cools = &health(review)["spec"]["remediation"]["limits"]["cooldownSeconds"];
+        let cools = cools.as_i64().unwrap_or_default() * 1000 - BEGUN_BEFORE_MS;
+        must(
+            self.since(act, review.name, now)
+                .is_none_or(|since| since >= cools),
+            "the same was done within the cooldown",
         )?;
         let kept = matches!(
             act.rung,

@@ -13,7 +13,7 @@ use crate::{
     schedules::MANAGER,
     simulated::{ALIAS, pass},
 };
-use scene::{DEPLOYMENTS, Deed, HEALTHS, LEASE, REGISTRATIONS, Scene, TENANT};
+use scene::{DEPLOYMENTS, Deed, HEALTHS, LEASE, REGISTRATIONS, Scene};
 
 #[tokio::test(start_paused = true)]
 async fn an_operator_that_does_everything_right_is_not_found_wrong() {
@@ -179,16 +179,7 @@ async fn an_approval_counts_only_for_its_plan_and_its_time() {
         let scene = Scene::begin().await;
         let approval = json!({"actions": {"shieldWorkspaces": "Approval"}});
         scene.respec(json!({"remediation": approval})).await;
-        let uid = scene.get(&format!("{TENANT}/orders")).await["metadata"]["uid"].clone();
-        let step = json!({"action": "ShieldWorkspaces", "uid": uid});
-        let shown = json!({"status": {"plan": {"id": "the-plan", "steps": [step]}}});
-        scene
-            .send(USER, "PATCH", &format!("{HEALTHS}/status"), &shown)
-            .await;
-        let until = scene.sim.clock().now().as_second() + seconds;
-        let until = k8s_openapi::jiff::Timestamp::from_second(until).unwrap();
-        let word = json!(format!("{plan}@{until}"));
-        scene.annotate("federationhealth.io/approve", word).await;
+        scene.approve(&Deed::shield(), plan, seconds).await;
         scene.wait(7).await;
         scene.act(&Deed::shield()).await;
         if valid {
@@ -233,6 +224,34 @@ async fn a_write_to_what_others_keep_or_took_back_is_found() {
     scene
         .annotate("federationhealth.io/undo", Value::Null)
         .await;
+    scene.wait(600).await;
+    scene.act(&Deed::shield()).await;
+    scene.is_right();
+}
+
+/// A stopped control plane is not stopped twice within the cooldown; a mark that was taken off may be put on again.
+#[tokio::test(start_paused = true)]
+async fn a_write_within_the_cooldown_is_found() {
+    for (wait, right) in [(0, false), (600, true)] {
+        let scene = Scene::begin().await;
+        scene.act(&Deed::freeze()).await;
+        scene.cure().await;
+        scene.act(&Deed::thaw()).await;
+        scene.wait(wait).await;
+        scene.double().await;
+        scene.act(&Deed::freeze()).await;
+        if right {
+            scene.is_right();
+        } else {
+            scene.is_wrong("the same was done within the cooldown");
+        }
+    }
+
+    let scene = Scene::begin().await;
+    scene.act(&Deed::shield()).await;
+    scene.cure().await;
+    scene.act(&Deed::unshield()).await;
+    scene.double().await;
     scene.act(&Deed::shield()).await;
     scene.is_right();
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::scene::{Deed, HEALTHS, Scene, TENANT};
 use crate::{
     guarded::USER,
-    simulated::{ALIAS, HOST, PLANE},
+    simulated::{ALIAS, HOST},
 };
 
 #[tokio::test(start_paused = true)]
@@ -70,19 +70,33 @@ async fn a_canary_that_nobody_asked_for_and_an_owner_that_lives_are_found() {
     scene.is_wrong("nobody asked for the experiment");
 
     let scene = Scene::begin().await;
-    let owners = json!({"metadata": {"ownerReferences": []}});
     let namespace = scene.get("/api/v1/namespaces/orders-db").await;
-    let from = namespace["metadata"]["ownerReferences"].to_string();
-    let disarm = Deed {
-        action: "DisarmNamespaces",
-        path: "/api/v1/namespaces/orders-db".to_owned(),
-        change: owners,
-        from: from.leak(),
-        to: "[]",
-        state: "Intended",
-    };
-    scene.act(&disarm).await;
+    scene.act(&Deed::disarm(&namespace)).await;
     scene.is_wrong("its owner lives");
+
+    for (wished, why) in [(true, ""), (false, "nobody wishes for its Workspace")] {
+        let scene = Scene::begin().await;
+        let namespace = scene.get("/api/v1/namespaces/orders-db").await;
+        let admin = scene.sim.admin();
+        let path = format!("{TENANT}/orders");
+        let free = json!({"metadata": {"finalizers": null}});
+        scene.person(&path, free.clone()).await;
+        let orphans = json!({"propagationPolicy": "Background"});
+        admin
+            .delete(&resources::WORKSPACES, "", "orders", orphans.clone())
+            .unwrap();
+        if !wished {
+            let kind = &resources::FEDERATED_WORKSPACES;
+            admin.merge(kind, "", "orders", free).unwrap();
+            admin.delete(kind, "", "orders", orphans).unwrap();
+        }
+        scene.act(&Deed::disarm(&namespace)).await;
+        if wished {
+            scene.is_right();
+        } else {
+            scene.is_wrong(why);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,26 +188,64 @@ async fn a_cure_that_is_not_safe_is_found() {
 
     let scene = Scene::begin().await;
     scene.hold().await;
-    let found = scene.get(&Deed::remove().path).await;
     scene.act(&Deed::remove()).await;
-    let again = json!({"metadata": {"name": ALIAS, "namespace": PLANE}, "spec": found["spec"]});
-    let admin = scene.sim.admin();
-    admin.create(&resources::KUBEFED_CLUSTERS, again).unwrap();
+    scene.wait(600).await;
+    scene.double().await;
     scene.act(&Deed::remove()).await;
     scene.is_wrong("it was removed before and came back");
 
     let scene = Scene::begin().await;
     scene.hold().await;
     scene.place(&[ALIAS, "elsewhere"]).await;
+    let loses_one = Deed {
+        from: "elsewhere,produce-trt",
+        ..Deed::fix()
+    };
+    scene.act(&loses_one).await;
+    scene.is_wrong("the leftover's name is not just replaced by the other");
+
+    let scene = Scene::begin().await;
+    scene.hold().await;
+    scene.place(&["elsewhere"]).await;
+    let other = Deed {
+        from: "elsewhere",
+        ..Deed::fix()
+    };
+    scene.act(&other).await;
+    scene.is_wrong("it is not placed on the leftover");
+
+    let scene = Scene::begin().await;
+    scene.hold().await;
+    scene.place(&[ALIAS]).await;
+    scene.cure().await;
     scene.act(&Deed::fix()).await;
-    let told = scene.wrong();
-    assert!(
-        told[0].ends_with("the journal's ConfigMap does not say so"),
-        "{told:?}"
-    );
+    scene.is_wrong("no cluster is registered twice");
 
     let scene = Scene::begin().await;
     scene.place(&[ALIAS]).await;
     scene.act(&Deed::fix()).await;
     scene.is_wrong("nothing holds");
+}
+
+/// Without a hold a cure needs a person, and that nothing can fall meanwhile.
+#[tokio::test(start_paused = true)]
+async fn an_approved_cure_without_a_hold_needs_a_stopped_control_plane() {
+    for (stopped, right) in [(None, false), (Some(30), false), (Some(44), true)] {
+        let scene = Scene::begin().await;
+        scene.place(&[ALIAS]).await;
+        let approval = json!({"actions": {"fixPlacement": "Approval"}});
+        scene.respec(json!({"remediation": approval})).await;
+        scene.wait(7).await;
+        if let Some(seconds) = stopped {
+            scene.act(&Deed::freeze()).await;
+            scene.wait(seconds).await;
+        }
+        scene.approve(&Deed::fix(), "the-plan", 600).await;
+        scene.act(&Deed::fix()).await;
+        if right {
+            scene.is_right();
+        } else {
+            scene.is_wrong("nothing holds");
+        }
+    }
 }

@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use federation_health_api::names::{JOURNAL, JOURNAL_KEY};
 use federation_health_cluster::rbac::OPERATOR_NAMESPACE;
-use federation_health_sim::{Clock, Sim};
+use federation_health_sim::{Clock, Sim, resources};
 use serde_json::{Value, json};
 
 use crate::{
     guarded::USER,
     schedules::{MANAGER, judge::Judge},
-    simulated::{ALIAS, WORKSPACES, install_crds, pass, set_spec},
+    simulated::{ALIAS, PLANE, WORKSPACES, install_crds, pass, set_spec},
 };
 
 pub(super) const TENANT: &str = "/apis/tenant.kubesphere.io/v1alpha1/workspaces";
@@ -28,6 +28,8 @@ pub(super) const LEASE: &str =
 pub(super) struct Scene {
     pub(super) sim: Sim,
     pub(super) judge: Arc<Judge>,
+    /// What the leftover's registration says.
+    leftover: Value,
 }
 
 /// What a doctored operator does to an object.
@@ -106,6 +108,18 @@ impl Deed {
         }
     }
 
+    /// All owners go off a namespace of this content.
+    pub(super) fn disarm(namespace: &Value) -> Self {
+        Self {
+            action: "DisarmNamespaces",
+            path: "/api/v1/namespaces/orders-db".to_owned(),
+            change: json!({"metadata": {"ownerReferences": []}}),
+            from: namespace["metadata"]["ownerReferences"].to_string().leak(),
+            to: "[]",
+            state: "Intended",
+        }
+    }
+
     pub(super) fn unshield() -> Self {
         Self::shield().back(json!({"metadata": {"labels": {"kubefed.io/managed": "true"}}}))
     }
@@ -145,9 +159,15 @@ impl Scene {
         });
         set_spec(&sim, "default", &spec).unwrap();
         let judge = Judge::seat(&sim);
-        let scene = Self { sim, judge };
+        sim.join(ALIAS).unwrap();
+        let found = sim.admin().get(&resources::KUBEFED_CLUSTERS, PLANE, ALIAS);
+        let leftover = found.unwrap()["spec"].clone();
+        let scene = Self {
+            sim,
+            judge,
+            leftover,
+        };
         sim_lease(&scene).await;
-        scene.sim.join(ALIAS).unwrap();
         scene.wait(1).await;
         scene
     }
@@ -180,6 +200,19 @@ impl Scene {
     pub(super) async fn annotate(&self, annotation: &str, value: Value) {
         let patch = json!({"metadata": {"annotations": {annotation: value}}});
         self.person(HEALTHS, patch).await;
+    }
+
+    /// The plan in status has this deed, and a person approves one of that name for so many seconds.
+    pub(super) async fn approve(&self, deed: &Deed, plan: &str, seconds: i64) {
+        let uid = self.get(deed.object()).await["metadata"]["uid"].clone();
+        let step = json!({"action": deed.action, "uid": uid});
+        let shown = json!({"status": {"plan": {"id": "the-plan", "steps": [step]}}});
+        self.send(USER, "PATCH", &format!("{HEALTHS}/status"), &shown)
+            .await;
+        let until = self.sim.clock().now().as_second() + seconds;
+        let until = k8s_openapi::jiff::Timestamp::from_second(until).unwrap();
+        let word = json!(format!("{plan}@{until}"));
+        self.annotate("federationhealth.io/approve", word).await;
     }
 
     /// Time passes, in which the lease is renewed: at each write the judge looks around.
@@ -260,6 +293,14 @@ impl Scene {
         self.send("kubernetes-admin", "DELETE", &path, &Value::Null)
             .await;
         self.wait(6).await;
+    }
+
+    /// The leftover is registered again.
+    pub(super) async fn double(&self) {
+        let again = json!({"metadata": {"name": ALIAS, "namespace": PLANE}, "spec": self.leftover});
+        let admin = self.sim.admin();
+        admin.create(&resources::KUBEFED_CLUSTERS, again).unwrap();
+        self.wait(1).await;
     }
 
     pub(super) async fn place(&self, names: &[&str]) {
