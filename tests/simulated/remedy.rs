@@ -8,6 +8,7 @@ mod doubts;
 mod experiment;
 mod failing;
 mod journal;
+mod reasons;
 mod remote;
 mod rights;
 mod stories;

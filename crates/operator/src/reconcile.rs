@@ -28,8 +28,11 @@ const COUNTS_EVERY: Duration = Duration::from_secs(10);
 /// While a deletion is this young the API server is left to the hold alone: writing a long status takes it 20 ms of both
 /// cores, in which the switch reached the policies too late in 3 of 50 runs.
 const UNFOLDS: Duration = Duration::from_millis(100);
-/// Pause after a failed write.
+/// Pause after a failed write, doubled by each further one up to [`RETRY_MAX`]: an API server that restarts is back within
+/// seconds, a right that is missing within hours.
 const RETRY: Duration = Duration::from_secs(1);
+/// A verdict comes no later than this after writes succeed again.
+const RETRY_MAX: Duration = Duration::from_secs(10);
 /// Judged at least this often, in case a wake-up is missing somewhere.
 const SWEEP: Duration = Duration::from_secs(30);
 /// After a start, feeds, first probes and the proof of the hold get this long before a verdict is written that they could
@@ -57,6 +60,28 @@ pub struct Reconciler {
 struct Written {
     status: Option<FederationHealthStatus>,
     at: Option<tokio::time::Instant>,
+    /// Writes in a row that failed, and before when there is no other.
+    failed: Option<(u32, tokio::time::Instant)>,
+}
+
+impl Written {
+    /// After one more write that failed: what is on the server is not known.
+    fn fail(&mut self) -> Duration {
+        let before = self.failed.map_or(0, |(failures, _)| failures);
+        let pause = RETRY.saturating_mul(1 << before.min(10)).min(RETRY_MAX);
+        let until = tokio::time::Instant::now() + pause;
+        *self = Self {
+            failed: Some((before + 1, until)),
+            ..Self::default()
+        };
+        pause
+    }
+
+    /// How long no write is tried.
+    fn pause(&self) -> Option<Duration> {
+        let (_, until) = self.failed?;
+        Some(until.duration_since(tokio::time::Instant::now())).filter(|left| !left.is_zero())
+    }
 }
 
 impl Reconciler {
@@ -151,6 +176,9 @@ impl Reconciler {
         if self.unfolds() {
             return UNFOLDS;
         }
+        if let Some(left) = written.pause() {
+            return left;
+        }
         let counts_only = before.is_some_and(|before| same_verdict(before, &next));
         if let Some(at) = written.at.filter(|_| counts_only)
             && at.elapsed() < COUNTS_EVERY
@@ -165,14 +193,14 @@ impl Reconciler {
                 *written = Written {
                     status: Some(next),
                     at: Some(tokio::time::Instant::now()),
+                    failed: None,
                 };
                 SWEEP
             }
             Err(error) => {
                 self.metrics.write_failed("status", error.class());
                 tracing::warn!(class = error.class(), %error, "status could not be written");
-                *written = Written::default();
-                RETRY
+                written.fail()
             }
         }
     }

@@ -295,7 +295,7 @@ impl<'a> Pending<'a> {
 
     /// Puts back what this request may not change: the server's own fields, and the other parts.
     fn keep_what_is_not_ours(&self, new: &mut Value) {
-        let metadata = json::at(&self.old, &["metadata"]).cloned();
+        let metadata = json::at(&self.old, &["metadata"]);
         match self.part {
             Part::Main => {
                 if self.version.status {
@@ -306,8 +306,13 @@ impl<'a> Pending<'a> {
                 }
             }
             Part::Status => {
-                let status = new.get("status").cloned();
-                new.clone_from(&self.old);
+                let status = json::remove(new, &["status"]);
+                // The old status may be large, and goes.
+                let others = self.old.as_object().into_iter().flatten();
+                let others = others.filter(|(name, _)| *name != "status");
+                *new = others
+                    .map(|(n, value)| (n.clone(), value.clone()))
+                    .collect();
                 json::put(new, &["status"], status);
             }
             Part::Finalize => {
@@ -330,7 +335,7 @@ impl<'a> Pending<'a> {
             "managedFields",
             "generateName",
         ] {
-            let value = metadata.as_ref().and_then(|m| m.get(field)).cloned();
+            let value = metadata.and_then(|m| m.get(field)).cloned();
             json::put(new, &["metadata", field], value);
         }
         for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
@@ -368,16 +373,7 @@ impl<'a> Pending<'a> {
     }
 
     fn bump_generation(&self, new: &mut Value) {
-        let counts = |name: &str| !(name == "metadata" || name == "status" && self.version.status);
-        let desired = |v: &Value| -> Vec<(String, Value)> {
-            v.as_object()
-                .into_iter()
-                .flatten()
-                .filter(|(name, _)| counts(name))
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect()
-        };
-        if self.served.kind.generation && desired(new) != desired(&self.old) {
+        if self.served.kind.generation && !self.desired(new).eq(self.desired(&self.old)) {
             let generation =
                 json::at(&self.old, &["metadata", "generation"]).and_then(Value::as_i64);
             json::set(
@@ -386,5 +382,12 @@ impl<'a> Pending<'a> {
                 json!(generation.unwrap_or(0) + 1),
             );
         }
+    }
+
+    /// The parts that say what is wished for.
+    fn desired<'v>(&self, object: &'v Value) -> impl Iterator<Item = (&'v String, &'v Value)> {
+        let status = self.version.status;
+        let parts = object.as_object().into_iter().flatten();
+        parts.filter(move |(name, _)| !(*name == "metadata" || *name == "status" && status))
     }
 }

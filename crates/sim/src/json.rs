@@ -7,6 +7,12 @@ pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(value, |v, step| v.get(*step))
 }
 
+/// The document as it goes over the wire.
+pub(crate) fn bytes(value: &Value) -> Vec<u8> {
+    // Writing a document to memory cannot fail.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
 /// The text at `path`; empty when it is absent or no text, which Kubernetes treats alike.
 pub(crate) fn text<'a>(value: &'a Value, path: &[&str]) -> &'a str {
     at(value, path).and_then(Value::as_str).unwrap_or_default()

@@ -100,15 +100,13 @@ impl Reply {
     /// The body that goes over the wire.
     pub(crate) fn encode(&self, form: Form, now: k8s_openapi::jiff::Timestamp) -> Vec<u8> {
         match self {
-            Self::Raw { body, .. } => body.to_string().into_bytes(),
+            Self::Raw { body, .. } => json::bytes(body),
             Self::Object {
                 kind,
                 version,
                 object,
                 ..
-            } => shaped(kind, version, object, form, now)
-                .to_string()
-                .into_bytes(),
+            } => json::bytes(&shaped(kind, version, object, form, now)),
             Self::List {
                 kind,
                 version,
@@ -130,7 +128,7 @@ impl Reply {
                             items.iter().map(|i| outward(kind, version, i)).collect();
                         let mut table = table::of(kind, version, &rows, detail, now);
                         table["metadata"] = metadata;
-                        table.to_string().into_bytes()
+                        json::bytes(&table)
                     }
                     form => list(kind, version, items, &metadata, form, now),
                 }
@@ -187,7 +185,7 @@ fn list(
             json::remove(bare, &["kind"]);
             json::remove(bare, &["apiVersion"]);
         }
-        body.extend_from_slice(item.to_string().as_bytes());
+        body.extend(json::bytes(&item));
     }
     body.extend_from_slice(b"]}");
     body

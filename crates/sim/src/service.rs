@@ -18,6 +18,7 @@ use crate::{
     call::{Call, Caller, PatchKind, Query, Target, Verb},
     discovery,
     faults::Effect,
+    json,
     refusal::Refusal,
     reply::Form,
     server::Server,
@@ -265,7 +266,7 @@ fn refused(refusal: &Refusal) -> Response<SimBody> {
     respond(
         refusal.code,
         "application/json",
-        refusal.to_status().to_string().into_bytes(),
+        json::bytes(&refusal.to_status()),
     )
 }
 

@@ -10,6 +10,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     call::Call,
     faults::Garble,
+    json,
     kinds::Kind,
     read,
     refusal::Refusal,
@@ -227,9 +228,7 @@ impl Watch {
     /// What a change looks like through the watch's selector: an object that no longer matches is deleted for it.
     /// What it was then is what the watch is told.
     fn seen(&self, change: &Change) -> Option<(&'static str, Arc<Value>)> {
-        if !self.namespace.is_empty()
-            && crate::json::meta(&change.object, "namespace") != self.namespace
-        {
+        if !self.namespace.is_empty() && json::meta(&change.object, "namespace") != self.namespace {
             return None;
         }
         let matches = |o: &Value| self.selector.is_empty() || self.selector.matches(o);
@@ -275,7 +274,7 @@ fn last_seen(change: &Change) -> Arc<Value> {
         Some(previous) if change.what != ChangeType::Deleted => {
             let mut last = Value::clone(previous);
             let version = Value::from(change.version.to_string());
-            crate::json::set(&mut last, &["metadata", "resourceVersion"], version);
+            json::set(&mut last, &["metadata", "resourceVersion"], version);
             Arc::new(last)
         }
         _ => change.object.clone(),
@@ -318,5 +317,8 @@ fn bookmark(kind: &Kind, version: &str, at: u64, initial_end: bool, form: Form) 
 }
 
 fn event(name: &str, object: &Value) -> Bytes {
-    format!("{{\"type\":\"{name}\",\"object\":{object}}}\n").into()
+    let mut line = format!("{{\"type\":\"{name}\",\"object\":").into_bytes();
+    line.extend(json::bytes(object));
+    line.extend_from_slice(b"}\n");
+    line.into()
 }

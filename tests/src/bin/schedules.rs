@@ -21,6 +21,11 @@ use std::{
 
 use federation_health_tests::schedules::{describe, play};
 
+/// Two fifths of a schedule are small pieces of JSON that come and go: this one needs a third less time than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const USAGE: &str = "schedules [--from SEED] [--count N] [--threads N] [--describe]";
 /// Failing seeds after which it ends: the first few say what is wrong.
 const ENOUGH: u64 = 20;
 
@@ -28,6 +33,26 @@ fn number(arguments: &[String], name: &str, default: u64) -> u64 {
     let at = arguments.iter().position(|a| a == name);
     at.and_then(|at| arguments.get(at + 1)?.parse().ok())
         .unwrap_or(default)
+}
+
+/// # Errors
+/// What is no option, or not the number that it needs; nothing for whoever asks for help.
+fn known(arguments: &[String]) -> Result<(), String> {
+    let mut rest = arguments.iter();
+    while let Some(option) = rest.next() {
+        match &**option {
+            "--describe" => {}
+            "--from" | "--count" | "--threads" => {
+                let value = rest.next().map(|value| value.parse::<u64>());
+                if !matches!(value, Some(Ok(_))) {
+                    return Err(format!("{option} needs a number\n"));
+                }
+            }
+            "--help" | "-h" => return Err(String::new()),
+            _ => return Err(format!("{option} is no option\n")),
+        }
+    }
+    Ok(())
 }
 
 /// Time is paused, and each schedule has a runtime of its own: a seed is the same alone and among others.
@@ -44,6 +69,10 @@ fn run(seed: u64) -> Result<BTreeSet<String>, String> {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Err(why) = known(&arguments) {
+        println!("{why}{USAGE}");
+        return ExitCode::FAILURE;
+    }
     let from = number(&arguments, "--from", 0);
     let count = number(&arguments, "--count", 1000);
     let threads = number(&arguments, "--threads", 1);

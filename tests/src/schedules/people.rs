@@ -20,6 +20,8 @@ const BINDINGS: Resource = Resource::known(
     "v1",
     "validatingadmissionpolicybindings",
 );
+/// No block of addresses.
+pub(super) const NO_BLOCK: &str = "127.0.0.0/99";
 /// As late as a watch may be without anybody noticing.
 const LATE: Duration = Duration::from_secs(2);
 
@@ -70,6 +72,15 @@ impl Stage {
             Deed::KubeSphere(on) => {
                 self.kubesphere = on.then(|| kubesphere(&self.world.sim));
             }
+            Deed::Strip => self.strip(),
+            Deed::Keep => {
+                let kept = json!({"metadata": {"finalizers": ["example.org/kept"]}});
+                self.merge(&resources::KUBEFED_CLUSTERS, (PLANE, ALIAS), kept);
+            }
+            Deed::Spoil(on) => {
+                let block = if on { NO_BLOCK } else { "127.0.0.0/8" };
+                self.respec(&json!({"probe": {"allowedEndpoints": [block]}}))?;
+            }
         }
         Ok(())
     }
@@ -115,10 +126,27 @@ impl Stage {
             let patch = json!({"spec": {"placement": {"clusters": [{"name": "host"}]}}});
             self.merge(&resources::WORKSPACE_TEMPLATES, ("", workspace), patch);
         }
+        let free = json!({"metadata": {"finalizers": null}});
+        self.merge(&resources::KUBEFED_CLUSTERS, (PLANE, ALIAS), free);
         let admin = self.world.sim.admin();
         // They may not exist, or not any more.
         let _ = admin.delete(&resources::CLUSTERS, "", ALIAS, Value::Null);
         let _ = self.world.cure();
+    }
+
+    fn strip(&self) {
+        let admin = self.world.sim.admin();
+        for (workspace, _) in WORKSPACES {
+            let bare = |w: &mut Value| {
+                let finalizers = w["metadata"]["finalizers"].as_array_mut();
+                let ours = |f: &mut Value| *f == "orphan";
+                if let Some(all) = finalizers {
+                    all.retain_mut(ours);
+                }
+            };
+            // One that is gone has none.
+            let _ = admin.edit(&resources::WORKSPACES, "", workspace, bare);
+        }
     }
 
     fn scale_back(&mut self) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::MANAGER;
 use crate::{random::Random, rights::Lacking};
 pub(super) use deeds::{Approval, Deed, Placement, Replica, Unhold};
-use deeds::{Theme, approvals, drawn, placements, works_against};
+use deeds::{Theme, approvals, drawn, works_against};
 
 /// From the second registration on the actors act within this; KubeFed's first deletion comes 10 to 21 s after it.
 const ACTING_MS: u64 = 60_000;
@@ -73,9 +73,7 @@ impl Plan {
         if approving {
             deeds.extend(approvals(dice));
         }
-        if theme == Theme::Cure && dice.below(2) == 0 {
-            deeds.extend(placements(dice, dice.below(2 * HELD_MS)));
-        }
+        deeds.extend(theme.deeds(dice));
         let cure = 20_000 + dice.below(ACTING_MS);
         // Whoever cures it sees to it that nobody works against that.
         deeds.retain(|(at, deed)| *at < cure || !works_against(*deed));
@@ -109,7 +107,7 @@ impl Plan {
             && self.spec["remediation"]["limits"]["maxActionsPerHour"] == 60
     }
 
-    /// A hold stands before KubeFed's first deletion and as long as it is needed: no brake, no crash and no other writer
+    /// Namespaces are held before KubeFed's first deletion and as long as it is needed: no brake, no crash and no other writer
     /// changes that, only a person who switches it off, or a missing right.
     pub(super) fn holds_throughout(&self) -> bool {
         let early = |(at, deed): &(u64, Deed)| {
@@ -119,7 +117,7 @@ impl Plan {
             );
             delays && *at < HELD_MS
         };
-        self.holds_all()
+        self.holds("collection")
             && !self.lacking.is_some_and(of_holder)
             && !self.any(|deed| matches!(deed, Deed::Unhold(_)))
             && !self.deeds.iter().any(early)
@@ -164,9 +162,12 @@ impl Plan {
             .is_some_and(|l| (l.verb, l.resource) == (verb, resource))
     }
 
+    fn holds(&self, rule: &str) -> bool {
+        self.spec["hold"][rule] == "OnDiagnosis"
+    }
+
     pub(super) fn holds_all(&self) -> bool {
-        let rule = |name: &str| self.spec["hold"][name] == "OnDiagnosis";
-        rule("collection") && rule("federation")
+        self.holds("collection") && self.holds("federation")
     }
 }
 

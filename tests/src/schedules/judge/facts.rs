@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    schedules::MANAGER,
+    schedules::{MANAGER, people::NO_BLOCK},
     simulated::{ALIAS, PLANE, WORKSPACES},
 };
 
@@ -47,6 +47,8 @@ pub(super) enum Fact {
     Applies,
     Observes,
     Paused,
+    /// The spec contradicts itself.
+    Spoiled,
     /// A person asks acts back.
     Asked,
     /// A person asks for the experiment.
@@ -169,6 +171,10 @@ fn wishes(health: &Value, now: i64) -> Vec<(Fact, bool)> {
         (Fact::Applies, mode("Apply")),
         (Fact::Observes, mode("Observe")),
         (Fact::Paused, pauses.is_some_and(|p| !p.is_empty())),
+        (
+            Fact::Spoiled,
+            health["spec"]["probe"]["allowedEndpoints"][0] == NO_BLOCK,
+        ),
         (
             Fact::Asked,
             annotations["federationhealth.io/undo"].is_string(),

@@ -115,6 +115,8 @@ impl Memory {
     fn forward(&self, act: &Act<'_>, review: &Review<'_>, now: i64) -> Answer {
         let lately = |fact| self.facts.lately(fact, now);
         must(lately(Fact::Applies), "the mode is not Apply")?;
+        let spoiled = self.facts.settled(Fact::Spoiled, now);
+        must(!spoiled, "the spec contradicts itself")?;
         let approved = lately(Fact::Approval(act.rung)) && self.approved(act.rung, act.uid, now);
         must(
             lately(Fact::Automatic(act.rung)) || approved,

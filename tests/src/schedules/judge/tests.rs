@@ -160,6 +160,13 @@ async fn a_write_against_the_owners_word_is_found() {
     scene.is_wrong("a person asks acts back");
 
     let scene = Scene::begin().await;
+    let spoiled = json!({"probe": {"allowedEndpoints": ["127.0.0.0/99"]}});
+    scene.respec(spoiled).await;
+    scene.wait(7).await;
+    scene.act(&Deed::shield()).await;
+    scene.is_wrong("the spec contradicts itself");
+
+    let scene = Scene::begin().await;
     let limits = json!({"limits": {"maxActionsPerHour": 1}});
     scene.respec(json!({"remediation": limits})).await;
     scene.act(&Deed::retain()).await;

@@ -65,6 +65,12 @@ pub(in crate::schedules) enum Deed {
     Rejoin,
     /// KubeSphere's controllers end, or come back.
     KubeSphere(bool),
+    /// Somebody takes KubeSphere's finalizers off: a Workspace goes at once, and comes back under another UID.
+    Strip,
+    /// A program keeps the leftover's registration from going.
+    Keep,
+    /// The owner makes the spec contradict itself, or mends it.
+    Spoil(bool),
 }
 
 /// Of the operator.
@@ -112,14 +118,17 @@ pub(super) enum Theme {
     Cure,
     /// Nothing holds or shields: KubeFed is stopped.
     Freeze,
+    /// Only namespaces are held, and nobody binds them to the Workspace that comes back.
+    Armed,
     Any,
 }
 
 impl Theme {
     pub(super) fn of(dice: &Random) -> Self {
-        match dice.below(4) {
+        match dice.below(5) {
             0 => Self::Cure,
             1 => Self::Freeze,
+            2 => Self::Armed,
             _ => Self::Any,
         }
     }
@@ -141,7 +150,28 @@ impl Theme {
                 actions["shieldWorkspaces"] = json!("Never");
                 actions["freezeControllers"] = json!(switch);
             }
+            Self::Armed => {
+                hold["collection"] = json!("OnDiagnosis");
+                hold["federation"] = json!("Never");
+                for other in ["armOrphan", "shieldWorkspaces", "freezeControllers"] {
+                    actions[other] = json!("Never");
+                }
+                actions["disarmNamespaces"] = json!(switch);
+            }
             Self::Any => {}
+        }
+    }
+
+    /// What happens whoever else does what.
+    pub(super) fn deeds(self, dice: &Random) -> Vec<(u64, Deed)> {
+        match self {
+            Self::Cure if dice.below(2) == 0 => placements(dice, dice.below(2 * HELD_MS)),
+            Self::Armed => vec![
+                (dice.below(1_000), Deed::KubeSphere(false)),
+                (1_000 + dice.below(HELD_MS), Deed::Strip),
+                (30_000 + dice.below(ACTING_MS), Deed::KubeSphere(true)),
+            ],
+            _ => Vec::new(),
         }
     }
 }
@@ -162,7 +192,7 @@ pub(super) fn drawn(dice: &Random, two: bool) -> Vec<(u64, Deed)> {
     let later = at + dice.below(30_000);
     let one = |deed| vec![(at, deed)];
     let pair = |first, then| vec![(at, first), (later, then)];
-    match dice.below(23) {
+    match dice.below(25) {
         0 | 1 => one(Deed::ScaleBack),
         2 => pair(Deed::Pause(true), Deed::Pause(false)),
         3 => {
@@ -208,6 +238,8 @@ pub(super) fn drawn(dice: &Random, two: bool) -> Vec<(u64, Deed)> {
         19 => one(Deed::Rob),
         20 => pair(Deed::KubeSphere(false), Deed::KubeSphere(true)),
         21 => vec![(at % HELD_MS, Deed::EditNext)],
+        22 => one(Deed::Keep),
+        23 => pair(Deed::Spoil(true), Deed::Spoil(false)),
         _ => {
             if dice.below(2) == 0 {
                 let kind = ["workspaces", "kubefedclusters", "workspacetemplates"];
