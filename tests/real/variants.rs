@@ -85,6 +85,7 @@ async fn without_holds_all_is_lost_and_named_and_with_them_the_contents_are_kept
     let added = added::to_a_raging_loop(&bed, "payments").await;
     print("added", added.unwrap());
     print("churning", contents::churning(&bed).await.unwrap());
+    print("at once", never::at_once(&bed).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

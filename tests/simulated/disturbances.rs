@@ -1,6 +1,12 @@
 //! What happens to operators: servers restart, kinds come and go, objects are wrong.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use federation_health_sim::{Clock, Effect, Network, Refusal, Resource, Sim, resources};
 use federation_health_tests::{
@@ -246,6 +252,33 @@ async fn a_spec_that_makes_no_sense_is_told_and_what_was_asked_before_stays() {
         })
         .await
         .unwrap();
+}
+
+/// A role without the right, or a webhook that refuses: for hours, in which Workspaces change all the time.
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_refused_is_not_written_again_at_each_change() {
+    let world = World::calm(Setup::default()).await.unwrap();
+    let refuses = Arc::new(AtomicBool::new(true));
+    let flag = refuses.clone();
+    world.sim.inject(move |r| {
+        let status = r.resource == "federationhealths" && r.subresource == "status";
+        let ours = r.user == USER && status && flag.load(Ordering::Relaxed);
+        ours.then(|| Effect::Refuse(Refusal::new(403, "Forbidden", "no right")))
+    });
+    world.sim.clear_audit();
+    world.double().unwrap();
+    pass(Duration::from_mins(1)).await;
+    let mut tried = world.requests();
+    tried.retain(|e| e.resource == "federationhealths" && e.subresource == "status");
+    // After 0, 1, 3, 7 and 15 seconds, and then every 10.
+    assert!((8..=11).contains(&tried.len()), "{} times", tried.len());
+    refuses.store(false, Ordering::Relaxed);
+    let told = world
+        .wait("the verdict", Duration::from_secs(11), |h| {
+            is(h, "ClustersUnique", "False")
+        })
+        .await;
+    drop(told.unwrap());
 }
 
 #[tokio::test(start_paused = true)]

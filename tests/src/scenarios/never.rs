@@ -6,7 +6,10 @@ use std::{
 };
 
 use federation_health_api::FederationHealth;
-use federation_health_testbed::error::{Error, Result};
+use federation_health_testbed::{
+    error::{Error, Result},
+    workspace::{self, WorkspaceSpec},
+};
 
 use super::{
     bed::{Bed, How, LATE, Record, SOON},
@@ -15,10 +18,12 @@ use super::{
     table::Figures,
     verdict::{self, Expected},
 };
-use crate::guarded::observing;
+use crate::guarded::{finding, observing};
 
 /// Without a new Workspace for this long the loop is over: its longest pause is 10 s.
 const OVER: Duration = Duration::from_secs(11);
+/// Workspaces that FH028 tells as one.
+const CROWD: usize = 10;
 /// The loop goes on for this long when all is lost: a count worth comparing.
 const RAGE: Duration = Duration::from_secs(8);
 
@@ -53,6 +58,42 @@ pub async fn all_lost(bed: &Bed, contents: Option<&Contents<'_>>) -> Result<Figu
         ),
         ("recreations counted, as in the audit log", counted as f64),
     ])
+}
+
+/// Ten Workspaces more, without projects: all begin to be deleted at once, and that is told as one cause.
+///
+/// # Errors
+/// It is not told, or of Workspaces that nobody deleted.
+pub async fn at_once(bed: &Bed) -> Result<Figures> {
+    bed.set_spec(&observing()).await?;
+    let client = bed.federation.client();
+    let crowd: Vec<WorkspaceSpec> = (0..CROWD)
+        .map(|n| WorkspaceSpec::on_host(&format!("crowd-{n}"), 0))
+        .collect();
+    for spec in &crowd {
+        workspace::create(&client, spec).await?;
+    }
+    workspace::wait_bound(&client, &crowd, LATE).await?;
+    bed.calm().await?;
+    let record = bed.record().await?;
+    bed.register(How::AsItIs).await?;
+    let one_cause = |h: &FederationHealth| finding(h, "FH028").is_some();
+    let health = bed.guard.wait("one cause", LATE, one_cause).await?;
+    let told = finding(&health, "FH028").map_or("", |f| &f.message);
+    let count = told.split(' ').next().and_then(|n| n.parse::<usize>().ok());
+    let count = count.filter(|count| *count >= CROWD);
+    let count = count.ok_or_else(|| Error::refused(format!("told is {told:?}")))?;
+    let deleted = || {
+        let mut names = BTreeSet::new();
+        let mut found = record.deletions("workspaces")?;
+        found.retain(|e| names.insert(e.object.name.clone()));
+        Ok(found)
+    };
+    let what = format!("deletions of {count} Workspaces, as told");
+    record.wait_for(&what, count, deleted).await?;
+    bed.unregister().await?;
+    bed.calm().await?;
+    Ok(vec![("Workspaces told as one cause", count as f64)])
 }
 
 /// Waits until every lost namespace is in the ledger by name and UID.

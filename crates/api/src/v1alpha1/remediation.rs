@@ -95,7 +95,8 @@ pub struct Limits {
     #[serde(default = "Limits::max_actions_per_hour")]
     #[schemars(range(min = 0, max = 60))]
     pub max_actions_per_hour: i64,
-    /// Seconds between two actions on one target.
+    /// Seconds between two actions of one kind on one target. A shield, a finalizer or a kept volume that the operator itself took
+    /// back may return at once: the danger did.
     #[serde(default = "Limits::cooldown_seconds")]
     #[schemars(range(min = 0, max = 86_400))]
     pub cooldown_seconds: i64,

@@ -37,6 +37,10 @@ pub(super) const ABOUT: About = About {
             Place::Simulated,
             "a_dozen_workspaces_that_loop_are_told_as_one_cause",
         ),
+        Scenario(
+            Place::Real,
+            "without_holds_all_is_lost_and_named_and_with_them_the_contents_are_kept_too",
+        ),
     ],
     spared: &[
         Scenario(
