@@ -49,6 +49,10 @@ async fn a_second_registration_is_named_held_and_released_only_when_that_loses_n
         "armed",
         armed::not_released(&mut bed, "orders").await.unwrap(),
     );
+    print(
+        "disarmed",
+        armed::disarmed(&mut bed, "orders").await.unwrap(),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{
     bed::{Bed, Record},
     figures::milliseconds,
+    wire,
 };
 use crate::guarded::{NAMESPACE, USER, holding};
 
@@ -62,7 +63,7 @@ pub fn states<'a>(health: &'a FederationHealth, after: i64, rung: &str) -> Vec<(
 
 /// Requests of the operator that were to change what is not its own and were no dry runs, oldest first. Fails if one of them
 /// did not carry uid and resourceVersion, which a creation cannot, or did not come after live reads of the lease and of its
-/// target.
+/// target: by the audit log, and on the wire where that is written down.
 pub fn fenced(record: &Record<'_>) -> Result<Vec<AuditEvent>> {
     let mut ours = record.matching(|e| e.user == USER)?;
     ours.sort_by_key(|e| e.received);
@@ -93,6 +94,14 @@ pub fn fenced(record: &Record<'_>) -> Result<Vec<AuditEvent>> {
             return Err(wrong("a live read of its target before it"));
         }
         acts.push(act.clone());
+    }
+    if let Some((asked, before)) = record.asked() {
+        let sent = wire::fenced(&asked, before)?;
+        if sent < acts.len() {
+            let logged = acts.len();
+            let told = format!("{sent} writes on the wire, {logged} in the audit log");
+            return Err(Error::refused(told));
+        }
     }
     Ok(acts)
 }

@@ -1,7 +1,8 @@
 //! The cause goes while namespaces are armed: their owner does not exist. Releasing would collect them at once.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
+use federation_health_api::FederationHealth;
 use federation_health_testbed::{
     error::{Attempt as _, Error, Result},
     kinds,
@@ -12,10 +13,11 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::{
+    acts,
     bed::{Bed, COLLECTOR, How, LATE, SOON},
     table::Figures,
 };
-use crate::guarded::{condition, holds};
+use crate::guarded::{condition, holding, holds};
 
 /// Far beyond `releaseAfterSeconds`, and the collector's retries come several times in it.
 const BLOCKED: Duration = Duration::from_secs(6);
@@ -24,16 +26,9 @@ const BLOCKED: Duration = Duration::from_secs(6);
 pub async fn not_released(bed: &mut Bed, workspace: &str) -> Result<Figures> {
     bed.calm().await?;
     bed.wait_proven().await?;
-    let mark = bed.witness.mark();
-    bed.register(How::AsItIs).await?;
-    bed.guard
-        .wait("both holds", SOON, |h| holds(h) == (true, true))
-        .await?;
-    bed.wait_durable([true, true]).await?;
     bed.federation.stop_kubesphere();
-    replace(bed, workspace).await?;
-
-    bed.unregister().await?;
+    let mark = bed.witness.mark();
+    arm(bed, workspace).await?;
     let begun = std::time::Instant::now();
     let blocked =
         |h: &_| condition(h, "Holding").is_some_and(|(_, reason)| reason == "ReleaseBlocked");
@@ -74,6 +69,78 @@ pub async fn not_released(bed: &mut Bed, workspace: &str) -> Result<Figures> {
         ),
         ("deletions by the collector refused", collected as f64),
     ])
+}
+
+/// The same, and the operator may take the owner off that does not exist: nothing blocks the release then, and KubeSphere
+/// binds its namespaces when it comes back.
+///
+/// # Errors
+/// A namespace was lost, something else was written to, or without a fence.
+pub async fn disarmed(bed: &mut Bed, workspace: &str) -> Result<Figures> {
+    let mut spec = holding();
+    spec["remediation"] = json!({
+        "mode": "Apply", "actions": {"disarmNamespaces": "Automatic"}, "limits": acts::limits(),
+    });
+    bed.set_spec(&spec).await?;
+    bed.calm().await?;
+    bed.wait_proven().await?;
+    let newest = acts::newest(&bed.guard.health().await?);
+    bed.federation.stop_kubesphere();
+    let specs = bed.federation.workspaces().iter();
+    let owned: BTreeSet<String> = specs
+        .filter(|spec| spec.name == workspace)
+        .flat_map(|spec| spec.namespaces.clone())
+        .collect();
+    let record = bed.record().await?;
+    arm(bed, workspace).await?;
+    let begun = std::time::Instant::now();
+    let done = |h: &FederationHealth| {
+        let states = acts::states(h, newest, "DisarmNamespaces");
+        states.len() == owned.len() && states.iter().all(|(_, state)| *state == "Verified")
+    };
+    bed.guard
+        .wait("the namespaces disarmed", LATE, done)
+        .await?;
+    let free = |h: &FederationHealth| holds(h) == (false, false);
+    bed.guard.wait("the release", LATE, free).await?;
+    bed.wait_durable([false, false]).await?;
+    let released = begun.elapsed();
+    tokio::time::sleep(BLOCKED).await;
+    record.no_namespace_lost().await?;
+    let acts = acts::fenced(&record)?;
+    let written: BTreeSet<String> = acts.iter().map(|a| a.object.name.clone()).collect();
+    let only = acts.iter().all(|a| a.object.resource == "namespaces");
+    if !only || written != owned || acts.len() != owned.len() {
+        return Err(Error::refused(format!(
+            "written to {:?}",
+            acts::targets(&acts)
+        )));
+    }
+    drop(record);
+    bed.federation
+        .start_kubesphere(KubesphereOptions::default())
+        .await?;
+    bed.federation.wait_bound(LATE).await?;
+    bed.set_spec(&holding()).await?;
+    bed.calm().await?;
+    Ok(vec![
+        (
+            "end of the cause to the release, all disarmed [s]",
+            released.as_secs_f64(),
+        ),
+        ("namespaces disarmed", acts.len() as f64),
+    ])
+}
+
+/// Both rules hold, the Workspace falls and comes back, nobody binds its namespaces, and the cause goes. KubeSphere is down.
+async fn arm(bed: &Bed, workspace: &str) -> Result<()> {
+    bed.register(How::AsItIs).await?;
+    bed.guard
+        .wait("both holds", SOON, |h| holds(h) == (true, true))
+        .await?;
+    bed.wait_durable([true, true]).await?;
+    replace(bed, workspace).await?;
+    bed.unregister().await
 }
 
 /// Deletes the Workspace as an administrator, finalizer and all, and waits until KubeFed has made it again.

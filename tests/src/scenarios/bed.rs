@@ -9,6 +9,7 @@ use federation_health_testbed::{
     error::{Attempt as _, Error, Result},
     forward::Forward,
     join::{CaBundle, JoinOptions},
+    proxy::{Asked, Proxy},
     wait::{self, Look},
     workspace::{self, Snapshot},
 };
@@ -49,18 +50,23 @@ pub struct Bed {
     pub witness: Witness,
     /// The audit log has the options of deletions, preconditions among them: not so on Kubernetes 1.24.
     pub logs_options: bool,
+    /// What the operator asks, where it speaks through a proxy.
+    pub wire: Option<Proxy>,
     forward: Forward,
 }
 
 impl Bed {
     /// Starts a federation with the shipped operator, and waits until it judges.
-    pub async fn start(mut federation: FederationOptions, guard: guarded::Options) -> Result<Self> {
-        // The operator's reads are part of what is judged.
-        federation.control_plane.audited_readers = vec![guarded::NAMESPACE.to_owned()];
-        let federation = Federation::start(federation).await?;
-        let bed = Self::install(federation, guard).await?;
+    pub async fn start(federation: FederationOptions, guard: guarded::Options) -> Result<Self> {
+        let bed = Self::install(Self::federation(federation).await?, guard).await?;
         bed.calm().await?;
         Ok(bed)
+    }
+
+    /// A federation whose audit log has the operator's reads, which are part of what is judged.
+    pub async fn federation(mut options: FederationOptions) -> Result<Federation> {
+        options.control_plane.audited_readers = vec![guarded::NAMESPACE.to_owned()];
+        Federation::start(options).await
     }
 
     /// Installs and starts the shipped operator on a federation, whatever goes on there.
@@ -73,6 +79,7 @@ impl Bed {
             guard,
             witness,
             logs_options: true,
+            wire: None,
             forward,
         })
     }
@@ -156,6 +163,7 @@ impl Bed {
             reader: RefCell::new(self.federation.audit().reader_from_now()),
             events: RefCell::default(),
             mark: self.witness.mark(),
+            asked: self.wire.as_ref().map_or(0, Proxy::count),
             before: self.federation.snapshot().await?,
         })
     }
@@ -201,6 +209,7 @@ pub struct Record<'a> {
     reader: RefCell<AuditReader>,
     events: RefCell<Vec<AuditEvent>>,
     mark: usize,
+    asked: usize,
     /// Workspaces and namespaces at its beginning.
     pub before: Snapshot,
 }
@@ -254,6 +263,12 @@ impl Record<'_> {
             })
         })
         .await
+    }
+
+    /// What the operator asked, where that is written down, and how much of it before this record.
+    pub fn asked(&self) -> Option<(Vec<Asked>, usize)> {
+        let wire = self.bed.wire.as_ref()?;
+        Some((wire.asked(), self.asked))
     }
 
     /// Whether the audit log has the options of deletions.

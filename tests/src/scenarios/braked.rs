@@ -25,6 +25,7 @@ use super::{
     frozen::{FREEZE, replicas},
     held::same_uids,
     table::Figures,
+    wire,
 };
 use crate::guarded::{Options, condition, holds};
 
@@ -47,7 +48,7 @@ pub async fn start() -> Result<Bed> {
     options
         .workspaces
         .push(WorkspaceSpec::on_host("billing", 1));
-    let bed = Bed::start(options, Options::default()).await?;
+    let bed = wire::start(options, Options::default()).await?;
     bed.wait_proven().await?;
     Ok(bed)
 }

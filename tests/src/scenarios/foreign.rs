@@ -22,6 +22,7 @@ use super::{
     figures::milliseconds,
     frozen::{FREEZE, replicas},
     table::Figures,
+    wire,
 };
 use crate::guarded::{Options, USER, condition, holding, holds};
 
@@ -54,7 +55,7 @@ pub async fn start() -> Result<(Bed, Federation)> {
         ..FederationOptions::default()
     };
     let (bed, elsewhere) = tokio::join!(
-        Bed::start(FederationOptions::default(), Options::default()),
+        wire::start(FederationOptions::default(), Options::default()),
         Federation::start(elsewhere),
     );
     Ok((bed?, elsewhere?))

@@ -19,7 +19,7 @@ use super::{
     figures::milliseconds,
     held::{same_uids, well},
     table::Figures,
-    verdict,
+    verdict, wire,
 };
 use crate::guarded::{Options, condition, observing};
 
@@ -46,7 +46,7 @@ pub async fn without_policies() -> Result<Bed> {
         policies: false,
         ..Options::default()
     };
-    let mut bed = Bed::start(federation, options).await?;
+    let mut bed = wire::start(federation, options).await?;
     bed.logs_options = false;
     let unsupported = |h: &FederationHealth| {
         let ready = condition(h, "HoldReady");

@@ -22,7 +22,7 @@ use super::{
     foreign, frozen, held, hindered, midway, never, planes, registered, replicas, shielded,
     stays::{self, Held},
     table::{Figures, Table},
-    unheld,
+    unheld, wire,
 };
 use crate::guarded::Options;
 
@@ -58,13 +58,14 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
         "frozen" => {
             let run = async |bed: &mut Bed, _| frozen::saved(bed).await;
             let (newest, old) = (runs - runs / 2, runs / 2);
-            let start = async || with(KubefedVersion::V0_10_0).await;
+            let start = async || acting(KubefedVersion::V0_10_0).await;
             repeat("no hold, KubeFed frozen", newest, start, run).await?;
             let what = "Kubernetes 1.24, KubeFed frozen";
             repeat(what, old, frozen::without_policies, run).await
         }
         "shielded" => {
             let run = async |bed: &mut Bed, _| shielded::saved(bed).await;
+            let start = async || acting(KubefedVersion::V0_8_1).await;
             repeat("no hold, Workspaces shielded", runs, start, run).await
         }
         "cured" => cured_runs(runs).await,
@@ -85,7 +86,12 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
         "stays" => stays_runs(runs).await,
         "contents" => contents_runs(runs).await,
         "armed" => {
-            let run = async |bed: &mut Bed, _| armed::not_released(bed, "orders").await;
+            let start = async || acting(KubefedVersion::V0_8_1).await;
+            let run = async |bed: &mut Bed, _| {
+                let mut figures = armed::not_released(bed, "orders").await?;
+                figures.extend(armed::disarmed(bed, "orders").await?);
+                Ok(figures)
+            };
             repeat("KubeSphere down", runs, start, run).await
         }
         "always" => always_runs(runs).await,
@@ -103,12 +109,13 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
         }
         "planes" => {
             let run = async |bed: &mut Bed, _| planes::named(bed).await;
-            repeat("two control planes", runs, two_planes, run).await
+            let start = async || two_planes(start().await?).await;
+            repeat("two control planes", runs, start, run).await
         }
         "rival" => {
             // A federation each: what was stopped a short while ago is not stopped again by itself.
             let run = async |_| {
-                let bed = two_planes().await?;
+                let bed = two_planes(acting(KubefedVersion::V0_8_1).await?).await?;
                 ended(planes::rival_frozen(&bed).await?, bed).await
             };
             afresh("the rival plane stopped", runs, run).await
@@ -138,7 +145,7 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
         "replicas" => {
             let run = async |bed: Bed| ended(replicas::leader_hangs(&bed).await?, bed).await;
             afresh("the leader hangs", runs, async |_| {
-                run(start().await?).await
+                run(acting(KubefedVersion::V0_8_1).await?).await
             })
             .await
         }
@@ -215,8 +222,15 @@ async fn with(version: KubefedVersion) -> Result<Bed> {
     Ok(bed)
 }
 
-async fn two_planes() -> Result<Bed> {
-    let mut bed = start().await?;
+/// As [`with`], and what the operator sends is written down beside the audit log.
+async fn acting(version: KubefedVersion) -> Result<Bed> {
+    let options = FederationOptions::with_kubefed(version);
+    let bed = wire::start(options, Options::default()).await?;
+    bed.wait_proven().await?;
+    Ok(bed)
+}
+
+async fn two_planes(mut bed: Bed) -> Result<Bed> {
     let second = planes::second(KubefedVersion::V0_8_1);
     bed.federation.add_kubefed(second).await?;
     Ok(bed)
@@ -266,7 +280,7 @@ async fn cured_runs(runs: usize) -> Result<()> {
     for (version, count) in VERSIONS.into_iter().zip([runs - runs / 2, runs / 2]) {
         let what = format!("KubeFed {version:?}, every rung by itself");
         let run = async |number: usize| {
-            let bed = with(version).await?;
+            let bed = acting(version).await?;
             let how = [How::AsItIs, How::Forwarded][number % 2];
             let quiet = match number + 1 == count {
                 true => Duration::from_mins(10),

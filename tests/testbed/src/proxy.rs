@@ -108,6 +108,12 @@ impl Proxy {
         })
     }
 
+    /// Requests so far.
+    pub fn count(&self) -> usize {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.len()
+    }
+
     /// Every request so far, in the order in which they came in.
     pub fn asked(&self) -> Vec<Asked> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
