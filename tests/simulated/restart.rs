@@ -1,11 +1,16 @@
 //! What a restarted operator remembers of names that were recreated.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use federation_health_sim::resources;
+use federation_health_api::FederationHealth;
+use federation_health_sim::{Effect, RequestFacts, resources};
 use federation_health_tests::{
-    guarded::observing,
-    simulated::{Setup, World, pass},
+    guarded::{holding, observing},
+    simulated::{Setup, World, is, pass, set_spec},
 };
 use serde_json::Value;
 
@@ -85,4 +90,60 @@ async fn names_beyond_the_incidents_that_are_shown_are_remembered_over_a_restart
 
     recreate(&world).await;
     assert_eq!(churning(&world), NAMES as i64, "the third was seen of each");
+}
+
+/// Status and generation as they were written, by condition.
+type Written = Arc<Mutex<Vec<(i64, BTreeMap<String, String>)>>>;
+
+fn written(world: &World) -> Written {
+    let written = Written::default();
+    let seen = written.clone();
+    world.sim.admit(move |review| {
+        if (review.resource, review.subresource) == ("federationhealths", "status") {
+            let status = review.object.map_or(&Value::Null, |o| &o["status"]);
+            let conditions = status["conditions"].as_array().into_iter().flatten();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let told = conditions.map(|c| (text(&c["type"]), text(&c["status"])));
+            let of = status["observedGeneration"].as_i64().unwrap_or_default();
+            seen.lock().unwrap().push((of, told.collect()));
+        }
+        None
+    });
+    written
+}
+
+/// An object that comes long after the process asks for a hold and for every federated kind: what is known of those is waited
+/// for, and no condition is good before it is known.
+#[tokio::test(start_paused = true)]
+async fn an_object_that_comes_late_is_not_called_healthy_before_it_is_known() {
+    for spec in [holding(), observing()] {
+        let world = World::start(Setup {
+            spec: None,
+            ..Setup::default()
+        })
+        .await
+        .unwrap();
+        let claims = ("PersistentVolumeClaim", "persistentvolumeclaims");
+        world.sim.federate("", "v1", claims.0, claims.1).unwrap();
+        // Each kind takes a while to be read.
+        world.sim.inject(|r: &RequestFacts| {
+            let list = r.verb == "list" && r.resource.starts_with("federatedpersistent");
+            list.then_some(Effect::DelayAnswer(Duration::from_millis(300)))
+        });
+        pass(Duration::from_mins(1)).await;
+        let written = written(&world);
+        set_spec(&world.sim, "default", &spec).unwrap();
+        let good = |h: &FederationHealth| is(h, "Healthy", "True");
+        drop(world.wait("a good verdict", SOON, good).await.unwrap());
+        pass(SOON).await;
+        let written = written.lock().unwrap();
+        assert!(!written.is_empty());
+        for (of, told) in written.iter() {
+            let unknown: Vec<&String> = told.keys().filter(|t| told[*t] == "Unknown").collect();
+            assert!(
+                unknown.is_empty(),
+                "generation {of}: {unknown:?} of {told:?}"
+            );
+        }
+    }
 }

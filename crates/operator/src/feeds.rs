@@ -105,17 +105,26 @@ impl Feeds {
         T: DeserializeOwned + Send + 'static,
         R: Reader<T> + 'static,
     {
-        tasks.spawn(self.clone().follow(feed, resource, reader));
+        tasks.spawn(self.follow(feed, resource, reader));
     }
 
-    async fn follow<T, R>(self, feed: Feed, resource: Resource, reader: R) -> &'static str
+    /// From the call on the feed is pending, whenever the watch begins.
+    fn follow<T, R>(
+        &self,
+        feed: Feed,
+        resource: Resource,
+        reader: R,
+    ) -> impl Future<Output = &'static str> + Send + 'static
     where
         T: DeserializeOwned + Send + 'static,
         R: Reader<T> + 'static,
     {
-        let mut sink = FeedSink::new(self.engine, feed, reader);
-        watch::run(self.client, resource, &mut sink, pending::<()>()).await;
-        "watch"
+        let mut sink = FeedSink::new(self.engine.clone(), feed, reader);
+        let client = self.client.clone();
+        async move {
+            watch::run(client, resource, &mut sink, pending::<()>()).await;
+            "watch"
+        }
     }
 
     /// Follows the set of federated kinds: starts a watch for each new one, ends it for each that is no longer federated.
@@ -138,18 +147,17 @@ impl Feeds {
                 self.engine
                     .step(|federation| federation.forget_kind(&kind, now));
             }
-            for (kind, path) in wanted {
+            for (kind, path) in wanted.clone() {
                 let Entry::Vacant(slot) = running.entry(kind.clone()) else {
                     continue;
                 };
                 let feed = Feed::Federated(kind.clone());
-                let follow = self.clone().follow::<foreign::FederatedObject, _>(
-                    feed,
-                    all(&path),
-                    Federated(kind),
-                );
+                let follow =
+                    self.follow::<foreign::FederatedObject, _>(feed, all(&path), Federated(kind));
                 slot.insert((path, tasks.spawn(follow)));
             }
+            self.kinds.follow(wanted);
+            self.engine.dirty.notify_one();
             tokio::select! {
                 () = self.kinds.changed.notified() => {}
                 changed = all_kinds.changed() => if changed.is_err() { return "federated kinds" },

@@ -23,6 +23,8 @@ pub struct Kinds {
     by_config: Mutex<BTreeMap<(Text, Text), (Text, String)>>,
     /// The set changed.
     pub changed: Notify,
+    /// What was wanted when the watches were last started and ended.
+    followed: Mutex<Option<BTreeMap<Text, String>>>,
 }
 
 impl Kinds {
@@ -32,6 +34,7 @@ impl Kinds {
             all,
             by_config: Mutex::default(),
             changed: Notify::new(),
+            followed: Mutex::default(),
         }
     }
 
@@ -85,6 +88,19 @@ impl Kinds {
         if map.len() != before {
             self.changed.notify_one();
         }
+    }
+
+    /// Takes down that there is a watch for each of these, and for no other.
+    pub fn follow(&self, wanted: BTreeMap<Text, String>) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        *followed = Some(wanted);
+    }
+
+    /// Whether there is a watch for everything that is to be watched, as far as is known.
+    pub fn is_followed(&self) -> bool {
+        let wanted = self.wanted(*self.all.borrow());
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.as_ref() == Some(&wanted)
     }
 
     /// Kind and path of everything that is to be watched. FederatedWorkspaces always are: what they wish decides about

@@ -72,54 +72,40 @@ impl ObjectSink {
         known::lock(&self.known)
     }
 
+    /// Whoever finds the object in what is known finds its wishes in the decisions: status tells of both together.
     fn own(&self, object: &FederationHealth) {
         let outcome =
             policy::settings(object).and_then(|settings| Ok((plan(&settings)?, settings)));
-        let (first, changed, usable) = {
+        let invalid = outcome.as_ref().err().map(ToString::to_string);
+        let (first, former) = {
+            let known = self.known();
+            (!known.restored, known.settings.clone())
+        };
+        let usable = match outcome {
+            Ok(usable) => Some(usable),
+            // What was asked for last stays in force; where nothing was, what an empty spec asks for.
+            Err(_) if former.is_none() => defaults(),
+            Err(_) => None,
+        };
+        let (plan, settings) = usable.unzip();
+        self.decide(object, first, settings.as_ref());
+        let changed = settings.is_some() && former != settings;
+        {
             let mut known = self.known();
-            let first = !std::mem::replace(&mut known.restored, true);
-            known.invalid = outcome.as_ref().err().map(ToString::to_string);
-            let former = known.settings.clone();
-            let usable = match outcome {
-                Ok(usable) => Some(usable),
-                // What was asked for last stays in force; where nothing was, what an empty spec asks for.
-                Err(_) if former.is_none() => defaults(),
-                Err(_) => None,
-            };
-            if let Some((_, settings)) = &usable {
-                known.settings = Some(settings.clone());
-            }
+            known.restored = true;
+            known.invalid = invalid;
+            known.settings = settings.or(former);
             known.object = Some(Arc::new(object.clone()));
             if first {
                 known.unmatched.notify_one();
             }
-            (first, former != known.settings, usable)
-        };
-        if let Some((_, settings)) = &usable {
-            self.engine.want(Wanted::of(&settings.policy));
         }
-        let now = self.engine.clock.now();
-        self.engine.step(|federation| {
-            if first && let Some(before) = &object.status {
-                let (ledger, since) = status::restored(before, now);
-                federation.restore(ledger, since);
-            }
-            if usable.is_none() {
-                federation.remedy_mut().spec_is_invalid();
-            }
-            usable.as_ref().map_or_else(Vec::new, |(_, settings)| {
-                federation.set_policy(settings.policy.clone(), now)
-            })
-        });
         self.engine.asked.notify_one();
-        if let Some((plan, settings)) = usable {
-            if changed {
-                self.rehearse.notify_one();
-            }
-            self.engine.set_ignore(settings.ignore);
-            self.all_kinds.send_if_modified(|all| {
-                std::mem::replace(all, settings.all_kinds) != settings.all_kinds
-            });
+        self.engine.dirty.notify_one();
+        if changed {
+            self.rehearse.notify_one();
+        }
+        if let Some(plan) = plan {
             self.probing.send_if_modified(|known| {
                 let changed = known.is_none() != plan.is_none()
                     || known
@@ -128,6 +114,31 @@ impl ObjectSink {
                         .is_some_and(|(a, b)| !a.same(b));
                 *known = plan;
                 changed
+            });
+        }
+    }
+
+    /// What the owner wishes, to those who decide; nothing where the spec cannot be used.
+    fn decide(&self, object: &FederationHealth, first: bool, settings: Option<&Settings>) {
+        if let Some(settings) = settings {
+            self.engine.want(Wanted::of(&settings.policy));
+        }
+        let now = self.engine.clock.now();
+        self.engine.step(|federation| {
+            if first && let Some(before) = &object.status {
+                let (ledger, since) = status::restored(before, now);
+                federation.restore(ledger, since);
+            }
+            let Some(settings) = settings else {
+                federation.remedy_mut().spec_is_invalid();
+                return Vec::new();
+            };
+            federation.set_policy(settings.policy.clone(), now)
+        });
+        if let Some(settings) = settings {
+            self.engine.set_ignore(settings.ignore.clone());
+            self.all_kinds.send_if_modified(|all| {
+                std::mem::replace(all, settings.all_kinds) != settings.all_kinds
             });
         }
     }

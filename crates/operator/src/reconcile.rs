@@ -17,6 +17,7 @@ use federation_health_index::status;
 use crate::{
     engine::Engine,
     events::Events,
+    kinds::SharedKinds,
     known::{self, Known, Switch},
     metrics::Metrics,
 };
@@ -35,8 +36,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 /// Judged at least this often, in case a wake-up is missing somewhere.
 const SWEEP: Duration = Duration::from_secs(30);
-/// After a start, feeds, first probes and the proof of the hold get this long before a verdict is written that they could
-/// still change.
+/// After a start, or once there is an object, feeds, first probes and the proof of the hold get this long before a verdict is
+/// written that they could still change.
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// The reconcile loop.
@@ -49,10 +50,23 @@ pub struct Reconciler {
     pub known: Arc<Mutex<Known>>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// Federated kinds.
+    pub kinds: SharedKinds,
     /// Events.
     pub events: Events,
     /// Name of the served object.
     pub name: String,
+}
+
+/// The object, and what else stands in its watch.
+struct Served {
+    object: Arc<FederationHealth>,
+    /// Why its spec cannot be used.
+    invalid: Option<String>,
+    /// Objects of other names.
+    others: Vec<Arc<FederationHealth>>,
+    /// Incidents in status.
+    incidents: usize,
 }
 
 /// What was written last, and when.
@@ -87,9 +101,14 @@ impl Written {
 impl Reconciler {
     /// Runs until the process ends.
     pub async fn run(mut self) {
-        let started = tokio::time::Instant::now();
+        let mut asked: Option<tokio::time::Instant> = None;
         let mut written = Written::default();
         loop {
+            // The object first: what it asks for is decided upon by the time it is known, and status tells of both.
+            let served = self.served();
+            asked = served
+                .is_some()
+                .then(|| asked.unwrap_or_else(tokio::time::Instant::now));
             let now = self.engine.clock.now();
             self.engine.step_quietly(|federation| federation.tick(now));
             let proof = self.engine.proof();
@@ -107,10 +126,10 @@ impl Reconciler {
                 .map_or(SWEEP, |at| self.engine.clock.until(at).min(SWEEP));
             let begun = written.status.is_some();
             if begun
-                || started.elapsed() >= SETTLE
-                || (self.switch_read() && (sure || urgent(&assessment)))
+                || asked.is_some_and(|at| at.elapsed() >= SETTLE)
+                || (self.switch_read() && (sure && self.kinds.is_followed() || urgent(&assessment)))
             {
-                pause = pause.min(self.publish(&assessment, &mut written).await);
+                pause = pause.min(self.publish(served, assessment, &mut written).await);
             } else {
                 pause = pause.min(SETTLE);
             }
@@ -127,28 +146,38 @@ impl Reconciler {
         known.switch != Switch::Unread
     }
 
+    /// The object, if there is one.
+    fn served(&self) -> Option<Served> {
+        let known = known::lock(&self.known);
+        Some(Served {
+            object: known.object.clone()?,
+            invalid: known.invalid.clone(),
+            others: known.others.values().cloned().collect(),
+            incidents: known
+                .settings
+                .as_ref()
+                .map_or(10, |s| s.policy.max_incidents),
+        })
+    }
+
     /// Writes what differs; gives how long to wait at most until the next look.
-    async fn publish(&mut self, assessment: &Assessment, written: &mut Written) -> Duration {
-        let (object, invalid, others, settings) = {
-            let known = known::lock(&self.known);
-            let others: Vec<Arc<FederationHealth>> = known.others.values().cloned().collect();
-            (
-                known.object.clone(),
-                known.invalid.clone(),
-                others,
-                known.settings.clone(),
-            )
-        };
-        let Some(object) = object else {
+    async fn publish(
+        &mut self,
+        served: Option<Served>,
+        mut assessment: Assessment,
+        written: &mut Written,
+    ) -> Duration {
+        let Some(served) = served.filter(|_| self.engine.speaks()) else {
             *written = Written::default();
             return SWEEP;
         };
-        if !self.engine.speaks() {
-            *written = Written::default();
-            return SWEEP;
-        }
+        let Served {
+            object,
+            invalid,
+            others,
+            incidents,
+        } = served;
         self.refuse_duplicates(&object, &others).await;
-        let mut assessment = assessment.clone();
         if let Some(invalid) = invalid {
             not_ready(
                 &mut assessment,
@@ -157,7 +186,6 @@ impl Reconciler {
             );
         }
         let generation = object.metadata.generation.unwrap_or_default();
-        let incidents = settings.map_or(10, |s| s.policy.max_incidents);
         let before = written.status.as_ref().or(object.status.as_ref());
         let next = {
             let federation = self.engine.federation();

@@ -137,10 +137,11 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
     ));
     tasks.spawn(named("effects", executor.effects(effects)));
 
+    let kinds = Arc::new(Kinds::new(all_kinds));
     let feeds = Feeds {
         engine: engine.clone(),
         client: around.watch_client.clone(),
-        kinds: Arc::new(Kinds::new(all_kinds)),
+        kinds: kinds.clone(),
         sites: sites.clone(),
     };
     feeds.start(&mut tasks);
@@ -182,6 +183,7 @@ pub fn start(around: Surroundings) -> Result<Parts, RunError> {
         host: Host::new(around.client.clone(), &around.object),
         known: known.clone(),
         metrics: metrics.clone(),
+        kinds,
         events: around.events,
         name: around.object.clone(),
     };
