@@ -258,7 +258,7 @@ async fn a_control_plane_is_not_stopped_twice_within_the_cooldown() {
     };
     world.wait("the reason", SOON, cools).await.unwrap();
     let again = |h: &FederationHealth| state_of(h, "FreezeControllers").len() == 2;
-    world.wait("the second", RAGE, again).await.unwrap();
+    world.wait("the second", RAGE * 2, again).await.unwrap();
     let after = world.sim.clock().now().duration_since(begun).as_secs();
     assert!((178..=182).contains(&after), "after {after} s");
 }
