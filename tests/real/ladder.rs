@@ -13,7 +13,7 @@ use federation_health_tests::{
         bed::How,
         braked,
         cured::{self, BRIEFLY},
-        foreign, hindered, midway, replicas, rights, shielded, wire,
+        foreign, hindered, midway, remote, replicas, rights, shielded, wire,
     },
 };
 
@@ -81,4 +81,10 @@ async fn when_the_leader_hangs_the_other_replica_holds_and_finishes() {
 async fn a_plane_of_another_host_is_found_by_the_experiment_and_ours_runs_again() {
     let (bed, elsewhere) = foreign::start().await.unwrap();
     print("foreign", foreign::found(bed, elsewhere).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_is_registered_twice_is_cured_with_a_freeze_and_an_approval() {
+    let (bed, member) = remote::start(KubefedVersion::V0_10_0).await.unwrap();
+    print("remote", remote::cured(bed, member).await.unwrap());
 }

@@ -31,6 +31,7 @@ pub mod prototype;
 pub mod quiet;
 pub mod recorder;
 pub mod registered;
+pub mod remote;
 pub mod repeat;
 pub mod replicas;
 pub mod rights;

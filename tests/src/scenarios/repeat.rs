@@ -19,7 +19,7 @@ use super::{
     contents::{self, Contents},
     cured,
     disturbance::Disturbance,
-    foreign, frozen, held, hindered, midway, never, planes, registered, replicas, shielded,
+    foreign, frozen, held, hindered, midway, never, planes, registered, remote, replicas, shielded,
     stays::{self, Held},
     table::{Figures, Table},
     unheld, wire,
@@ -27,7 +27,7 @@ use super::{
 use crate::guarded::Options;
 
 /// Every variant, and how often it is repeated if nothing else is said.
-pub const VARIANTS: [(&str, usize); 19] = [
+pub const VARIANTS: [(&str, usize); 20] = [
     ("registered", 20),
     ("held", 20),
     ("frozen", 5),
@@ -43,6 +43,7 @@ pub const VARIANTS: [(&str, usize); 19] = [
     ("added", 5),
     ("planes", 5),
     ("rival", 5),
+    ("remote", 5),
     ("foreign", 5),
     ("hindered", 5),
     ("unheld", 5),
@@ -69,20 +70,6 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
             repeat("no hold, Workspaces shielded", runs, start, run).await
         }
         "cured" => cured_runs(runs).await,
-        "braked" => {
-            let run = async |bed: Bed| ended(braked::all(&bed).await?, bed).await;
-            afresh("what must not be done", runs, async |_| {
-                run(braked::start().await?).await
-            })
-            .await
-        }
-        "midway" => {
-            let run = async |number: usize| {
-                let options = midway::options(VERSIONS[number % 2]);
-                midway::installed(Federation::start(options).await?).await
-            };
-            afresh("installed midway", runs, run).await
-        }
         "stays" => stays_runs(runs).await,
         "contents" => contents_runs(runs).await,
         "armed" => {
@@ -112,8 +99,28 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
             let start = async || two_planes(start().await?).await;
             repeat("two control planes", runs, start, run).await
         }
+        other => anew(other, runs).await,
+    }
+}
+
+/// Variants of remediation that need a federation for each run: what was done a short while ago is not done again by itself.
+async fn anew(name: &str, runs: usize) -> Result<()> {
+    match name {
+        "braked" => {
+            let run = async |bed: Bed| ended(braked::all(&bed).await?, bed).await;
+            afresh("what must not be done", runs, async |_| {
+                run(braked::start().await?).await
+            })
+            .await
+        }
+        "midway" => {
+            let run = async |number: usize| {
+                let options = midway::options(VERSIONS[number % 2]);
+                midway::installed(Federation::start(options).await?).await
+            };
+            afresh("installed midway", runs, run).await
+        }
         "rival" => {
-            // A federation each: what was stopped a short while ago is not stopped again by itself.
             let run = async |_| {
                 let bed = two_planes(acting(KubefedVersion::V0_8_1).await?).await?;
                 ended(planes::rival_frozen(&bed).await?, bed).await
@@ -126,6 +133,13 @@ pub async fn soak(name: &str, runs: usize) -> Result<()> {
                 foreign::found(bed, elsewhere).await
             };
             afresh("a plane of another host", runs, run).await
+        }
+        "remote" => {
+            let run = async |number: usize| {
+                let (bed, member) = remote::start(VERSIONS[number % 2]).await?;
+                remote::cured(bed, member).await
+            };
+            afresh("a member registered twice", runs, run).await
         }
         "hindered" => {
             let run = async |bed: Bed| ended(hindered::all(&bed).await?, bed).await;
