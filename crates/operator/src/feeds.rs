@@ -25,7 +25,6 @@ use crate::{
 };
 
 /// What the watches need.
-#[derive(Clone)]
 pub struct Feeds {
     /// Decisions.
     pub engine: Arc<Engine>,

@@ -49,7 +49,7 @@ pub async fn without_operator(bed: &Bed, activated: Activated) -> Result<Figures
         // In force a second after the patch; KubeFed needs ten at least.
     }
     let record = bed.record().await?;
-    let _members = KeptMembers::keep(bed);
+    let _members = KeptMembers::keep(&bed.federation);
     bed.register(How::AsItIs).await?;
     record.wait_deletions("workspaces", 3).await?;
     tokio::time::sleep(RAGE).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use federation_health_testbed::kinds;
+use federation_health_testbed::{Federation, kinds};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api,
@@ -10,8 +10,6 @@ use kube::{
 };
 use serde_json::json;
 use tokio::task::JoinHandle;
-
-use super::bed::Bed;
 
 /// KubeSphere takes a namespace out of its Workspace when it meets it while the Workspace is gone. That saves the namespace,
 /// and soon leaves the collector without work; as long as this lives, namespaces are put back.
@@ -22,9 +20,9 @@ impl KeptMembers {
     const EVERY: Duration = Duration::from_millis(500);
 
     /// Begins.
-    pub fn keep(bed: &Bed) -> Self {
-        let api: Api<Namespace> = Api::all(bed.federation.client());
-        let specs = bed.federation.workspaces().to_vec();
+    pub fn keep(federation: &Federation) -> Self {
+        let api: Api<Namespace> = Api::all(federation.client());
+        let specs = federation.workspaces().to_vec();
         Self(tokio::spawn(async move {
             loop {
                 for spec in &specs {

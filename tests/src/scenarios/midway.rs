@@ -24,6 +24,7 @@ use super::{
     bed::{ALIAS, Bed, LATE},
     cured::{REMOVE, propagated},
     figures::milliseconds,
+    members::KeptMembers,
     table::Figures,
 };
 use crate::guarded::{NAMESPACE, Options, USER, holds};
@@ -64,9 +65,11 @@ pub async fn installed(federation: Federation) -> Result<Figures> {
         hang(&federation, namespace).await?;
     }
     federation.join_alias(ALIAS, JoinOptions::default()).await?;
+    let members = KeptMembers::keep(&federation);
     federation
         .wait_lost(&whole, EACH * NAMESPACES, LATE)
         .await?;
+    drop(members);
     gone(&federation).await?;
     let raging = federation.snapshot().await?;
     let mut log = federation.audit().reader_from_now();

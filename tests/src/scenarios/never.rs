@@ -15,6 +15,7 @@ use super::{
     bed::{Bed, How, LATE, Record, SOON},
     contents::Contents,
     figures::milliseconds,
+    members::KeptMembers,
     table::Figures,
     verdict::{self, Expected},
 };
@@ -38,10 +39,12 @@ pub async fn all_lost(bed: &Bed, contents: Option<&Contents<'_>>) -> Result<Figu
         ..Expected::doubled()
     };
     let verdict = verdict::wait_for(bed, &record, &expected).await?;
+    let members = KeptMembers::keep(&bed.federation);
     let projects = bed.projects();
     bed.federation
         .wait_lost(&record.before, projects.len(), LATE)
         .await?;
+    drop(members);
     if let Some(contents) = contents {
         contents.wait_all_lost().await?;
     }

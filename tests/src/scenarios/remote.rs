@@ -51,9 +51,12 @@ pub async fn start(version: KubefedVersion) -> Result<(Bed, ControlPlane)> {
     let (bed, member) = (bed?, member?);
     Kubesphere::install_definitions(&member.client()).await?;
     let federation = &bed.federation;
-    federation
-        .join_member(&member, MEMBER, JoinOptions::default())
-        .await?;
+    // What is in use has a Cluster of KubeSphere's; a leftover has none.
+    let in_use = JoinOptions {
+        cluster_object: true,
+        ..JoinOptions::default()
+    };
+    federation.join_member(&member, MEMBER, in_use).await?;
     federation.wait_registration_ready(MEMBER).await?;
     let shop = WorkspaceSpec {
         name: WORKSPACE.to_owned(),
@@ -108,6 +111,11 @@ pub async fn cured(bed: Bed, member: ControlPlane) -> Result<Figures> {
         acts::states(h, 0, FREEZE) == [("kubefed-controller-manager", "Verified")]
     };
     bed.guard.wait("the freeze", SOON, stopped).await?;
+    // The last pods of a stopped control plane work on for a while.
+    let asked = |h: &FederationHealth| {
+        condition(h, "RemediationAllowed").is_some_and(|(_, reason)| reason == "NotApproved")
+    };
+    bed.guard.wait("a person to be asked", LATE, asked).await?;
     approve(&bed).await?;
     let removed = |h: &FederationHealth| acts::states(h, 0, REMOVE) == [(LEFTOVER, "Verified")];
     bed.guard.wait("the removal, seen", LATE, removed).await?;

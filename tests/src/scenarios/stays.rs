@@ -58,7 +58,7 @@ pub async fn held(bed: &Bed, held: Held, disturbances: &[Disturbance]) -> Result
         Held::Collection => whole.wait_deletions("workspaces", 3).await?,
         Held::Both => whole.wait_refusals("workspaces", 1).await?,
     };
-    let _members = KeptMembers::keep(bed);
+    let _members = KeptMembers::keep(&bed.federation);
     let mut tried = 0;
     for disturbance in disturbances {
         let record = bed.record().await?;
