@@ -202,6 +202,12 @@ pub fn condition(health: &FederationHealth, type_: &str) -> Option<(String, Stri
         .map(|c| (c.status.clone(), c.reason.clone()))
 }
 
+/// The status is one of the spec as it is now.
+pub fn is_current(health: &FederationHealth) -> bool {
+    let of = health.status.as_ref().and_then(|s| s.observed_generation);
+    of == health.metadata.generation
+}
+
 /// What the status says is held: collection, federation.
 pub fn holds(health: &FederationHealth) -> (bool, bool) {
     let hold = health.status.as_ref().and_then(|s| s.hold.as_ref());

@@ -20,7 +20,7 @@ use kube::Api;
 use serde_json::Value;
 
 use super::witness::{Loss, Witness};
-use crate::guarded::{self, Guarded, condition, holds};
+use crate::guarded::{self, Guarded, condition, holds, is_current};
 
 /// The leftover name under which the host is registered a second time.
 pub const ALIAS: &str = "produce-trt";
@@ -89,10 +89,11 @@ impl Bed {
         guarded::set_spec(&self.federation.client(), spec).await
     }
 
-    /// Waits until nothing is doubled and nothing is held, in neither layer.
+    /// Waits until nothing is doubled and nothing is held, in neither layer, by a status of the spec as it is now.
     pub async fn calm(&self) -> Result<FederationHealth> {
         let calm = |h: &FederationHealth| {
-            condition(h, "ClustersUnique").is_some_and(|(status, _)| status == "True")
+            is_current(h)
+                && condition(h, "ClustersUnique").is_some_and(|(status, _)| status == "True")
                 && holds(h) == (false, false)
         };
         let health = self.guard.wait("a calm federation", LATE, calm).await?;

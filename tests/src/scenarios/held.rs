@@ -14,7 +14,7 @@ use super::{
     table::Figures,
     verdict,
 };
-use crate::guarded::{condition, holds};
+use crate::guarded::{condition, holds, is_current};
 
 /// KubeFed goes on trying for this long after its first attempt.
 const RAGE: Duration = Duration::from_secs(10);
@@ -66,11 +66,12 @@ pub async fn saved(bed: &Bed, how: How) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Ready and Healthy.
+/// Ready and Healthy, by a status of the spec as it is now.
 pub(super) fn well(health: &FederationHealth) -> bool {
-    ["Ready", "Healthy"]
-        .iter()
-        .all(|type_| condition(health, type_).is_some_and(|(status, _)| status == "True"))
+    is_current(health)
+        && ["Ready", "Healthy"]
+            .iter()
+            .all(|type_| condition(health, type_).is_some_and(|(status, _)| status == "True"))
 }
 
 pub(super) fn same_uids(before: &Snapshot, after: &Snapshot) -> Result<()> {

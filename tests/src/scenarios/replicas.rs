@@ -161,12 +161,17 @@ fn runner(bed: &Bed) -> Result<&DeploymentRunner> {
     runner.ok_or_else(|| Error::refused("no operator runs"))
 }
 
-/// The slot of the process that holds the lease.
+/// The slot of the process that holds the lease; whoever may remedy takes it within moments.
 async fn leader(bed: &Bed) -> Result<usize> {
     let api: Api<Lease> = Api::namespaced(bed.federation.client(), NAMESPACE);
-    let lease = api.get(NAME).await.attempt(|| "read the lease")?;
-    let holder = lease.spec.and_then(|spec| spec.holder_identity);
-    let slot = holder.as_deref().and_then(|name| name.rsplit('-').next());
-    slot.and_then(|slot| slot.parse().ok())
-        .ok_or_else(|| Error::refused(format!("nobody leads: {holder:?}")))
+    wait::until("somebody to lead", SOON, || async {
+        let lease = api.get_opt(NAME).await.attempt(|| "read the lease")?;
+        let holder = lease.and_then(|lease| lease.spec?.holder_identity);
+        let slot = holder.as_deref().and_then(|name| name.rsplit('-').next());
+        Ok(match slot.and_then(|slot| slot.parse().ok()) {
+            Some(slot) => Look::Done(slot),
+            None => Look::Pending(format!("{holder:?}")),
+        })
+    })
+    .await
 }
