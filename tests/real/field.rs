@@ -9,8 +9,7 @@ use federation_health_testbed::{
     kinds::{self, KUBEFED_NAMESPACE},
     kubefed::{FederatedType, Kubefed, KubefedOptions, KubefedVersion},
     kubesphere::Kubesphere,
-    wait,
-    workspace::{self, Placement, WorkspaceSpec},
+    wait, workspace,
 };
 use federation_health_tests::{
     guarded::{Guarded, Options, holds, observing},
@@ -18,6 +17,7 @@ use federation_health_tests::{
         bed::{Bed, LATE, Record, SOON},
         figures::milliseconds,
         kubefedctl,
+        remote::shop,
         tripwire::hold_of,
     },
 };
@@ -57,15 +57,6 @@ pub async fn member() -> ControlPlane {
         .await
         .unwrap();
     member
-}
-
-/// A Workspace of the member alone.
-fn shop() -> WorkspaceSpec {
-    WorkspaceSpec {
-        name: "shop".to_owned(),
-        placement: Placement::clusters(["east"]),
-        namespaces: Vec::new(),
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

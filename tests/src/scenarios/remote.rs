@@ -58,12 +58,7 @@ pub async fn start(version: KubefedVersion) -> Result<(Bed, ControlPlane)> {
     };
     federation.join_member(&member, MEMBER, in_use).await?;
     federation.wait_registration_ready(MEMBER).await?;
-    let shop = WorkspaceSpec {
-        name: WORKSPACE.to_owned(),
-        placement: Placement::clusters([MEMBER]),
-        namespaces: Vec::new(),
-    };
-    workspace::create(&federation.client(), &shop).await?;
+    workspace::create(&federation.client(), &shop()).await?;
     let live = kinds::all(&member.client(), &kinds::workspace());
     wait::for_object(
         live,
@@ -74,6 +69,15 @@ pub async fn start(version: KubefedVersion) -> Result<(Bed, ControlPlane)> {
     )
     .await?;
     Ok((bed, member))
+}
+
+/// A Workspace of the member alone.
+pub fn shop() -> WorkspaceSpec {
+    WorkspaceSpec {
+        name: WORKSPACE.to_owned(),
+        placement: Placement::clusters([MEMBER]),
+        namespaces: Vec::new(),
+    }
 }
 
 /// Both holds are on, and no leave to remove anything by itself: they protect nothing over there.
