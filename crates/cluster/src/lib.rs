@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod check;
+pub mod connect;
 pub mod endpoint;
 pub mod host;
 pub mod lease;

@@ -10,6 +10,7 @@ use std::{
 use clap::Parser as _;
 use federation_health_cluster::{
     check::passes,
+    connect,
     probe::TlsDialer,
     proof::{self, Install, Prover},
 };
@@ -21,7 +22,7 @@ use federation_health_operator::{
     prove::Proving,
     run::{self, Surroundings},
 };
-use kube::{Client, Config};
+use kube::Config;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -88,7 +89,7 @@ fn install(args: &Args) -> Install {
 
 /// Prints what is there and what is missing; whether nothing has to be done.
 async fn check(args: &Args, patience: Duration) -> Result<bool, Error> {
-    let client = Client::try_from(config().await?)?;
+    let client = connect::client(&config().await?)?;
     let lines = check::until_well(&client, &install(args), patience).await?;
     io::stdout().write_all(check::text(&lines).as_bytes())?;
     Ok(passes(&lines))
@@ -97,12 +98,12 @@ async fn check(args: &Args, patience: Duration) -> Result<bool, Error> {
 async fn operate(args: &Args) -> Result<(), Error> {
     let listen = args.listen_address()?;
     let config = config().await?;
-    let client = Client::try_from(config.clone())?;
+    let client = connect::client(&config)?;
     let install = install(args);
     let prover = Prover::new(client.clone(), install, proof::dial_with(config.clone()))?;
     let around = Surroundings {
-        watch_client: Client::try_from(config.clone())?,
-        hold_client: Client::try_from(config.clone())?,
+        watch_client: connect::client(&config)?,
+        hold_client: connect::client(&config)?,
         proving: Proving::Real(Box::new(prover)),
         events: Events::new(client.clone(), &args.instance),
         client,

@@ -30,6 +30,8 @@ impl Prototype {
             .attempt(attempt)?;
         let mut lines = client.request_stream(watch).await.attempt(attempt)?.lines();
         let objects: Api<FederationHold> = Api::all(client);
+        // The operator's connection is warm as well.
+        objects.get("default").await.attempt(attempt)?;
         let hold =
             Patch::Merge(json!({"status": {"hold": {"collection": true, "federation": true}}}));
         Ok(Self(tokio::spawn(async move {

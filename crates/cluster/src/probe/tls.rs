@@ -138,6 +138,8 @@ impl TlsDialer {
         let stream = TcpStream::connect(address)
             .await
             .map_err(|_| ProbeError::Unreachable)?;
+        // Without it a request may wait 40 ms for an acknowledgement; a probe without it is slower, and no worse.
+        let _ = stream.set_nodelay(true);
         TlsConnector::from(config)
             .connect(name, stream)
             .await

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use http::uri::Scheme;
-use kube::{Client, Config};
+use kube::Config;
 
 use super::Clients;
+use crate::connect;
 
 /// In the certificate of every API server. Only compared with it: the connection goes to an address.
 const SERVER_NAME: &str = "kubernetes.default.svc";
@@ -16,7 +17,7 @@ const SERVER_NAME: &str = "kubernetes.default.svc";
 /// is an IP address, the name that every API server has. There is no client for a configuration without TLS, as the token
 /// would be readable.
 pub fn dial_with(config: Config) -> Clients {
-    Box::new(move |address| Client::try_from(at(&config, address)?).ok())
+    Box::new(move |address| connect::client(&at(&config, address)?).ok())
 }
 
 fn at(config: &Config, address: SocketAddr) -> Option<Config> {
