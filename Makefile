@@ -57,7 +57,7 @@ soak: testbed ## Repeat the end-to-end scenarios and print the figures (an hour 
 	@$(tests) --release --bin soak
 
 schedules: ## Play seeded schedules of remediation in virtual time (COUNT=1000, FROM=0; 100000 take hours)
-	@$(tests) --release --bin schedules -- --from $(or $(FROM),0) --count $(or $(COUNT),1000) --threads $$(nproc)
+	@MIMALLOC_PURGE_DELAY=-1 $(tests) --release --bin schedules -- --from $(or $(FROM),0) --count $(or $(COUNT),1000) --threads $$(nproc)
 
 quality: ## Simulate 100,000 months of honest work and count false alarms; compare detectors; a million cases of each property
 	@$(tests) --release --bin quality

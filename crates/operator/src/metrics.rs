@@ -6,19 +6,24 @@ use federation_health_cluster::call::CallError;
 use federation_health_core::{
     assess::{Assessment, Proof, Truth},
     effect::Rule,
-    facts::FeedState,
+    facts::{Feed, FeedState},
     federation::Federation,
+    words::ConditionType,
 };
 use prometheus::{
-    Encoder as _, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder as _, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
+
+use make::{counter, counters, gauge, gauges};
+
+mod make;
 
 /// All metrics of the operator.
 pub struct Metrics {
     registry: Registry,
     /// Held while an assessment replaces the former one, and while the registry is read: a scrape between the two would miss
     /// series, at which an alert ends and its `for` begins anew.
-    replaced: Mutex<()>,
+    shown: Mutex<Shown>,
     condition: IntGaugeVec,
     unexpected: IntCounter,
     recreations: IntCounter,
@@ -37,6 +42,14 @@ pub struct Metrics {
     feeds: Feeds,
     parts: Parts,
     remedy: Remedy,
+}
+
+/// What the series of two labels or more show: most assessments repeat it, and making series costs more than the rest of one.
+#[derive(Default)]
+struct Shown {
+    name: String,
+    conditions: Vec<(ConditionType, Truth)>,
+    feeds: Vec<(Feed, bool)>,
 }
 
 /// What the watches tell, and the lists beside them.
@@ -68,14 +81,18 @@ impl Feeds {
         })
     }
 
-    fn show(&self, federation: &Federation) {
+    fn show(&self, federation: &Federation, shown: &mut Vec<(Feed, bool)>) {
         raise_to(&self.lost_deletions, federation.lost_deletions());
         let listed = federation.oldest_list();
         self.oldest_list.set(listed.map_or(0, |at| at.0 / 1000));
+        if federation.feeds().eq(shown.iter().map(|(f, s)| (f, *s))) {
+            return;
+        }
+        *shown = federation.feeds().map(|(f, s)| (f.clone(), s)).collect();
         self.synced.reset();
-        for (feed, synced) in federation.feeds() {
+        for (feed, synced) in shown {
             let series = self.synced.with_label_values(&[feed.as_str()]);
-            series.set(synced.into());
+            series.set((*synced).into());
         }
     }
 }
@@ -213,7 +230,7 @@ impl Metrics {
             parts: Parts::new(r)?,
             remedy: Remedy::new(r)?,
             registry,
-            replaced: Mutex::default(),
+            shown: Mutex::default(),
         };
         let info = gauges(
             &metrics.registry,
@@ -246,20 +263,8 @@ impl Metrics {
 
     /// Shows what was judged.
     pub fn assessed(&self, name: &str, assessment: &Assessment, federation: &Federation) {
-        let _replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        self.condition.reset();
-        for condition in &assessment.conditions {
-            for (status, label) in [
-                (Truth::True, "true"),
-                (Truth::False, "false"),
-                (Truth::Unknown, "unknown"),
-            ] {
-                let labels = &[name, condition.type_.as_str(), label];
-                self.condition
-                    .with_label_values(labels)
-                    .set((condition.status == status).into());
-            }
-        }
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        self.conditions(name, assessment, &mut shown);
         let ledger = federation.ledger();
         raise_to(&self.unexpected, ledger.unexpected_total());
         let (lost, recreations) = ledger.since_start();
@@ -285,7 +290,28 @@ impl Metrics {
         let standing = federation.remedy().journal().standing();
         let transient = standing.filter(|r| r.rung.is_transient()).count();
         self.remedy.standing.set(transient as i64);
-        self.feeds.show(federation);
+        self.feeds.show(federation, &mut shown.feeds);
+    }
+
+    fn conditions(&self, name: &str, assessment: &Assessment, shown: &mut Shown) {
+        let conditions = assessment.conditions.iter().map(|c| (c.type_, c.status));
+        if shown.name == name && conditions.clone().eq(shown.conditions.iter().copied()) {
+            return;
+        }
+        name.clone_into(&mut shown.name);
+        shown.conditions = conditions.collect();
+        self.condition.reset();
+        for (type_, is) in &shown.conditions {
+            for (status, label) in [
+                (Truth::True, "true"),
+                (Truth::False, "false"),
+                (Truth::Unknown, "unknown"),
+            ] {
+                self.condition
+                    .with_label_values(&[name, type_.as_str(), label])
+                    .set((*is == status).into());
+            }
+        }
     }
 
     /// Shows what the last proof of the hold missed; nothing while no hold is asked for.
@@ -345,7 +371,7 @@ impl Metrics {
     /// An inconsistent metric family: a mistake in this file.
     pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
         let families = {
-            let _whole = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+            let _whole = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
             self.registry.gather()
         };
         let mut text = Vec::new();
@@ -357,40 +383,6 @@ impl Metrics {
 /// The ledger counts over restarts; the counter follows it upwards.
 fn raise_to(counter: &IntCounter, total: u64) {
     counter.inc_by(total.saturating_sub(counter.get()));
-}
-
-fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-    let metric = IntCounter::new(name, help)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
-fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-    let metric = IntGauge::new(name, help)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
-fn counters(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntCounterVec, prometheus::Error> {
-    let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
-}
-
-fn gauges(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntGaugeVec, prometheus::Error> {
-    let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Reading and writing nested JSON by path: objects of the simulation are plain documents, as they are on the wire.
 
+use std::cell::RefCell;
+
 use serde_json::{Map, Value};
 
 /// The value at `path`, if every step of it exists.
@@ -9,8 +11,16 @@ pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
 
 /// The document as it goes over the wire.
 pub(crate) fn bytes(value: &Value) -> Vec<u8> {
-    // Writing a document to memory cannot fail.
-    serde_json::to_vec(value).unwrap_or_default()
+    thread_local! {
+        /// Grows once to the size of the largest document: a status is told to every watch, several times a second.
+        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        // Writing a document to memory cannot fail.
+        let _ = serde_json::to_writer(&mut *scratch, value);
+        scratch.clone()
+    })
 }
 
 /// The text at `path`; empty when it is absent or no text, which Kubernetes treats alike.

@@ -111,7 +111,8 @@ pub(crate) fn apply(
     others.retain(|e| !fields::is_leaf(&e["fieldsV1"]));
 
     let mut next = live.clone();
-    if let Some(before) = mine.first() {
+    let unchanged = mine.first().is_some_and(|e| e["fieldsV1"] == wanted);
+    if let Some(before) = mine.first().filter(|_| !unchanged) {
         let mut dropped = fields::minus(&before["fieldsV1"], &wanted);
         for other in &others {
             dropped = fields::minus(&dropped, &other["fieldsV1"]);
@@ -120,7 +121,6 @@ pub(crate) fn apply(
     }
     fields::overlay(&mut next, applied, shape);
 
-    let unchanged = mine.first().is_some_and(|e| e["fieldsV1"] == wanted);
     let entry = match mine.into_iter().next() {
         Some(entry) if unchanged => entry,
         _ => manager.entry(&wanted),
