@@ -1,4 +1,4 @@
-//! What a restarted operator remembers of names that were recreated.
+//! What a restarted operator knows, and does not know.
 
 use std::{
     collections::BTreeMap,
@@ -9,10 +9,10 @@ use std::{
 use federation_health_api::FederationHealth;
 use federation_health_sim::{Effect, RequestFacts, resources};
 use federation_health_tests::{
-    guarded::{holding, observing},
+    guarded::{condition, holding, holds, observing},
     simulated::{Setup, World, is, pass, set_spec},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Three times as many as incidents are shown.
 const NAMES: usize = 30;
@@ -146,4 +146,43 @@ async fn an_object_that_comes_late_is_not_called_healthy_before_it_is_known() {
             );
         }
     }
+}
+
+/// A kind's rules may become stricter, and an API server below 1.25 knows none of them.
+#[tokio::test(start_paused = true)]
+async fn a_start_on_a_spec_that_makes_no_sense_lets_no_hold_fall_and_holds_what_else_it_asks_for() {
+    let senseless = json!(["not an address"]);
+    for asks in [true, false] {
+        let mut world = World::calm(Setup::default()).await.unwrap();
+        world.double().unwrap();
+        let held = |h: &FederationHealth| holds(h) == (true, true);
+        let told = world.wait("both holds", SOON, held).await;
+        drop(told.unwrap());
+        let mut spec = if asks { holding() } else { observing() };
+        spec["probe"]["allowedEndpoints"] = senseless.clone();
+        set_spec(&world.sim, "default", &spec).unwrap();
+        world.restart_operator().unwrap();
+        pass(Duration::from_mins(2)).await;
+        let health = world.health().unwrap();
+        assert_eq!(condition(&health, "Ready").unwrap().1, "InvalidSpec");
+        assert_eq!(world.switched(), (true, true), "asks: {asks}");
+        assert!(!world.deletions("workspaces").iter().any(|e| e.code == 200));
+        world.cure().unwrap();
+        let end = "the holds' end, as any other's";
+        let free = |h: &FederationHealth| holds(h) == (false, false);
+        let told = world.wait(end, Duration::from_mins(6), free).await;
+        drop(told.unwrap());
+    }
+    let mut spec = holding();
+    spec["probe"]["allowedEndpoints"] = senseless;
+    let setup = Setup {
+        spec: Some(spec),
+        ..Setup::default()
+    };
+    let world = World::start(setup).await.unwrap();
+    pass(Duration::from_secs(15)).await;
+    world.double().unwrap();
+    let held = |h: &FederationHealth| holds(h) == (true, true);
+    let told = world.wait("the hold that it asks for", SOON, held).await;
+    drop(told.unwrap());
 }

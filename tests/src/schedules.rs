@@ -136,8 +136,12 @@ impl Stage {
                 .sim
                 .inject(move |r| lacks().then(|| right.refuses(r)).flatten());
         }
-        let shared = faults.clone();
-        world.sim.inject(move |r| shared.disturb(&dice, r));
+        let (shared, seen) = (faults.clone(), judge.clone());
+        world.sim.inject(move |request| {
+            let effect = shared.disturb(&dice, request);
+            seen.asked(request, effect.as_ref());
+            effect
+        });
         let (sim, shared) = (world.sim.clone(), faults.clone());
         let editor = tokio::spawn(async move {
             loop {

@@ -61,6 +61,9 @@ pub struct HoldPolicy {
     pub release_after_ms: i64,
     /// Persons' requests: name, reason, end.
     pub requests: Vec<(Text, Text, Time)>,
+    /// The spec breaks a rule, and nothing is known of what was asked for before: what stands may have been, and is held as if
+    /// it were.
+    pub in_doubt: bool,
 }
 
 /// State of one durable binding.

@@ -86,6 +86,36 @@ pub fn settings(object: &FederationHealth) -> Result<Settings, InvalidSpec> {
     })
 }
 
+/// What a spec that breaks a rule still asks for: each part of it with which the whole is `usable`, defaults for the others.
+pub fn mended(
+    object: &FederationHealth,
+    usable: impl Fn(&FederationHealth) -> bool,
+) -> FederationHealth {
+    type Part = fn(&mut FederationHealthSpec, &FederationHealthSpec);
+    const PARTS: [Part; 8] = [
+        |to, from| to.federation.clone_from(&from.federation),
+        |to, from| to.workspaces.clone_from(&from.workspaces),
+        |to, from| to.churn.clone_from(&from.churn),
+        |to, from| to.probe.clone_from(&from.probe),
+        |to, from| to.hold.clone_from(&from.hold),
+        |to, from| to.join_guard.clone_from(&from.join_guard),
+        |to, from| to.remediation.clone_from(&from.remediation),
+        |to, from| to.history.clone_from(&from.history),
+    ];
+    let mut mended = FederationHealth {
+        metadata: object.metadata.clone(),
+        ..FederationHealth::default()
+    };
+    for part in PARTS {
+        let mut with = mended.clone();
+        part(&mut with.spec, &object.spec);
+        if usable(&with) {
+            mended = with;
+        }
+    }
+    mended
+}
+
 fn thresholds(churn: &Churn) -> Thresholds {
     Thresholds {
         fast_half_life_ms: churn.fast_half_life_seconds * 1000,
@@ -106,6 +136,7 @@ fn hold(spec: &FederationHealthSpec) -> HoldPolicy {
         },
         federation: hold.federation == FederationRule::OnDiagnosis,
         release_after_ms: hold.release_after_seconds * 1000,
+        in_doubt: false,
         requests: hold
             .requests
             .iter()

@@ -83,12 +83,12 @@ impl ObjectSink {
         };
         let usable = match outcome {
             Ok(usable) => Some(usable),
-            // What was asked for last stays in force; where nothing was, what an empty spec asks for.
-            Err(_) if former.is_none() => defaults(),
-            Err(_) => None,
+            // What was asked for last stays in force.
+            Err(_) if former.is_some() => None,
+            Err(_) => in_doubt(object),
         };
         let (plan, settings) = usable.unzip();
-        self.decide(object, first, settings.as_ref());
+        self.decide(object, first, settings.as_ref(), invalid.is_none());
         let changed = settings.is_some() && former != settings;
         {
             let mut known = self.known();
@@ -118,8 +118,15 @@ impl ObjectSink {
         }
     }
 
-    /// What the owner wishes, to those who decide; nothing where the spec cannot be used.
-    fn decide(&self, object: &FederationHealth, first: bool, settings: Option<&Settings>) {
+    /// What the owner wishes, to those who decide; nothing where what was asked for before stays in force. Nobody acts on a
+    /// spec that is not `valid`.
+    fn decide(
+        &self,
+        object: &FederationHealth,
+        first: bool,
+        settings: Option<&Settings>,
+        valid: bool,
+    ) {
         if let Some(settings) = settings {
             self.engine.want(Wanted::of(&settings.policy));
         }
@@ -129,11 +136,11 @@ impl ObjectSink {
                 let (ledger, since) = status::restored(before, now);
                 federation.restore(ledger, since);
             }
-            let Some(settings) = settings else {
+            let effects = settings.map(|s| federation.set_policy(s.policy.clone(), now));
+            if !valid {
                 federation.remedy_mut().spec_is_invalid();
-                return Vec::new();
-            };
-            federation.set_policy(settings.policy.clone(), now)
+            }
+            effects.unwrap_or_default()
         });
         if let Some(settings) = settings {
             self.engine.set_ignore(settings.ignore.clone());
@@ -163,10 +170,16 @@ impl ObjectSink {
     }
 }
 
-/// What an object without a spec asks for.
-fn defaults() -> Option<(Option<Plan>, Settings)> {
-    let settings = policy::settings(&FederationHealth::default()).ok()?;
-    Some((plan(&settings).ok()?, settings))
+/// What a spec that breaks a rule asks for where nothing is known of what was asked for before.
+fn in_doubt(object: &FederationHealth) -> Option<(Option<Plan>, Settings)> {
+    let usable = |object: &FederationHealth| {
+        let settings = policy::settings(object).ok()?;
+        Some((plan(&settings).ok()?, settings))
+    };
+    let mended = policy::mended(object, |object| usable(object).is_some());
+    let (plan, mut settings) = usable(&mended)?;
+    settings.policy.hold.in_doubt = true;
+    Some((plan, settings))
 }
 
 fn plan(settings: &Settings) -> Result<Option<Plan>, policy::InvalidSpec> {

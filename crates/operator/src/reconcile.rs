@@ -182,7 +182,9 @@ impl Reconciler {
             not_ready(
                 &mut assessment,
                 Reason::InvalidSpec,
-                format!("{invalid}. What was asked for before stays in force."),
+                format!(
+                    "{invalid}. Until then what was asked for before stays in force; after a start of the operator, what else the spec asks for."
+                ),
             );
         }
         let generation = object.metadata.generation.unwrap_or_default();

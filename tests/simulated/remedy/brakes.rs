@@ -77,6 +77,33 @@ async fn an_approval_counts_for_its_plan_until_it_expires() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_approval_in_place_of_a_good_one_is_judged_for_itself() {
+    let world = calm("Apply", json!({"freezeControllers": "Approval"})).await;
+    ask(&world, "federationhealth.io/undo", "all");
+    world.double().unwrap();
+    let id = planned(&world).await;
+    for seconds in [600, 200_000] {
+        let until = world.sim.clock().now() + Duration::from_secs(seconds);
+        ask(
+            &world,
+            "federationhealth.io/approve",
+            &format!("{id}@{until}"),
+        );
+        pass(Duration::from_secs(1)).await;
+    }
+    let none = json!({"metadata": {"annotations": {"federationhealth.io/undo": null}}});
+    let admin = world.sim.admin();
+    admin
+        .merge(&resources::FEDERATION_HEALTHS, "", "default", none)
+        .unwrap();
+    pass(SOON).await;
+    let health = world.health().unwrap();
+    let allowed = condition(&health, "RemediationAllowed").unwrap();
+    assert_eq!(allowed.1, "NotApproved");
+    assert!(acts(&world).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_an_opt_out_and_a_keeper_are_each_respected() {
     let all = json!({"shieldWorkspaces": "Automatic", "freezeControllers": "Automatic"});
     let world = calm("Apply", all.clone()).await;

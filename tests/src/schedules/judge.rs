@@ -17,7 +17,7 @@ use std::{
 
 use federation_health_api::names::JOURNAL;
 use federation_health_core::remedy::rung::Rung;
-use federation_health_sim::{AuditEntry, Clock, Denial, Review, Sim};
+use federation_health_sim::{AuditEntry, Clock, Denial, Effect, RequestFacts, Review, Sim};
 
 use crate::{guarded::USER, simulated::is_acted_on};
 use act::Act;
@@ -77,6 +77,19 @@ impl Judge {
     /// Writes up the ladder that took effect, by rung, and what other people did about them.
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
         self.lock().counts()
+    }
+
+    /// The operator asks something: of a write without an answer it knows what became of it only when it has looked.
+    pub(super) fn asked(&self, request: &RequestFacts, effect: Option<&Effect>) {
+        if request.user == USER && is_acted_on(&request.resource) {
+            let target = (request.resource.clone(), request.name.clone());
+            let unanswered = &mut self.lock().unanswered;
+            match effect {
+                _ if request.verb == "get" => unanswered.remove(&target),
+                Some(Effect::BreakAnswer) => unanswered.insert(target),
+                _ => false,
+            };
+        }
     }
 
     fn look(&self, review: &Review<'_>) {

@@ -11,10 +11,16 @@ use crate::{
 
 impl Hold {
     fn asks(&self, rule: Rule) -> bool {
-        match rule {
+        let asks = match rule {
             Rule::Collection => self.policy.collection != CollectionPolicy::Never,
             Rule::Federation => self.policy.federation,
-        }
+        };
+        asks || self.policy.in_doubt && self.is_found(rule)
+    }
+
+    fn is_found(&self, rule: Rule) -> bool {
+        let fast = self.observed.as_ref().is_some_and(|said| said.holds(rule));
+        fast || self.bindings[rule as usize].observed == Some(true)
     }
 
     pub(super) fn allows(&self, rule: Rule) -> bool {

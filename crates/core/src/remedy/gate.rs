@@ -125,7 +125,7 @@ impl Remedy {
         let longest = seen.value.0.len().max(wish.to.0.len());
         let too_long =
             || (longest > MAX_VALUE).then(|| Brake::TooLong(wish.target.clone(), longest));
-        not_ours(wish, seen)
+        not_ours(wish.rung, &wish.target, seen)
             .or_else(|| wish.against.clone())
             .or_else(too_long)
             .or_else(|| pause().cloned())
@@ -182,7 +182,7 @@ impl Remedy {
 
     /// The rung may make this of the object, as far as its switch goes: by itself, or because a person approved just that.
     pub(super) fn allows(&self, rung: Rung, target: &Target, to: &Value, now: Time) -> bool {
-        let valid = matches!(&self.policy.approval, Some(Approval::Plan(_, until)) if *until > now);
+        let valid = self.lasting_approval(now).is_some();
         match self.policy.allowed(rung) {
             Allowed::Automatic => true,
             Allowed::Never => false,
@@ -215,31 +215,34 @@ impl Remedy {
         }
     }
 
+    /// The plan whose approval is one that counts, whatever else is planned by now.
+    fn lasting_approval(&self, now: Time) -> Option<&Text> {
+        match self.policy.approval.as_ref()? {
+            Approval::Plan(id, _) => self.approval_problem(id, now).is_none().then_some(id),
+            Approval::Malformed(_) => None,
+        }
+    }
+
     /// Takes an approval of this very plan over, so that its later steps stay approved when its first are done.
     pub(super) fn latch_approval(&mut self, now: Time) {
-        let Some(Approval::Plan(id, until)) = self.policy.approval.clone() else {
+        let lasting = self.lasting_approval(now).cloned();
+        if self.approved_plan != lasting {
             self.approved.clear();
             self.approved_plan = None;
+        }
+        let Some(plan) = self
+            .plan
+            .as_ref()
+            .filter(|p| Some(&p.id) == lasting.as_ref())
+        else {
             return;
         };
-        if until <= now
-            || self
-                .approved_plan
-                .as_ref()
-                .is_some_and(|latched| *latched != id)
-        {
-            self.approved.clear();
-            self.approved_plan = None;
-        }
-        let Some(plan) = &self.plan else { return };
-        if plan.id == id && self.approval_problem(&id, now).is_none() {
-            self.approved = plan
-                .steps
-                .iter()
-                .map(|s| (s.rung, s.target.uid, s.to.clone()))
-                .collect();
-            self.approved_plan = Some(id);
-        }
+        self.approved = plan
+            .steps
+            .iter()
+            .map(|s| (s.rung, s.target.uid, s.to.clone()))
+            .collect();
+        self.approved_plan = lasting;
     }
 
     /// A person asks for acts of this rung to be taken back.
@@ -258,14 +261,14 @@ impl Remedy {
     }
 }
 
-/// Whoever has the object does not want it to be touched.
-pub(super) fn not_ours(wish: &Wish, seen: &Seen) -> Option<Brake> {
+/// Whoever has the object does not want the rung to touch it.
+pub(super) fn not_ours(rung: Rung, target: &Target, seen: &Seen) -> Option<Brake> {
     if seen.opted_out {
-        return Some(Brake::OptedOut(wish.target.clone()));
+        return Some(Brake::OptedOut(target.clone()));
     }
     // A program that keeps what it is told reverts a scale or a placement; a label on a Workspace it does not know.
-    let keeper = seen.keeper.as_ref().filter(|_| kept(wish.rung))?;
-    Some(Brake::KeptByAnother(wish.target.clone(), keeper.clone()))
+    let keeper = seen.keeper.as_ref().filter(|_| kept(rung))?;
+    Some(Brake::KeptByAnother(target.clone(), keeper.clone()))
 }
 
 fn kept(rung: Rung) -> bool {

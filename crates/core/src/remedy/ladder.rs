@@ -206,7 +206,9 @@ impl Remedy {
         let key = (wish.rung, wish.target.clone());
         let seen = self.seen.get(&key).and_then(|(seen, _)| seen.as_ref());
         let done = seen.is_some_and(|seen| seen.value == wish.to);
-        let hindered = seen.and_then(|seen| not_ours(wish, seen)).is_some()
+        let hindered = seen
+            .and_then(|seen| not_ours(wish.rung, &wish.target, seen))
+            .is_some()
             || wish.against.is_some()
             || self.cooling(wish, now).is_some()
             || self.patience.fails(wish.rung, &wish.target);

@@ -4,6 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     brake::{Brake, CLAIM_DYING, CLAIM_GONE, GONE, OWNED},
+    gate::not_ours,
     rung::{RETAIN, Rung, Target, Value},
 };
 use crate::{
@@ -191,8 +192,11 @@ impl Order {
         if seen.uid != self.target.uid {
             return changed("is another object of the same name");
         }
-        if seen.opted_out {
-            return Err(Brake::OptedOut(self.target.clone()));
+        // What a keeper was told keeps nobody from taking back what was done before.
+        let back = self.generation.is_none();
+        let brake = not_ours(self.rung, &self.target, seen);
+        if let Some(brake) = brake.filter(|b| !back || matches!(b, Brake::OptedOut(_))) {
+            return Err(brake);
         }
         if seen.deleting {
             return changed("is being deleted");

@@ -229,6 +229,28 @@ fn an_order_is_carried_out_on_exactly_what_it_was_made_for() {
 }
 
 #[test]
+fn who_began_to_keep_an_object_since_it_was_planned_is_respected_and_stops_no_way_back() {
+    let told = |rung, generation| {
+        let order = Order {
+            rung,
+            generation,
+            ..order()
+        };
+        let kept = Seen {
+            keeper: Some(Text::from("Flux")),
+            ..seen()
+        };
+        order.check(Some(&kept)).map_err(|brake| brake.reason())
+    };
+    let kept = Err(Reason::KeptByAnother);
+    assert_eq!(told(Rung::FreezeControllers, Some(3)), kept);
+    assert_eq!(told(Rung::FixPlacement, Some(3)), kept);
+    assert_eq!(told(Rung::RemoveStaleCluster, Some(3)), kept);
+    assert_eq!(told(Rung::ShieldWorkspaces, Some(3)), Ok(()), "a label");
+    assert_eq!(told(Rung::FreezeControllers, None), Ok(()), "a thaw");
+}
+
+#[test]
 fn what_a_target_hangs_on_decides_where_a_write_could_take_it_along() {
     let of = |rung, from: &str, to: &str| Order {
         rung,

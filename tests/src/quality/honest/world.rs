@@ -32,7 +32,7 @@ fn policy() -> Policy {
             collection: CollectionPolicy::OnDiagnosis,
             federation: true,
             release_after_ms: MINUTE,
-            requests: Vec::new(),
+            ..HoldPolicy::default()
         },
         max_incidents: 10,
         ..Policy::default()

@@ -40,6 +40,8 @@ pub(super) struct Memory {
     begun: BTreeMap<Field, i64>,
     /// Fields of which somebody put another value in place of the operator's, while there was danger.
     reverted: BTreeMap<Field, i64>,
+    /// Objects, by resource and name, that the operator wrote to without an answer and has not looked at since.
+    pub(super) unanswered: BTreeSet<(String, String)>,
     /// When the spec of an object was last changed by somebody else.
     edited: BTreeMap<String, i64>,
     pub(super) journal_at: Option<i64>,
@@ -109,6 +111,14 @@ impl Memory {
             let key = (rung, uid.to_owned());
             let (was, is) = (field(rung, old), field(rung, new));
             let reverts = self.ours.get(&key).is_some_and(|(_, to)| was == *to) && is != was;
+            let target = (review.resource.to_owned(), review.name.to_owned());
+            if reverts && self.unanswered.contains(&target) {
+                // To the operator that is a write which did not happen.
+                self.ours.remove(&key);
+                self.begun.remove(&(rung, target.1));
+                self.begun.remove(&key);
+                continue;
+            }
             if reverts && self.facts.lasts(Fact::Danger, now).is_some() {
                 self.reverted.insert(key, now);
                 self.count(format!("reverted {}", rung.as_str()));

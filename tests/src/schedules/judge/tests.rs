@@ -5,7 +5,7 @@ mod scene;
 
 use std::time::Duration;
 
-use federation_health_sim::Resource;
+use federation_health_sim::{Effect, RequestFacts, Resource};
 use serde_json::{Value, json};
 
 use crate::{
@@ -215,10 +215,24 @@ async fn a_write_to_what_others_keep_or_took_back_is_found() {
 
     let scene = Scene::begin().await;
     let label = json!({"metadata": {"labels": {"kubefed.io/managed": "true"}}});
-    for _ in 0..2 {
-        scene.act(&Deed::shield()).await;
-        scene.person(&Deed::shield().path, label.clone()).await;
-    }
+    let request = |verb| RequestFacts {
+        user: USER.to_owned(),
+        verb,
+        group: "tenant.kubesphere.io".to_owned(),
+        resource: "workspaces".to_owned(),
+        subresource: String::new(),
+        namespace: String::new(),
+        name: "orders".to_owned(),
+    };
+    scene.act(&Deed::shield()).await;
+    let lost = request("patch");
+    scene.judge.asked(&lost, Some(&Effect::BreakAnswer));
+    scene.person(&Deed::shield().path, label.clone()).await;
+    scene.judge.asked(&request("get"), None);
+    scene.act(&Deed::shield()).await;
+    scene.is_right();
+    scene.person(&Deed::shield().path, label.clone()).await;
+    scene.act(&Deed::shield()).await;
     scene.is_wrong("somebody took it back before: that is a fight");
     // Who asks acts back has looked.
     let scene = Scene::begin().await;
