@@ -89,7 +89,7 @@ pub fn policy(collection: CollectionPolicy, federation: bool) -> Policy {
             collection,
             federation,
             release_after_ms: RELEASE_AFTER_MS,
-            requests: Vec::new(),
+            ..HoldPolicy::default()
         },
         max_incidents: 10,
         ..Policy::default()
