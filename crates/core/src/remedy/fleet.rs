@@ -13,9 +13,16 @@ use crate::{
     time::Time,
 };
 
-/// Registrations that were once good, and since when they are not.
+/// What became of every registration since it was first seen.
 #[derive(Debug, Default)]
-pub(super) struct Fleet(BTreeMap<RegistrationKey, Option<Time>>);
+pub(super) struct Fleet(BTreeMap<RegistrationKey, Course>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    NeverGood,
+    Good,
+    Turned(Time),
+}
 
 impl Fleet {
     /// Takes the state of every registration. One that never was good has not turned bad: a name that was just registered
@@ -25,20 +32,26 @@ impl Fleet {
         self.0.retain(|key, _| registry.entry(key).is_some());
         for (key, entry) in registry.entries.iter() {
             let good = entry.facts.ready == Readiness::True && entry.failures < UNREACHABLE_AFTER;
-            if good {
-                self.0.insert(key.clone(), None);
-            } else if let Some(turned) = self.0.get_mut(key) {
-                turned.get_or_insert(now);
-            } else if let Some(since) = entry.facts.unready_since {
-                self.0.insert(key.clone(), Some(since));
-            }
+            let course = match (good, self.0.get(key)) {
+                (true, _) => Course::Good,
+                (false, Some(Course::Good)) => Course::Turned(now),
+                (false, Some(course)) => *course,
+                (false, None) => entry
+                    .facts
+                    .unready_since
+                    .map_or(Course::NeverGood, Course::Turned),
+            };
+            self.0.insert(key.clone(), course);
         }
     }
 
     fn turned(&self, now: Time) -> impl Iterator<Item = (&RegistrationKey, Time)> {
         self.0
             .iter()
-            .filter_map(|(key, turned)| Some((key, (*turned)?)))
+            .filter_map(|(key, course)| match course {
+                Course::Turned(at) => Some((key, *at)),
+                Course::NeverGood | Course::Good => None,
+            })
             .filter(move |(_, at)| now.since_ms(*at) < FLEET_WINDOW_MS)
     }
 

@@ -38,6 +38,15 @@ fn clusters_that_turned_bad_together_are_counted_and_one_that_never_was_good_is_
     let third = at_most(34);
     fleet.observe(&registry, NOW);
     assert_eq!(fleet.brake(&registry, &third, NOW), None);
+    // KubeFed has looked at it by now.
+    let looked = Registration {
+        unready_since: Some(NOW),
+        ..facts(9, Readiness::False)
+    };
+    registry.put(key("new"), looked, NOW);
+    fleet.observe(&registry, NOW);
+    let none = fleet.brake(&registry, &at_most(1), NOW);
+    assert_eq!(none, None, "it never was good");
     registry.put(key("a"), facts(0, Readiness::False), NOW);
     fleet.observe(&registry, NOW);
     let brake = fleet.brake(&registry, &third, NOW);
