@@ -203,8 +203,14 @@ impl Memory {
         let workspace = labels["kubesphere.io/workspace"].as_str();
         let at_risk =
             workspace.is_some_and(|w| self.endangered(w, now) || self.churned(w, RAGES_MS, now));
+        // KubeSphere takes it out of a Workspace that falls, a moment before anybody can know.
+        let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
+        let fell = |(workspace, all): (&str, [&str; 3])| {
+            all.contains(&name) && self.churned(workspace, LAG_MS, now)
+        };
+        let taken_out = workspace.is_none() && WORKSPACES.into_iter().any(fell);
         must(
-            deleting(namespace) || at_risk,
+            deleting(namespace) || at_risk || taken_out,
             "its namespace is in no danger",
         )
     }
