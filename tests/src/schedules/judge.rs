@@ -17,7 +17,11 @@ use std::{
 
 use federation_health_api::names::JOURNAL;
 use federation_health_core::remedy::rung::Rung;
-use federation_health_sim::{AuditEntry, Clock, Denial, Effect, RequestFacts, Review, Sim};
+use federation_health_sim::{
+    AuditEntry, Clock, Denial, Effect, RequestFacts, Review, Sim, resources,
+};
+
+use serde_json::Value;
 
 use crate::{guarded::USER, simulated::is_acted_on};
 use act::Act;
@@ -89,6 +93,21 @@ impl Judge {
                 Some(Effect::BreakAnswer) => unanswered.insert(target),
                 _ => false,
             };
+        }
+    }
+
+    /// A process of the operator is gone.
+    pub(super) fn killed(&self, sim: &Sim) {
+        let health = sim
+            .admin()
+            .get(&resources::FEDERATION_HEALTHS, "", "default");
+        let actions = health.as_ref().map(|h| &h["status"]["actions"]);
+        let actions = actions.and_then(Value::as_array).into_iter().flatten();
+        let mut memory = self.lock();
+        for action in actions.filter(|a| a["state"] == "Intended") {
+            if let Some(rung) = action["action"].as_str().and_then(Rung::parse) {
+                memory.left_open(rung, action);
+            }
         }
     }
 

@@ -173,6 +173,7 @@ impl Stage {
         };
         if let Some(operator) = operator.take() {
             self.gone.push(operator.metrics.clone());
+            self.judge.killed(&self.world.sim);
         }
     }
 

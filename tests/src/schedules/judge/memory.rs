@@ -113,10 +113,7 @@ impl Memory {
             let reverts = self.ours.get(&key).is_some_and(|(_, to)| was == *to) && is != was;
             let target = (review.resource.to_owned(), review.name.to_owned());
             if reverts && self.unanswered.contains(&target) {
-                // To the operator that is a write which did not happen.
-                self.ours.remove(&key);
-                self.begun.remove(&(rung, target.1));
-                self.begun.remove(&key);
+                self.never_happened(&key, review.name);
                 continue;
             }
             if reverts && self.facts.lasts(Fact::Danger, now).is_some() {
@@ -124,6 +121,25 @@ impl Memory {
                 self.count(format!("reverted {}", rung.as_str()));
             }
         }
+    }
+
+    /// To the operator a write that was taken back before it knew of it is one that did not happen.
+    fn never_happened(&mut self, field: &Field, name: &str) {
+        self.reverted.remove(field);
+        self.ours.remove(field);
+        self.begun.remove(&(field.0, name.to_owned()));
+        self.begun.remove(field);
+    }
+
+    /// A process is gone, and of what it began the journal says no more than that: who takes it up only knows what it sees.
+    pub(super) fn left_open(&mut self, rung: Rung, action: &Value) {
+        let text = |field: &str| action[field].as_str().unwrap_or_default().to_owned();
+        let (field, name) = ((rung, text("uid")), text("name"));
+        if self.reverted.contains_key(&field) {
+            self.never_happened(&field, &name);
+        }
+        let resource = format!("{}s", text("kind").to_lowercase());
+        self.unanswered.insert((resource, name));
     }
 
     /// Remembers which steps the plan in status has.
