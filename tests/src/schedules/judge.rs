@@ -20,7 +20,6 @@ use federation_health_core::remedy::rung::Rung;
 use federation_health_sim::{
     AuditEntry, Clock, Denial, Effect, RequestFacts, Review, Sim, resources,
 };
-
 use serde_json::Value;
 
 use crate::{guarded::USER, simulated::is_acted_on};
