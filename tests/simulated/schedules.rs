@@ -14,6 +14,9 @@ use federation_health_tests::{
 const SEEDS: u64 = 20;
 /// Each takes some seconds of a busy processor, most of them where KubeFed loops unhindered.
 const REMEDIED: u64 = 6;
+/// Each showed a fault once: a mark that came between plan and act, a start on a senseless spec, an approval that replaced
+/// another one, templates that were not read yet.
+const TELLING: [u64; 4] = [877, 1606, 3283, 14_187];
 
 /// A federation whose phases, KubeFed and delays follow from a seed.
 async fn scheduled(seed: u64) -> Result<World> {
@@ -52,7 +55,7 @@ async fn scheduled(seed: u64) -> Result<World> {
 /// `make schedules` plays as many as one has time for.
 #[test]
 fn no_schedule_with_other_actors_makes_remediation_do_wrong() {
-    for seed in 0..REMEDIED {
+    for seed in (0..REMEDIED).chain(TELLING) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)

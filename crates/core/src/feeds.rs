@@ -147,11 +147,17 @@ impl Federation {
         let in_order = needed
             .iter()
             .all(|feed| self.is_fresh(feed, now) || (feed == federated && self.kind_is_gone(now)));
-        // These decide only where they exist: KubeSphere's Clusters carry identity, types say what a plane works on.
+        // These decide only where they exist: KubeSphere's Clusters carry identity, templates name what is in use, types say what a
+        // plane works on.
         let others = self
             .feeds
             .iter()
-            .filter(|(feed, _)| matches!(feed, Feed::Clusters | Feed::Types | Feed::Federated(_)))
+            .filter(|(feed, _)| {
+                matches!(
+                    feed,
+                    Feed::Clusters | Feed::Templates | Feed::Types | Feed::Federated(_)
+                )
+            })
             .filter(|(feed, _)| !needed.contains(feed))
             .all(|(_, health)| health.is_fresh(now) || health.state == FeedState::NotInstalled);
         let readable = self.no_malformed(&Feed::Registrations);

@@ -55,17 +55,19 @@ async fn a_spec_that_contradicts_itself_is_no_leave_to_act() {
     stands(&world, "InvalidSpec").await;
 }
 
-/// Templates decide what is mended: while they cannot be read, nothing is known of it.
+/// Placements decide what is mended: while they cannot be read, nothing is known of it.
 #[tokio::test(start_paused = true)]
 async fn facts_that_are_out_of_date_decide_nothing() {
-    let world = calm("Apply", protecting()).await;
-    world.sim.inject(|r: &RequestFacts| {
-        let read = r.user == USER && r.resource == "federatedworkspaces";
-        (read && matches!(r.verb, "watch" | "list")).then_some(Effect::Break)
-    });
-    world.sim.cut_watches();
-    pass(Duration::from_mins(2)).await;
-    stands(&world, "FactsStale").await;
+    for kind in ["federatedworkspaces", "workspacetemplates"] {
+        let world = calm("Apply", protecting()).await;
+        world.sim.inject(move |r: &RequestFacts| {
+            let read = r.user == USER && r.resource == kind;
+            (read && matches!(r.verb, "watch" | "list")).then_some(Effect::Break)
+        });
+        world.sim.cut_watches();
+        pass(Duration::from_mins(2)).await;
+        stands(&world, "FactsStale").await;
+    }
 }
 
 /// The object that KubeFed reads is placed on the leftover alone, and no template says so: there is no placement to mend.

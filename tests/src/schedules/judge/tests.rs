@@ -250,6 +250,30 @@ async fn a_write_to_what_others_keep_or_took_back_is_found() {
     scene.is_right();
 }
 
+/// What the journal of a killed process calls intended only, and somebody took back, was never done as far as anybody knows.
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_process_could_not_know_is_no_fight_and_what_it_wrote_down_is() {
+    let label = json!({"metadata": {"labels": {"kubefed.io/managed": "true"}}});
+    for (state, right) in [("Intended", true), ("Done", false)] {
+        let scene = Scene::begin().await;
+        scene.act(&Deed::shield()).await;
+        scene
+            .write_down(&Deed {
+                state,
+                ..Deed::shield()
+            })
+            .await;
+        scene.person(&Deed::shield().path, label.clone()).await;
+        scene.judge.killed(&scene.sim);
+        scene.act(&Deed::shield()).await;
+        if right {
+            scene.is_right();
+        } else {
+            scene.is_wrong("somebody took it back before: that is a fight");
+        }
+    }
+}
+
 /// A stopped control plane is not stopped twice within the cooldown; a mark that was taken off may be put on again.
 #[tokio::test(start_paused = true)]
 async fn a_write_within_the_cooldown_is_found() {
