@@ -23,7 +23,7 @@ pub fn client(config: &Config) -> Result<Client, kube::Error> {
     if config.proxy_url.is_some() {
         return Client::try_from(config.clone());
     }
-    let https = config.rustls_https_connector_with_connector(at_once())?;
+    let https = config.rustls_https_connector_with_connector(at_once(config))?;
     let transport = Transport::builder(TokioExecutor::new()).build::<_, Body>(https);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
@@ -34,10 +34,11 @@ pub fn client(config: &Config) -> Result<Client, kube::Error> {
     Ok(Client::new(service, config.default_namespace.clone()))
 }
 
-fn at_once() -> HttpConnector {
+fn at_once(config: &Config) -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);
+    connector.set_connect_timeout(config.connect_timeout);
     connector
 }
 
@@ -54,7 +55,8 @@ mod tests {
         let server: Uri = format!("https://{}", listener.local_addr().unwrap())
             .parse()
             .unwrap();
-        let stream = at_once().oneshot(server).await.unwrap();
+        let config = Config::new(server.clone());
+        let stream = at_once(&config).oneshot(server).await.unwrap();
         assert!(stream.inner().nodelay().unwrap());
     }
 }

@@ -44,7 +44,7 @@ pub struct Metrics {
     remedy: Remedy,
 }
 
-/// What the series of two labels or more show: most assessments repeat it, and making series costs more than the rest of one.
+/// What the series of conditions and feeds show: most assessments repeat it, and making series costs more than the rest of one.
 #[derive(Default)]
 struct Shown {
     name: String,

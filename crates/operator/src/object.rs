@@ -74,20 +74,19 @@ impl ObjectSink {
 
     /// Whoever finds the object in what is known finds its wishes in the decisions: status tells of both together.
     fn own(&self, object: &FederationHealth) {
-        let outcome =
-            policy::settings(object).and_then(|settings| Ok((plan(&settings)?, settings)));
+        let outcome = usable(object);
         let invalid = outcome.as_ref().err().map(ToString::to_string);
         let (first, former) = {
             let known = self.known();
             (!known.restored, known.settings.clone())
         };
-        let usable = match outcome {
-            Ok(usable) => Some(usable),
+        let wished = match outcome {
+            Ok(wished) => Some(wished),
             // What was asked for last stays in force.
             Err(_) if former.is_some() => None,
             Err(_) => in_doubt(object),
         };
-        let (plan, settings) = usable.unzip();
+        let (plan, settings) = wished.unzip();
         self.decide(object, first, settings.as_ref(), invalid.is_none());
         let changed = settings.is_some() && former != settings;
         {
@@ -172,14 +171,16 @@ impl ObjectSink {
 
 /// What a spec that breaks a rule asks for where nothing is known of what was asked for before.
 fn in_doubt(object: &FederationHealth) -> Option<(Option<Plan>, Settings)> {
-    let usable = |object: &FederationHealth| {
-        let settings = policy::settings(object).ok()?;
-        Some((plan(&settings).ok()?, settings))
-    };
-    let mended = policy::mended(object, |object| usable(object).is_some());
-    let (plan, mut settings) = usable(&mended)?;
+    let mended = policy::mended(object, |object| usable(object).is_ok());
+    let (plan, mut settings) = usable(&mended).ok()?;
     settings.policy.hold.in_doubt = true;
     Some((plan, settings))
+}
+
+/// What the spec asks for, and how to probe for it.
+fn usable(object: &FederationHealth) -> Result<(Option<Plan>, Settings), policy::InvalidSpec> {
+    let settings = policy::settings(object)?;
+    Ok((plan(&settings)?, settings))
 }
 
 fn plan(settings: &Settings) -> Result<Option<Plan>, policy::InvalidSpec> {
