@@ -1,26 +1,26 @@
 //! The ladder of remediation on real control planes, with the shipped account and roles; the audit log is the judge.
 
-use std::time::Duration;
-
 use federation_health_cluster::rbac::{
     ADDRESSES, FREEZE, HOLDER, JOURNAL, LEADER, OBSERVER, PLACE, PROBER, PROVER, REMOVE, RESTARTS,
     SHIELD,
 };
-use federation_health_testbed::{Federation, FederationOptions, kubefed::KubefedVersion};
+use federation_health_testbed::{
+    Federation, FederationOptions,
+    kubefed::KubefedVersion,
+    proxy::{Asked, Stop},
+};
 use federation_health_tests::{
     guarded::Options,
     scenarios::{
         bed::How,
         braked,
+        crashes::{self, Story},
         cured::{self, BRIEFLY},
         foreign, hindered, midway, remote, replicas, rights, shielded, wire,
     },
 };
 
 use super::print;
-
-/// One health check of KubeFed; the other test of a cure listens for longer.
-const KUBEFEDS_CHECK: Duration = Duration::from_secs(12);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_incident_is_cured_by_itself_and_nothing_is_lost() {
@@ -39,12 +39,11 @@ async fn the_incident_is_cured_by_itself_and_nothing_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rung_works_with_its_own_rights_and_every_brake_holds() {
     let bed = braked::start().await.unwrap();
-    print(
-        "cured with KubeFed 0.8.1",
-        cured::by_itself(&bed, How::AsItIs, KUBEFEDS_CHECK)
-            .await
-            .unwrap(),
-    );
+    let removal =
+        |asked: &Asked| asked.method == "DELETE" && asked.path.contains("/kubefedclusters/");
+    let figures = crashes::death(&bed, Story::Cured, Stop::Unanswered, removal).await;
+    let figures = figures.unwrap().expect("nobody died");
+    print("cured with KubeFed 0.8.1, and a death in it", figures);
     print("shielded", shielded::saved(&bed).await.unwrap());
     print("braked", braked::all(&bed).await.unwrap());
     let ladder = [JOURNAL, LEADER, SHIELD, FREEZE, PLACE, REMOVE];

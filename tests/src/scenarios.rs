@@ -10,6 +10,7 @@ pub mod braked;
 pub mod changes;
 pub mod collector;
 pub mod contents;
+pub mod crashes;
 pub mod cured;
 pub mod disturbance;
 pub mod exact;

@@ -10,7 +10,6 @@
 
 use std::process::ExitCode;
 
-use federation_health_testbed::Result;
 use federation_health_tests::scenarios::{changes, honest, patch, quiet, repeat, tripwire};
 
 /// Scenarios besides the incident's variants, and how often each is repeated if nothing else is said.
@@ -22,33 +21,54 @@ const SCENARIOS: [(&str, usize); 5] = [
     ("quiet", 10),
 ];
 
+const USAGE: &str = "soak [SCENARIO...] [--runs N]: without a scenario it repeats them all";
+
+/// The scenarios asked for and how often.
+///
+/// # Errors
+/// What is neither a scenario nor an option, or not the number that it needs; nothing for whoever asks for help.
+fn asked(
+    arguments: &[String],
+    scenarios: &[(&str, usize)],
+) -> Result<(Vec<String>, Option<usize>), String> {
+    let (mut wanted, mut runs) = (Vec::new(), None);
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match &**argument {
+            "--help" | "-h" => return Err(String::new()),
+            "--runs" => {
+                let number = rest.next().and_then(|number| number.parse().ok());
+                runs = Some(number.ok_or("--runs needs a number\n")?);
+            }
+            name if scenarios.iter().any(|(known, _)| *known == name) => {
+                wanted.push(name.to_owned());
+            }
+            other => {
+                let known: Vec<&str> = scenarios.iter().map(|(name, _)| *name).collect();
+                let known = known.join(", ");
+                return Err(format!(
+                    "no scenario is called {other}: choose from {known}\n"
+                ));
+            }
+        }
+    }
+    Ok((wanted, runs))
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let wanted: Vec<&str> = arguments
-        .iter()
-        .map(String::as_str)
-        .take_while(|a| !a.starts_with("--"))
-        .collect();
-    let runs = arguments
-        .iter()
-        .position(|a| a == "--runs")
-        .and_then(|at| arguments.get(at + 1)?.parse().ok());
     let scenarios: Vec<(&str, usize)> = repeat::VARIANTS.into_iter().chain(SCENARIOS).collect();
-    let unknown = wanted
-        .iter()
-        .find(|name| scenarios.iter().all(|(known, _)| known != *name));
-    if let Some(unknown) = unknown {
-        let known: Vec<&str> = scenarios.iter().map(|(name, _)| *name).collect();
-        eprintln!(
-            "no scenario is called {unknown}: choose from {}",
-            known.join(", ")
-        );
-        return ExitCode::FAILURE;
-    }
+    let (wanted, runs) = match asked(&arguments, &scenarios) {
+        Ok(asked) => asked,
+        Err(why) => {
+            eprintln!("{why}{USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut failed = false;
     for (name, usual) in scenarios {
-        if !wanted.is_empty() && !wanted.contains(&name) {
+        if !wanted.is_empty() && !wanted.iter().any(|known| known == name) {
             continue;
         }
         println!("== {name}");
@@ -64,7 +84,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn play(name: &str, runs: usize) -> Result<()> {
+async fn play(name: &str, runs: usize) -> federation_health_testbed::Result<()> {
     match name {
         "changes" => changes::soak(runs).await,
         "tripwire" => tripwire::soak(runs).await,

@@ -17,6 +17,7 @@ use super::{
     bed::{Bed, How},
     braked,
     contents::{self, Contents},
+    crashes::{self, Story},
     cured,
     disturbance::Disturbance,
     foreign, frozen, held, hindered, midway, never, planes, registered, remote, replicas, shielded,
@@ -27,7 +28,7 @@ use super::{
 use crate::guarded::Options;
 
 /// Every variant, and how often it is repeated if nothing else is said.
-pub const VARIANTS: [(&str, usize); 20] = [
+pub const VARIANTS: [(&str, usize); 23] = [
     ("registered", 20),
     ("held", 20),
     ("frozen", 5),
@@ -48,6 +49,9 @@ pub const VARIANTS: [(&str, usize); 20] = [
     ("hindered", 5),
     ("unheld", 5),
     ("replicas", 5),
+    ("killed-cured", 5),
+    ("killed-frozen", 5),
+    ("killed-shielded", 5),
 ];
 const VERSIONS: [KubefedVersion; 2] = [KubefedVersion::V0_8_1, KubefedVersion::V0_10_0];
 
@@ -163,6 +167,9 @@ async fn anew(name: &str, runs: usize) -> Result<()> {
             })
             .await
         }
+        "killed-cured" => killed(Story::Cured, runs).await,
+        "killed-frozen" => killed(Story::Frozen, runs).await,
+        "killed-shielded" => killed(Story::Shielded, runs).await,
         other => Err(Error::refused(format!("no variant is called {other}"))),
     }
 }
@@ -237,7 +244,7 @@ async fn with(version: KubefedVersion) -> Result<Bed> {
 }
 
 /// As [`with`], and what the operator sends is written down beside the audit log.
-async fn acting(version: KubefedVersion) -> Result<Bed> {
+pub(super) async fn acting(version: KubefedVersion) -> Result<Bed> {
     let options = FederationOptions::with_kubefed(version);
     let bed = wire::start(options, Options::default()).await?;
     bed.wait_proven().await?;
@@ -248,6 +255,12 @@ async fn two_planes(mut bed: Bed) -> Result<Bed> {
     let second = planes::second(KubefedVersion::V0_8_1);
     bed.federation.add_kubefed(second).await?;
     Ok(bed)
+}
+
+/// Sweeps over every write of a story.
+async fn killed(story: Story, runs: usize) -> Result<()> {
+    let what = format!("{story:?}, killed around each write");
+    afresh(&what, runs, async |_| crashes::sweep(story).await).await
 }
 
 /// Half of the runs through another address; a suspicion and a neighbour once for each release.
@@ -288,6 +301,8 @@ async fn held_runs(runs: usize) -> Result<()> {
     Ok(())
 }
 
+/// What was removed once under a name is not removed again, so each run begins anew. The last one is listened to for ten
+/// minutes.
 /// What was removed once under a name is not removed again, so each run begins anew. The last one is listened to for ten
 /// minutes.
 async fn cured_runs(runs: usize) -> Result<()> {

@@ -91,7 +91,7 @@ pub fn fenced(asked: &[Asked], before: usize) -> Result<usize> {
 }
 
 /// A write, and no dry run, to what belongs to somebody else.
-fn is_foreign(asked: &Asked) -> bool {
+pub(super) fn is_foreign(asked: &Asked) -> bool {
     let own = asked.path.contains("/apis/federationhealth.io/")
         || asked.path.contains(&format!("/namespaces/{NAMESPACE}/"))
         || asked.path.contains("/validatingadmissionpolicybindings/")

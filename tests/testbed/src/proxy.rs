@@ -1,5 +1,5 @@
-//! An HTTP proxy before an API server that delays or garbles the watches of some kinds and nothing else, and writes down
-//! what is asked.
+//! An HTTP proxy before an API server that delays or garbles the watches of some kinds, stops at one request if told so, and
+//! writes down what is asked.
 //!
 //! Plain HTTP on loopback towards the client, TLS towards the server: so it reads paths without a
 //! certificate of its own. It speaks as one user, whatever token the client sends.
@@ -40,6 +40,20 @@ pub struct Trouble {
     pub garbled: bool,
 }
 
+/// Where a request stops on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Before the server has it; it is never answered.
+    Before,
+    /// The server has carried it out; it is never answered.
+    Unanswered,
+    /// It does not: it is answered as any other.
+    Answered,
+}
+
+/// Whether it is this request that is to stop, and where.
+type Choose = Box<dyn FnMut(&Asked) -> Option<Stop> + Send>;
+
 /// One request as it came in.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -59,6 +73,7 @@ pub struct Proxy {
     port: u16,
     cut: Arc<Notify>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    stops: Arc<Stops>,
     task: JoinHandle<()>,
 }
 
@@ -67,6 +82,26 @@ struct Troubled {
     kinds: Vec<String>,
     trouble: Trouble,
     asked: Arc<Mutex<Vec<Asked>>>,
+    stops: Arc<Stops>,
+}
+
+#[derive(Default)]
+struct Stops {
+    choose: Mutex<Option<Choose>>,
+    reached: Notify,
+}
+
+impl std::fmt::Debug for Stops {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stops").finish_non_exhaustive()
+    }
+}
+
+impl Stops {
+    fn of(&self, asked: &Asked) -> Option<Stop> {
+        let mut choose = self.choose.lock().unwrap_or_else(PoisonError::into_inner);
+        choose.as_mut()?(asked)
+    }
 }
 
 impl Proxy {
@@ -76,9 +111,10 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", port))
             .await
             .attempt(|| format!("listen on 127.0.0.1:{port} for a proxy"))?;
-        let asked = Arc::default();
+        let (asked, stops) = (Arc::default(), Arc::<Stops>::default());
         let troubled = Arc::new(Troubled {
             asked: Arc::clone(&asked),
+            stops: Arc::clone(&stops),
             client,
             kinds: kinds.iter().map(|kind| format!("/{kind}?")).collect(),
             trouble,
@@ -104,6 +140,7 @@ impl Proxy {
             port,
             cut,
             asked,
+            stops,
             task,
         })
     }
@@ -123,6 +160,17 @@ impl Proxy {
     /// `http://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on requests stop where `choose` says so, which is asked of each, instead of what was said before.
+    pub fn stop_at(&self, choose: impl FnMut(&Asked) -> Option<Stop> + Send + 'static) {
+        let chosen = self.stops.choose.lock();
+        *chosen.unwrap_or_else(PoisonError::into_inner) = Some(Box::new(choose));
+    }
+
+    /// Waits until a request has come where it was to stop.
+    pub async fn stopped(&self) {
+        self.stops.reached.notified().await;
     }
 
     /// Cuts every connection that stands; new ones are taken as before.
@@ -182,16 +230,29 @@ impl Troubled {
             query: uri.query().unwrap_or_default().to_owned(),
             body: serde_json::from_slice(&body).unwrap_or_default(),
         };
+        let stop = self.stops.of(&asked);
         let log = self.asked.lock();
         log.unwrap_or_else(PoisonError::into_inner).push(asked);
+        if stop == Some(Stop::Before) {
+            return self.never().await;
+        }
         // The client of ours says who it is and where the server is.
         head.headers.remove(header::AUTHORIZATION);
         head.headers.remove(header::HOST);
         let request = Request::from_parts(head, Body::from(body.to_vec()));
-        self.client
-            .send(request)
-            .await
-            .attempt(|| "pass a request on")
+        let answer = self.client.send(request).await;
+        match stop {
+            Some(Stop::Unanswered) => return self.never().await,
+            Some(Stop::Before | Stop::Answered) => self.stops.reached.notify_one(),
+            None => {}
+        }
+        answer.attempt(|| "pass a request on")
+    }
+
+    /// Says that a request has come where it stops.
+    async fn never<T>(&self) -> T {
+        self.stops.reached.notify_one();
+        std::future::pending().await
     }
 }
 
