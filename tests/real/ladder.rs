@@ -16,7 +16,7 @@ use federation_health_tests::{
         braked,
         crashes::{self, Story},
         cured::{self, BRIEFLY},
-        foreign, hindered, midway, remote, replicas, rights, shielded, wire,
+        foreign, hindered, midway, remote, replicas, retained, rights, shielded, wire,
     },
 };
 
@@ -86,4 +86,9 @@ async fn a_plane_of_another_host_is_found_by_the_experiment_and_ours_runs_again(
 async fn a_member_that_is_registered_twice_is_cured_with_a_freeze_and_an_approval() {
     let (bed, member) = remote::start(KubefedVersion::V0_10_0).await.unwrap();
     print("remote", remote::cured(bed, member).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn volumes_are_kept_in_time_and_by_an_operator_that_comes_while_namespaces_terminate() {
+    print("retained", retained::kept().await.unwrap());
 }

@@ -26,7 +26,6 @@ mod quiet;
 mod secrets;
 mod tripwire;
 mod variants;
-mod volumes;
 
 use federation_health_tests::scenarios::table::{Figures, Table};
 

@@ -35,6 +35,7 @@ pub mod registered;
 pub mod remote;
 pub mod repeat;
 pub mod replicas;
+pub mod retained;
 pub mod rights;
 pub mod shielded;
 pub mod stays;

@@ -20,7 +20,8 @@ use super::{
     crashes::{self, Story},
     cured,
     disturbance::Disturbance,
-    foreign, frozen, held, hindered, midway, never, planes, registered, remote, replicas, shielded,
+    foreign, frozen, held, hindered, midway, never, planes, registered, remote, replicas, retained,
+    shielded,
     stays::{self, Held},
     table::{Figures, Table},
     unheld, wire,
@@ -28,7 +29,7 @@ use super::{
 use crate::guarded::Options;
 
 /// Every variant, and how often it is repeated if nothing else is said.
-pub const VARIANTS: [(&str, usize); 23] = [
+pub const VARIANTS: [(&str, usize); 24] = [
     ("registered", 20),
     ("held", 20),
     ("frozen", 5),
@@ -49,6 +50,7 @@ pub const VARIANTS: [(&str, usize); 23] = [
     ("hindered", 5),
     ("unheld", 5),
     ("replicas", 5),
+    ("retained", 5),
     ("killed-cured", 5),
     ("killed-frozen", 5),
     ("killed-shielded", 5),
@@ -167,6 +169,7 @@ async fn anew(name: &str, runs: usize) -> Result<()> {
             })
             .await
         }
+        "retained" => afresh("volumes kept", runs, async |_| retained::kept().await).await,
         "killed-cured" => killed(Story::Cured, runs).await,
         "killed-frozen" => killed(Story::Frozen, runs).await,
         "killed-shielded" => killed(Story::Shielded, runs).await,
