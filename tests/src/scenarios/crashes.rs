@@ -1,5 +1,5 @@
 //! The operator's process dies around a write of the ladder: before it is sent, when it is stored and not answered, after the
-//! answer. It starts again, and the story has the same end and the same acts as one in which nobody dies.
+//! answer. It starts again, and the story has the same end as one in which nobody dies; what cannot be taken back is done once.
 
 use std::{cell::Cell, time::Duration};
 
@@ -28,7 +28,7 @@ const WRITES: usize = 100;
 /// One health check of KubeFed after the end, in which nothing is written; [`cured::BRIEFLY`] is for those who live.
 const QUIET: Duration = Duration::from_secs(12);
 
-/// What the ladder does, and each story judges its own end.
+/// What the ladder does; each story judges its own end, and how often it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Story {
     /// The leftover is removed under both holds.
