@@ -170,7 +170,8 @@ pub fn is_write(event: &AuditEvent) -> bool {
     event.user == USER && !event.dry_run && !matches!(event.verb.as_str(), "get" | "list" | "watch")
 }
 
-fn carries_preconditions(event: &AuditEvent) -> bool {
+/// It states uid and resourceVersion of what it is meant for.
+pub(super) fn carries_preconditions(event: &AuditEvent) -> bool {
     let at = match event.verb.as_str() {
         "delete" => "preconditions",
         _ => "metadata",

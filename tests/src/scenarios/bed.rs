@@ -146,12 +146,6 @@ impl Bed {
         self.federation.unregister(ALIAS).await
     }
 
-    /// Names of all namespaces that the federation began with.
-    pub fn projects(&self) -> Vec<String> {
-        let specs = self.federation.workspaces().iter();
-        specs.flat_map(|spec| spec.namespaces.clone()).collect()
-    }
-
     /// See [`restore`].
     pub async fn restore(&self) -> Result<()> {
         restore(&self.federation).await

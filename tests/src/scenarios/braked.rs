@@ -14,7 +14,7 @@ use federation_health_testbed::{
 };
 use kube::{
     Api,
-    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
@@ -79,8 +79,9 @@ pub async fn placed_on_the_leftover(bed: &Bed, workspace: &str) -> Result<Figure
     register(bed, MISPLACED).await?;
     held(bed).await?;
     let stale = Placement::clusters([MISPLACED]);
-    workspace::set_placement(&bed.federation.client(), workspace, &stale).await?;
-    copied(bed, workspace, &json!([{"name": MISPLACED}])).await?;
+    let client = bed.federation.client();
+    workspace::set_placement(&client, workspace, &stale).await?;
+    workspace::wait_placement(&client, workspace, &stale, SOON).await?;
     // KubeFed has come to it: what follows is done while it tries.
     record.wait_refusals("workspaces", 1).await?;
     refused(bed, &record, "Paused").await?;
@@ -92,7 +93,8 @@ pub async fn placed_on_the_leftover(bed: &Bed, workspace: &str) -> Result<Figure
     bed.guard.wait("the removal, seen", LATE, removed).await?;
     cured(bed).await?;
     let after = begun.elapsed();
-    copied(bed, workspace, &json!([{"name": HOST}])).await?;
+    let mended = Placement::clusters([HOST]);
+    workspace::wait_placement(&client, workspace, &mended, SOON).await?;
     propagated(bed).await?;
     let acts = acts::fenced(&record)?;
     let wanted = [
@@ -359,22 +361,6 @@ async fn delete_cluster(bed: &Bed, alias: &str) -> Result<()> {
         Ok(match found {
             None => Look::Done(()),
             Some(found) => Look::Pending(format!("{:?}", found.metadata)),
-        })
-    })
-    .await
-}
-
-/// KubeSphere has copied the placement to the FederatedWorkspace.
-pub(super) async fn copied(bed: &Bed, workspace: &str, clusters: &Value) -> Result<()> {
-    let kind: ApiResource = kinds::federated_workspace();
-    let api = kinds::all(&bed.federation.client(), &kind);
-    let what = format!("the placement of {workspace} to be {clusters}");
-    wait::until(&what, SOON, || async {
-        let found = api.get(workspace).await.attempt(|| what.clone())?;
-        let placed = &found.data["spec"]["placement"]["clusters"];
-        Ok(match placed == clusters {
-            true => Look::Done(()),
-            false => Look::Pending(placed.to_string()),
         })
     })
     .await

@@ -1,7 +1,7 @@
 //! The operator's process dies around a write of the ladder: before it is sent, when it is stored and not answered, after the
 //! answer. It starts again, and the story has the same end as one in which nobody dies; what cannot be taken back is done once.
 
-use std::{cell::Cell, time::Duration};
+use std::time::Duration;
 
 use federation_health_api::names::JOURNAL_MANAGER;
 use federation_health_testbed::{
@@ -11,11 +11,12 @@ use federation_health_testbed::{
 };
 
 use super::{
-    bed::{Bed, How},
+    bed::{Bed, How, Record},
     cured, frozen, repeat, shielded,
     table::Figures,
     wire,
 };
+use crate::guarded::USER;
 
 /// Where the write is when the process dies.
 const STOPS: [Stop; 3] = [Stop::Before, Stop::Unanswered, Stop::Answered];
@@ -27,6 +28,10 @@ const INCIDENTS: usize = 10;
 const WRITES: usize = 100;
 /// One health check of KubeFed after the end, in which nothing is written; [`cured::BRIEFLY`] is for those who live.
 const QUIET: Duration = Duration::from_secs(12);
+
+/// What a proof of the hold deletes first and last, and how often.
+const CONTROL: &str = "canary-collector-control";
+const CLEANED: usize = 2;
 
 /// What the ladder does; each story judges its own end, and how often it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +47,7 @@ pub enum Story {
 impl Story {
     async fn play(self, bed: &Bed) -> Result<Figures> {
         match self {
-            Self::Cured => cured::by_itself(bed, How::AsItIs, QUIET).await,
+            Self::Cured => cured::by_itself(bed, How::AsItIs, Duration::ZERO).await,
             Self::Frozen => frozen::saved(bed).await,
             Self::Shielded => shielded::saved(bed).await,
         }
@@ -118,20 +123,38 @@ pub async fn death(
         over |= now;
         now.then_some(stop)
     });
-    let died = Cell::new(false);
+    let mut successor = None;
     let reaper = async {
         wire.stopped().await;
         if stop == Stop::Answered {
             tokio::time::sleep(ANSWERED).await;
         }
         runner.kill(0).await?;
-        died.set(true);
+        successor = Some(bed.record().await?);
         std::future::pending().await
     };
-    tokio::select! {
-        end = story.play(bed) => Ok(Some(end?).filter(|_| died.get())),
-        error = reaper => error,
+    let figures = tokio::select! {
+        end = story.play(bed) => end?,
+        failed = reaper => return failed,
+    };
+    let Some(successor) = successor else {
+        return Ok(None);
+    };
+    if story == Story::Cured {
+        proven(&successor).await?;
+        cured::cured(bed).await?;
+        cured::silent(bed, QUIET).await?;
     }
+    Ok(Some(figures))
+}
+
+/// Waits until the process of this record has tried the hold, which it writes for: what stands in status before may be the
+/// word of the dead one.
+async fn proven(record: &Record<'_>) -> Result<()> {
+    let what = "the successor's proof of the hold";
+    let look =
+        || record.matching(|e| e.user == USER && e.verb == "delete" && e.object.name == CONTROL);
+    record.wait_for(what, CLEANED, look).await.map(drop)
 }
 
 /// A write of the ladder: the journal's in both of its places, and every act.

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use super::{
     acts::{self, automatic, told_after},
     bed::{Bed, LATE, Record, SOON},
-    braked::{annotated, copied, held, paused, refused, register, said, unharmed},
+    braked::{annotated, held, paused, refused, register, said, unharmed},
     cured::{REMOVE, cured, ready},
     table::Figures,
     unheld::{approve, approve_until, plan},
@@ -113,7 +113,7 @@ pub async fn edited(bed: &Bed, workspace: &str) -> Result<Figures> {
     let client = bed.federation.client();
     let stale = Placement::clusters([EDITED]);
     workspace::set_placement(&client, workspace, &stale).await?;
-    copied(bed, workspace, &json!([{"name": EDITED}])).await?;
+    workspace::wait_placement(&client, workspace, &stale, SOON).await?;
     let fixes = |h: &FederationHealth| {
         let plan = h.status.as_ref().and_then(|s| s.plan.as_ref());
         let mut steps = plan.into_iter().flat_map(|plan| &plan.steps);
@@ -144,7 +144,8 @@ pub async fn edited(bed: &Bed, workspace: &str) -> Result<Figures> {
             "refused, then done, and not {states:?}; the edit is kept: {kept}"
         )));
     }
-    copied(bed, workspace, &json!([{"name": HOST}])).await?;
+    let mended = Placement::clusters([HOST]);
+    workspace::wait_placement(&client, workspace, &mended, SOON).await?;
     once(&record, "workspacetemplates", workspace)?;
     once(&record, "kubefedclusters", EDITED)?;
     unharmed(bed, &record).await?;

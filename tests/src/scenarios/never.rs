@@ -40,7 +40,7 @@ pub async fn all_lost(bed: &Bed, contents: Option<&Contents<'_>>) -> Result<Figu
     };
     let verdict = verdict::wait_for(bed, &record, &expected).await?;
     let members = KeptMembers::keep(&bed.federation);
-    let projects = bed.projects();
+    let projects = bed.federation.projects();
     bed.federation
         .wait_lost(&record.before, projects.len(), LATE)
         .await?;
@@ -102,6 +102,7 @@ pub async fn at_once(bed: &Bed) -> Result<Figures> {
 /// Waits until every lost namespace is in the ledger by name and UID.
 async fn ledger(bed: &Bed, record: &Record<'_>) -> Result<()> {
     let lost: BTreeSet<(String, String)> = bed
+        .federation
         .projects()
         .into_iter()
         .filter_map(|name| {

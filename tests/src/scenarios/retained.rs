@@ -21,7 +21,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{bed::ALIAS, table::Figures};
+use super::{acts, bed::ALIAS, frozen::FREEZE, table::Figures};
 use crate::guarded::{Guarded, Options, USER, observing};
 
 /// A thawed KubeFed waits for its former self's lease; its first deletion comes 10 to 21 s after that.
@@ -85,8 +85,7 @@ impl Scene {
             ..FederationOptions::with_kubefed(KubefedVersion::V0_8_1)
         })
         .await?;
-        let specs = federation.workspaces().iter();
-        let projects: Vec<String> = specs.flat_map(|spec| spec.namespaces.clone()).collect();
+        let projects = federation.projects();
         let client = federation.client();
         for project in &projects {
             provision(&client, project).await?;
@@ -153,7 +152,7 @@ impl Scene {
     async fn wait_kept(&self, guard: &Guarded, count: usize) -> Result<()> {
         let what = format!("{count} volumes kept, seen");
         guard
-            .wait(&what, SOON, |h| kept_in(h) == count)
+            .wait(&what, SOON, |h| verified(h, "RetainVolumes") == count)
             .await
             .map(drop)
     }
@@ -178,17 +177,7 @@ impl Scene {
         let client = self.client.clone();
         let both = Placement::clusters([HOST, ALIAS]);
         workspace::set_placement(&client, STANDS, &both).await?;
-        let federated = kinds::all(&client, &kinds::federated_workspace());
-        let what = "KubeSphere to place it on both";
-        wait::until(what, SOON, || async {
-            let found = federated.get(STANDS).await.attempt(|| what)?;
-            let placed = &found.data["spec"]["placement"];
-            Ok(match *placed == both.to_json() {
-                true => Look::Done(()),
-                false => Look::Pending(placed.to_string()),
-            })
-        })
-        .await?;
+        workspace::wait_placement(&client, STANDS, &both, SOON).await?;
         self.federation.stop_kubesphere();
         let released = Patch::Merge(json!({"metadata": {"finalizers": null}}));
         kinds::all(&client, &kinds::workspace())
@@ -223,7 +212,7 @@ impl Scene {
         let retained = |v: &[Volume]| v.iter().all(|(_, policy, _)| policy == "Retain");
         self.until("every policy", SOON, retained).await?;
         let what = "KubeFed frozen: nothing more begins to go";
-        guard.wait(what, SOON, frozen).await?;
+        guard.wait(what, SOON, |h| verified(h, FREEZE) > 0).await?;
         Ok(guard)
     }
 
@@ -267,9 +256,7 @@ impl Scene {
             e.user == USER
                 && e.object.resource == "persistentvolumes"
                 && e.verb == "patch"
-                && !e.request.as_ref().is_some_and(|r| {
-                    r["metadata"]["uid"].is_string() && r["metadata"]["resourceVersion"].is_string()
-                })
+                && !acts::carries_preconditions(e)
         })?;
         none("writes without preconditions", &stray)
     }
@@ -318,14 +305,11 @@ async fn provision(client: &Client, namespace: &str) -> Result<()> {
     Ok(())
 }
 
-fn kept_in(health: &FederationHealth) -> usize {
-    let actions = health.status.iter().flat_map(|s| &s.actions);
-    actions
-        .filter(|a| a.action == "RetainVolumes" && a.state == "Verified")
+/// Acts of the rung that are in force.
+fn verified(health: &FederationHealth, rung: &str) -> usize {
+    let states = acts::states(health, 0, rung);
+    states
+        .iter()
+        .filter(|(_, state)| *state == "Verified")
         .count()
-}
-
-fn frozen(health: &FederationHealth) -> bool {
-    let mut actions = health.status.iter().flat_map(|s| &s.actions);
-    actions.any(|a| a.action == "FreezeControllers" && a.state == "Verified")
 }

@@ -64,6 +64,7 @@ impl Expected {
             && self.registrations.iter().all(|key| in_group(status, *key))
             && workspaces.all(|name| lists(&radius["workspaceNames"], name))
             && bed
+                .federation
                 .projects()
                 .iter()
                 .all(|name| lists(&radius["namespaceNames"], name))

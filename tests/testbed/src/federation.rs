@@ -185,6 +185,12 @@ impl Federation {
         &self.workspaces
     }
 
+    /// Names of all namespaces that it was started with.
+    pub fn projects(&self) -> Vec<String> {
+        let specs = self.workspaces.iter();
+        specs.flat_map(|spec| spec.namespaces.clone()).collect()
+    }
+
     /// The KubeFed control planes, the first one first.
     pub fn kubefed(&self) -> &[Kubefed] {
         &self.planes

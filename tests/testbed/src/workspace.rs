@@ -131,6 +131,28 @@ pub async fn set_placement(client: &Client, name: &str, placement: &Placement) -
     Ok(())
 }
 
+/// Waits until KubeSphere has copied the placement to the FederatedWorkspace.
+pub async fn wait_placement(
+    client: &Client,
+    name: &str,
+    placement: &Placement,
+    limit: Duration,
+) -> Result<()> {
+    let api = kinds::all(client, &kinds::federated_workspace());
+    let wanted = placement.to_json();
+    let what = format!("the placement of {name} to be {wanted}");
+    wait::until(&what, limit, || async {
+        let found = api.get(name).await.attempt(|| what.clone())?;
+        let placed = &found.data["spec"]["placement"];
+        Ok(if *placed == wanted {
+            Look::Done(())
+        } else {
+            Look::Pending(placed.to_string())
+        })
+    })
+    .await
+}
+
 /// One namespace at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceState {
