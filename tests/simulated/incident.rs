@@ -138,6 +138,24 @@ fn namespaces(world: &World) -> Vec<(String, String)> {
         .collect()
 }
 
+/// A calm federation under this spec that KubeSphere has left: its finalizers stay on the Workspaces.
+pub async fn without_kubesphere(spec: serde_json::Value) -> World {
+    let controllers = Controllers {
+        kubesphere_host: false,
+        kubesphere_binder: false,
+        ..Controllers::host()
+    };
+    let setup = Setup {
+        spec: Some(spec),
+        controllers,
+        ..Setup::default()
+    };
+    let world = World::calm(setup).await.unwrap();
+    let _kubesphere = world.sim.start_controllers(&Controllers::kubesphere());
+    pass(SOON).await;
+    world
+}
+
 /// A raging loop under this spec that leaves namespaces armed: without KubeSphere's binder nobody gives them the recreated
 /// Workspace as owner.
 pub async fn arming(spec: serde_json::Value, rage: Duration) -> World {
@@ -197,6 +215,35 @@ async fn a_namespace_whose_owner_is_gone_blocks_the_release_until_it_is_disarmed
         })
         .await
         .unwrap();
+    pass(Duration::from_secs(30)).await;
+    assert!(world.deletions("namespaces").is_empty());
+}
+
+/// Found by a schedule: with KubeSphere away nobody takes its finalizer off a Workspace that KubeFed deleted. The cause ends
+/// meanwhile, and a hold that ended with it would lose the namespaces when KubeSphere comes back.
+#[tokio::test(start_paused = true)]
+async fn a_hold_outlives_its_cause_until_a_workspace_that_waits_for_kubesphere_has_come_back() {
+    let mut spec = holding();
+    spec["hold"]["federation"] = json!("Never");
+    let world = without_kubesphere(spec).await;
+    world.double().unwrap();
+    pass(RAGE).await;
+    for (name, _) in WORKSPACES {
+        let live = world.sim.admin().get(&resources::WORKSPACES, "", name);
+        let deleted = live.unwrap()["metadata"]["deletionTimestamp"].is_string();
+        assert!(deleted, "{name} is not being deleted");
+    }
+    world.cure().unwrap();
+    pass(Duration::from_mins(1)).await;
+    let health = world.health().unwrap();
+    assert!(holds(&health).0, "released while Workspaces fall");
+    let (_, reason) = condition(&health, "Holding").unwrap();
+    assert_eq!(reason, "ReleaseBlocked");
+
+    let _back = world.sim.start_controllers(&Controllers::kubesphere());
+    let free = |h: &_| holds(h) == (false, false);
+    let limit = Duration::from_mins(2);
+    world.wait("the release", limit, free).await.unwrap();
     pass(Duration::from_secs(30)).await;
     assert!(world.deletions("namespaces").is_empty());
 }

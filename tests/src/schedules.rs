@@ -91,12 +91,7 @@ struct Faults {
 
 /// KubeSphere's own controllers.
 fn kubesphere(sim: &Sim) -> Running {
-    sim.start_controllers(&Controllers {
-        kubesphere_host: true,
-        kubesphere_binder: true,
-        controller_manager: false,
-        planes: Vec::new(),
-    })
+    sim.start_controllers(&Controllers::kubesphere())
 }
 
 /// The operator's second replica.

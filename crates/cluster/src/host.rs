@@ -8,9 +8,9 @@ use federation_health_api::{
 };
 use federation_health_core::{
     effect::{HoldImage, Rule},
-    facts::{Desired, Namespace},
+    facts::{Desired, Namespace, Workspace},
     federation::{LiveKind, LiveWish},
-    id::{Text, Uid},
+    id::Text,
 };
 use federation_health_index::{facts, hold};
 use kube::Client;
@@ -51,12 +51,12 @@ struct Versioned {
     metadata: foreign::Meta,
 }
 
-/// Namespaces of Workspaces and UIDs of Workspaces, read consistently.
+/// Workspaces and their namespaces, read consistently.
 pub struct ReleaseList {
     /// Namespaces that belong to a Workspace.
     pub namespaces: Vec<(Text, Namespace)>,
     /// Workspaces.
-    pub workspaces: BTreeMap<Text, Uid>,
+    pub workspaces: BTreeMap<Text, Workspace>,
 }
 
 impl Host {
@@ -261,7 +261,6 @@ impl Host {
             workspaces: workspaces
                 .iter()
                 .map(|w| facts::workspace(w, None))
-                .map(|(name, w)| (name, w.uid))
                 .collect(),
         })
     }

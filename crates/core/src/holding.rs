@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::{
     effect::{Effect, HoldImage, Rule},
-    facts::Namespace,
+    facts::{Namespace, Workspace},
     federation::Federation,
-    id::{Text, Uid},
+    id::Text,
     remedy::RemedyPolicy,
     time::Time,
 };
 
-/// A consistent list, for a release: namespaces that belong to a Workspace, and the Workspaces' UIDs.
-pub type ReleaseList<'a> = (&'a [(Text, Namespace)], &'a BTreeMap<Text, Uid>);
+/// A consistent list, for a release: namespaces that belong to a Workspace, and the Workspaces.
+pub type ReleaseList<'a> = (&'a [(Text, Namespace)], &'a BTreeMap<Text, Workspace>);
 
 impl Federation {
     /// The switch says this, and a person released these rules (indexed as [`Rule`]); `first` after a start, when an earlier
@@ -75,12 +75,14 @@ impl Federation {
 
     /// A consistent list of namespaces and Workspaces was read for a release; None if it failed.
     ///
-    /// Judges the list itself, not the caches: a stale cache never lowers a hold.
+    /// Judges the list itself, not the caches: a stale cache never lowers a hold. An owner that is being deleted holds nothing:
+    /// with KubeSphere away it waits for its finalizer, and its namespaces are collected in the moment in which that goes.
     pub fn confirm_release(&mut self, list: Option<ReleaseList<'_>>, now: Time) -> Vec<Effect> {
         if let Some((namespaces, workspaces)) = list {
+            let stays = |owner: &Text| workspaces.get(owner).filter(|w| !w.deleting).map(|w| w.uid);
             let armed = namespaces
                 .iter()
-                .filter(|(_, n)| n.dangles(|owner| workspaces.get(owner).copied()))
+                .filter(|(_, n)| n.dangles(stays))
                 .map(|(name, _)| name.clone())
                 .collect();
             let sure = self.sure(now);

@@ -127,7 +127,7 @@ pub struct Remedy {
     fleet: Fleet,
     /// Since when no object is in danger.
     safe: Option<Time>,
-    /// Since when no namespace is armed either.
+    /// Since when no namespace is armed either, nor falls with a Workspace that is being deleted.
     quiet: Option<Time>,
     /// Unexpected deletions counted when the release began.
     watching: Option<u64>,

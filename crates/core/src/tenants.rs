@@ -1,5 +1,7 @@
 //! Workspaces, their templates and their namespaces.
 
+use std::collections::BTreeSet;
+
 use crate::{
     facts::{Canary, Namespace, Workspace},
     id::{Text, Uid},
@@ -40,6 +42,8 @@ pub(crate) struct Tenants {
     /// Workspaces that are there, are wished for or have namespaces.
     names: Keys<Text>,
     pub(crate) workspaces: Column<Workspace>,
+    /// Workspaces that are being deleted.
+    dying: BTreeSet<Text>,
     pub(crate) templates: Column<Row>,
     /// The first namespace of each Workspace; the rest follow one from the other.
     first: Column<Slot>,
@@ -79,6 +83,11 @@ impl Tenants {
 
     /// Takes a Workspace; None if it says what is known.
     pub(crate) fn put_workspace(&mut self, name: &Text, facts: Option<Workspace>) -> Option<Life> {
+        if facts.is_some_and(|w| w.deleting) {
+            self.dying.insert(name.clone());
+        } else {
+            self.dying.remove(name);
+        }
         let Some(new) = facts else {
             let slot = self.names.find(name)?;
             let old = self.workspaces.take(slot)?;
@@ -236,6 +245,17 @@ impl Tenants {
         let first = slot.and_then(|slot| self.first.get(slot)).copied();
         let at = |slot: Option<Slot>| self.namespaces.at(slot?);
         std::iter::successors(at(first), move |(_, bound)| at(bound.next)).map(|(name, _)| name)
+    }
+
+    /// Workspaces that are being deleted and take namespaces with them.
+    pub(crate) fn falling(&self) -> impl Iterator<Item = &Text> {
+        self.dying.iter().filter(|name| self.falls(name))
+    }
+
+    /// The Workspace is being deleted, and in the moment in which it is gone the garbage collector deletes namespaces of it.
+    pub(crate) fn falls(&self, workspace: &Text) -> bool {
+        let collected = |name| self.namespace(name).is_some_and(|n| n.dangles(|_| None));
+        self.dying.contains(workspace) && self.members(workspace).any(collected)
     }
 
     /// The garbage collector would delete it.

@@ -62,6 +62,15 @@ impl Controllers {
         }
     }
 
+    /// KubeSphere's own controllers, beside the rest of a host.
+    pub fn kubesphere() -> Self {
+        Self {
+            planes: Vec::new(),
+            controller_manager: false,
+            ..Self::host()
+        }
+    }
+
     /// A member: no control plane, no templates.
     pub fn member() -> Self {
         Self {

@@ -1,6 +1,9 @@
 //! Volumes outlive the namespaces that are lost, and get their policy back where nothing was.
 
+use federation_health_sim::Controllers;
+
 use super::*;
+use crate::incident::without_kubesphere;
 
 /// Volumes with claims in every namespace of both Workspaces, one of a stranger and one that is kept anyway.
 struct Storage {
@@ -85,6 +88,25 @@ async fn volumes_in_danger_are_kept_and_no_others_and_get_their_policy_back() {
     }
     assert_eq!(policy(&world, &storage.kept).as_deref(), Some("Retain"));
     nothing_was_lost(&world, &before);
+}
+
+/// Found by a schedule: what is kept for a Workspace that waits for KubeSphere to go is kept until it is gone, whatever became
+/// of the danger meanwhile.
+#[tokio::test(start_paused = true)]
+async fn volumes_of_a_workspace_that_is_being_deleted_are_kept_until_it_has_come_back() {
+    let world = without_kubesphere(spec("Apply", &json!({"retainVolumes": "Automatic"}))).await;
+    let storage = provision(&world);
+    world.double().unwrap();
+    pass(RAGE).await;
+    all_six(&world, "Verified", SOON).await;
+    world.cure().unwrap();
+    pass(RAGE).await;
+    for (namespace, volume) in &storage.endangered {
+        let kept = policy(&world, volume);
+        assert_eq!(kept.as_deref(), Some("Retain"), "{namespace}");
+    }
+    let _back = world.sim.start_controllers(&Controllers::kubesphere());
+    all_six(&world, "Undone", Duration::from_mins(3)).await;
 }
 
 fn terminating(world: &World) -> Vec<String> {

@@ -1,4 +1,5 @@
-//! The cause goes while namespaces are armed: their owner does not exist. Releasing would collect them at once.
+//! The cause goes while namespaces are armed: their owner does not exist, or is being deleted. Releasing would collect them, at
+//! once or with their owner.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -22,29 +23,24 @@ use crate::guarded::{condition, holding, holds};
 /// Far beyond `releaseAfterSeconds`, and the collector's retries come several times in it.
 const BLOCKED: Duration = Duration::from_secs(6);
 
-/// KubeSphere is down, a Workspace falls and comes back, nobody binds its namespaces to the new one; then the cause goes.
+/// KubeSphere is down, and a Workspace that is deleted waits for its finalizer to go; then the cause goes. It falls and comes
+/// back, and nobody binds its namespaces to the new one.
 pub async fn not_released(bed: &mut Bed, workspace: &str) -> Result<Figures> {
     bed.calm().await?;
     bed.wait_proven().await?;
     bed.federation.stop_kubesphere();
     let mark = bed.witness.mark();
-    arm(bed, workspace).await?;
+    hold(bed).await?;
+    let uid = delete(bed, workspace).await?;
+    bed.unregister().await?;
     let begun = std::time::Instant::now();
-    let blocked =
-        |h: &_| condition(h, "Holding").is_some_and(|(_, reason)| reason == "ReleaseBlocked");
     bed.guard
         .wait("the release to be blocked", SOON, blocked)
         .await?;
     let told = begun.elapsed();
-    tokio::time::sleep(BLOCKED).await;
-    let health = bed.guard.health().await?;
-    if !blocked(&health) || !holds(&health).0 {
-        return Err(Error::refused(format!(
-            "the hold ended: {:?}",
-            health.status
-        )));
-    }
-    bed.wait_durable([true, true]).await?;
+    stays_held(bed).await?;
+    remake(bed, workspace, uid).await?;
+    stays_held(bed).await?;
     let collected = bed
         .federation
         .audit()
@@ -92,7 +88,10 @@ pub async fn disarmed(bed: &mut Bed, workspace: &str) -> Result<Figures> {
         .flat_map(|spec| spec.namespaces.clone())
         .collect();
     let record = bed.record().await?;
-    arm(bed, workspace).await?;
+    hold(bed).await?;
+    let uid = delete(bed, workspace).await?;
+    remake(bed, workspace, uid).await?;
+    bed.unregister().await?;
     let begun = std::time::Instant::now();
     let done = |h: &FederationHealth| {
         let states = acts::states(h, newest, "DisarmNamespaces");
@@ -132,25 +131,47 @@ pub async fn disarmed(bed: &mut Bed, workspace: &str) -> Result<Figures> {
     ])
 }
 
-/// Both rules hold, the Workspace falls and comes back, nobody binds its namespaces, and the cause goes. KubeSphere is down.
-async fn arm(bed: &Bed, workspace: &str) -> Result<()> {
+fn blocked(health: &FederationHealth) -> bool {
+    condition(health, "Holding").is_some_and(|(_, reason)| reason == "ReleaseBlocked")
+}
+
+async fn stays_held(bed: &Bed) -> Result<()> {
+    tokio::time::sleep(BLOCKED).await;
+    let health = bed.guard.health().await?;
+    if !blocked(&health) || !holds(&health).0 {
+        return Err(Error::refused(format!(
+            "the hold ended: {:?}",
+            health.status
+        )));
+    }
+    bed.wait_durable([true, true]).await
+}
+
+/// The leftover is registered, and both rules hold, durably.
+async fn hold(bed: &Bed) -> Result<()> {
     bed.register(How::AsItIs).await?;
     bed.guard
         .wait("both holds", SOON, |h| holds(h) == (true, true))
         .await?;
-    bed.wait_durable([true, true]).await?;
-    replace(bed, workspace).await?;
-    bed.unregister().await
+    bed.wait_durable([true, true]).await
 }
 
-/// Deletes the Workspace as an administrator, finalizer and all, and waits until KubeFed has made it again.
-async fn replace(bed: &Bed, workspace: &str) -> Result<()> {
+/// Deletes the Workspace as an administrator, and gives its UID: with KubeSphere down its finalizer keeps it.
+async fn delete(bed: &Bed, workspace: &str) -> Result<Option<String>> {
     let api = kinds::all(&bed.federation.client(), &kinds::workspace());
-    let attempt = || format!("replace Workspace {workspace}");
+    let attempt = || format!("delete Workspace {workspace}");
     let uid = api.get(workspace).await.attempt(attempt)?.metadata.uid;
     api.delete(workspace, &DeleteParams::default())
         .await
         .attempt(attempt)?;
+    Ok(uid)
+}
+
+/// Takes the finalizer off the Workspace of this UID, and waits until KubeFed has made it again. KubeSphere is down, and nobody
+/// binds its namespaces to the new one.
+async fn remake(bed: &Bed, workspace: &str, uid: Option<String>) -> Result<()> {
+    let api = kinds::all(&bed.federation.client(), &kinds::workspace());
+    let attempt = || format!("take the finalizer off Workspace {workspace}");
     let patch = Patch::Merge(json!({"metadata": {"uid": uid, "finalizers": null}}));
     api.patch(workspace, &PatchParams::default(), &patch)
         .await

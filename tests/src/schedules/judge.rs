@@ -11,7 +11,6 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -120,27 +119,32 @@ impl Judge {
         if review.dry_run {
             return;
         }
-        if review.user == USER && is_acted_on(review.resource) {
-            let judged = Act::of(review).and_then(|act| memory.judge(&act, review, now));
-            if let Err(why) = judged {
-                let mut line = String::new();
-                let _ = write!(
-                    line,
-                    "{} {} {} at {}: {why}",
-                    review.operation,
-                    review.resource,
-                    review.name,
-                    self.clock.now()
-                );
-                memory.wrong.push(line);
-            }
-        } else if review.user == USER {
+        if review.user != USER {
+            memory.watch(review, now);
+            return;
+        }
+        let judged = if is_acted_on(review.resource) {
+            Act::of(review).and_then(|act| memory.judge(&act, review, now))
+        } else {
             if review.name == JOURNAL {
                 memory.journal_at = Some(now);
             }
             memory.read_plan(review);
-        } else {
-            memory.watch(review, now);
+            memory.lets_go(review, now)
+        };
+        if let Err(why) = judged {
+            let (
+                at,
+                Review {
+                    operation,
+                    resource,
+                    name,
+                    ..
+                },
+            ) = (self.clock.now(), review);
+            memory
+                .wrong
+                .push(format!("{operation} {resource} {name} at {at}: {why}"));
         }
     }
 }

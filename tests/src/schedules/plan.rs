@@ -121,6 +121,27 @@ impl Plan {
             && !self.lacking.is_some_and(of_holder)
             && !self.any(|deed| matches!(deed, Deed::Unhold(_)))
             && !self.deeds.iter().any(early)
+            && !self.unwatched()
+    }
+
+    /// Somebody brings a danger back while nobody runs, or has begun to a moment ago: what was held may have been let go by then,
+    /// and nobody knows of the new danger.
+    fn unwatched(&self) -> bool {
+        let mut ready = [Some(0), self.two.then_some(0)];
+        let mut joins = false;
+        for (at, deed) in &self.deeds {
+            match deed {
+                Deed::Kill(which) => ready[*which as usize] = None,
+                Deed::Start(which) => ready[*which as usize] = Some(at + HELD_MS),
+                Deed::Join => joins = true,
+                _ => {}
+            }
+            let nobody = ready.iter().flatten().all(|ready| at < ready);
+            if nobody && (joins || works_against(*deed)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// What remains of remediation's own acts at the end was left by nobody's wish.

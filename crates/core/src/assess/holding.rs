@@ -94,7 +94,7 @@ fn holding(image: &HoldImage, blocked: &[Text]) -> ConditionState {
     if !blocked.is_empty() {
         let names = findings::some_names(blocked.iter());
         message = format!(
-            "{message} The cause is gone, but release would lose {names}: their owner does not exist."
+            "{message} The cause is gone, but release would lose {names}: their owner does not exist, or is being deleted."
         );
     }
     ConditionState {

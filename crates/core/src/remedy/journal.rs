@@ -29,6 +29,8 @@ pub const MAX_NOTE: usize = 256;
 /// Bytes of a line without its texts: the names of its fields, four times, a UID, the words.
 const LINE: usize = 448;
 
+/// What is noted of a write that got no answer, and of which nothing was found.
+pub(super) const NOT_FOUND_DONE: &str = "Not found to have happened.";
 /// What is noted of an act whose record is not this cluster's, or not this object's.
 const RESTORED: &str = "Its record came with a restore.";
 
@@ -146,6 +148,11 @@ impl Record {
     /// It has not come to an end, or a person must look: it is never forgotten.
     pub fn open(&self) -> bool {
         self.stands() || self.unsettled() || self.state.latches()
+    }
+
+    /// It may have been an act: one of which nothing was found may have been taken back before anybody looked.
+    fn may_count(&self) -> bool {
+        self.state != State::Failed || self.note == NOT_FOUND_DONE
     }
 
     /// Bytes that it takes at most, whatever becomes of it.
@@ -276,7 +283,7 @@ impl Journal {
 
     /// What fails is tried for as long as the danger lasts: of the tries before the one that begins, the newest says it all.
     fn forget_failures(&mut self, rung: Rung, target: &Target) {
-        let failed = |r: &Record| r.state == State::Failed && r.rung == rung && r.target == *target;
+        let failed = |r: &Record| !r.may_count() && r.rung == rung && r.target == *target;
         let newest = self.records.iter().rfind(|r| failed(r)).map(|r| r.id);
         self.records.retain(|r| !failed(r) || Some(r.id) == newest);
     }
@@ -290,7 +297,7 @@ impl Journal {
         {
             record.state = state;
             record.since = now;
-            if !lasts(&record.note) {
+            if state == State::Failed || !lasts(&record.note) {
                 record.note = note.into();
             }
             self.dirty = true;
@@ -338,13 +345,13 @@ impl Journal {
             .max()
     }
 
-    /// Acts begun since then, and when the oldest of them was. What did not happen is none: a right that is missing must not
-    /// use up what the other rungs need, and its retries are slowed down by themselves.
+    /// Acts begun since then, and when the oldest of them was. What is known not to have happened is none: a right that is
+    /// missing must not use up what the other rungs need, and its retries are slowed down by themselves.
     pub(crate) fn acts_since(&self, then: Time) -> (usize, Option<Time>) {
         let mut acts: Vec<(u64, Time)> = self
             .records
             .iter()
-            .filter(|r| r.at > then && r.state != State::Failed)
+            .filter(|r| r.at > then && r.may_count())
             .map(|r| (r.act, r.at))
             .collect();
         acts.sort_unstable();

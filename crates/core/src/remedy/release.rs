@@ -16,7 +16,7 @@ use crate::{federation::Federation, feeds::LAG_MS, time::Time};
 const WATCH_MS: i64 = 60_000;
 
 impl Remedy {
-    /// Since when nothing is in danger, and nothing is armed either, by facts that are in order.
+    /// Since when nothing is in danger, and nothing is armed or about to be either, by facts that are in order.
     pub(super) fn note_quiet(&mut self, federation: &Federation, now: Time) {
         let sure = federation.sure(now);
         let danger = federation.objects.any_danger() || federation.kind_stands();
@@ -24,7 +24,9 @@ impl Remedy {
         if armed {
             self.watching = None;
         }
-        for (since, ends) in [(&mut self.safe, danger), (&mut self.quiet, armed)] {
+        let mut falling = federation.tenants.falling();
+        let unquiet = armed || falling.any(|workspace| federation.wished(workspace));
+        for (since, ends) in [(&mut self.safe, danger), (&mut self.quiet, unquiet)] {
             if ends {
                 *since = None;
             } else if sure {

@@ -6,7 +6,7 @@ use super::{
     Around, Ask, Outcome, Remedy,
     brake::{Brake, CLAIM_DYING, CLAIM_GONE, GONE},
     follow::NOT_SEEN,
-    journal::{Journal, Record, State},
+    journal::{Journal, NOT_FOUND_DONE, Record, State},
     patience::{Concern, Patience},
     plan::{Order, Seen},
     rung::{Rung, Target},
@@ -15,9 +15,6 @@ use crate::{
     id::{Text, Uid},
     time::Time,
 };
-
-/// What is noted of a write of which nothing was found.
-pub(super) const NOT_FOUND_DONE: &str = "Not found to have happened.";
 
 /// One of the journal's places, as it was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

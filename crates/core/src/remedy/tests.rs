@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     brake::{Brake, TABLE},
-    journal::{Journal, MAX_RECORDS, Record, State, UNDO_WITHIN_MS},
+    journal::{Journal, MAX_RECORDS, NOT_FOUND_DONE, Record, State, UNDO_WITHIN_MS},
     plan::{Order, Plan, Seen, Step, Tie},
     rung::{Kind, Rung, Target, Value},
     *,
@@ -60,6 +60,19 @@ fn what_did_not_happen_uses_up_nothing_and_its_newest_tries_say_it_all() {
         [(kept, NOW), (4, NOW.plus_ms(3)), (5, NOW.plus_ms(4))]
     );
     assert_eq!(journal.acts_since(NOW.plus_ms(-1)).0, 1);
+}
+
+#[test]
+fn what_nobody_knows_to_have_happened_uses_up_the_budget_try_by_try() {
+    let mut journal = Journal::default();
+    for i in 0..3 {
+        let ids = intended(&mut journal, &["a"], NOW);
+        if i == 0 {
+            journal.note(&ids, experiment::UNFORESEEN);
+        }
+        journal.set(ids[0], State::Failed, NOT_FOUND_DONE, NOW);
+    }
+    assert_eq!(journal.acts_since(NOW.plus_ms(-1)).0, 3);
 }
 
 #[test]

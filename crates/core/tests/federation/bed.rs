@@ -10,7 +10,7 @@ use federation_health_core::{
         Workspace,
     },
     federation::{Federation, LiveKind, LiveWish, Policy},
-    id::{Text, Uid},
+    id::Text,
     time::Time,
     words::ConditionType,
 };
@@ -270,13 +270,27 @@ impl Bed {
         namespaces: &[(&str, Namespace)],
         workspaces: &[(&str, u128)],
     ) -> Vec<Effect> {
+        let live = |n| Workspace {
+            uid: uid(n),
+            ..Workspace::default()
+        };
+        let workspaces = workspaces.iter().map(|(name, n)| (*name, live(*n)));
+        self.confirm_among(namespaces, &workspaces.collect::<Vec<_>>())
+    }
+
+    /// The same, of Workspaces of which some may be going.
+    pub fn confirm_among(
+        &mut self,
+        namespaces: &[(&str, Namespace)],
+        workspaces: &[(&str, Workspace)],
+    ) -> Vec<Effect> {
         let namespaces: Vec<(Text, Namespace)> = namespaces
             .iter()
             .map(|(name, n)| (text(name), n.clone()))
             .collect();
-        let workspaces: BTreeMap<Text, Uid> = workspaces
+        let workspaces: BTreeMap<Text, Workspace> = workspaces
             .iter()
-            .map(|(name, n)| (text(name), uid(*n)))
+            .map(|(name, workspace)| (text(name), *workspace))
             .collect();
         let effects = self
             .federation

@@ -3,12 +3,12 @@
 use federation_health_core::{
     assess::Truth,
     effect::{CauseKind, Effect, HoldImage, Rule},
-    facts::{Feed, FeedState},
+    facts::{Feed, FeedState, Workspace},
     hold::CollectionPolicy,
     words::{ConditionType, Reason},
 };
 
-use crate::bed::{Bed, Feeds, RELEASE_AFTER_MS, both, cured, namespace, policy, text};
+use crate::bed::{Bed, Feeds, RELEASE_AFTER_MS, both, cured, namespace, policy, text, uid};
 
 #[test]
 fn a_doubled_registration_holds_fast_and_durably_before_anything_is_deleted() {
@@ -117,6 +117,25 @@ fn an_armed_namespace_blocks_the_release_which_is_tried_again_ever_more_seldom()
     bed.left.clear();
     bed.pass(60_000);
     bed.confirm(&[], &[]);
+    assert_eq!(bed.holds(), (false, false));
+}
+
+#[test]
+fn a_workspace_that_is_being_deleted_blocks_the_release_for_its_namespaces_go_with_it() {
+    let mut bed = cured();
+    let owned = |owner| [("orders-dev", namespace(40, "orders", owner))];
+    let going = Workspace {
+        uid: uid(30),
+        deleting: true,
+        ..Workspace::default()
+    };
+    bed.confirm_among(&owned(30), &[("orders", going)]);
+    assert_eq!(bed.holds(), (true, true));
+    assert_eq!(bed.durable(), (true, true));
+    bed.left.clear();
+    bed.pass(60_000);
+    assert_eq!(bed.left, [Effect::ConfirmRelease]);
+    bed.confirm(&owned(31), &[("orders", 31)]);
     assert_eq!(bed.holds(), (false, false));
 }
 

@@ -1,7 +1,7 @@
 //! `hold` and `release`: a person's own request, and a person's word against every hold.
 
 use federation_health_api::{
-    FederationHealth, FederationHold,
+    FederationHealth, FederationHealthStatus, FederationHold,
     names::{HEALTHS, HOLDS},
     v1alpha1::{CollectionRule, FederationRule, Hold, HoldRequest, Permission},
 };
@@ -153,12 +153,9 @@ async fn release_all(
         .find(&format!("{HEALTHS}/{}", global.object))
         .await?;
     let status = health.and_then(|h| h.status).unwrap_or_default();
-    let armed = status.findings.iter().find(|f| f.code == "FH003");
-    if let Some(finding) = armed.filter(|_| !args.force) {
+    if let Some(why) = would_lose(&status).filter(|_| !args.force) {
         return Err(Error::Refused(format!(
-            "a release now loses namespaces: {} Put their owner references right first, or add --force ({})",
-            finding.message,
-            finding.evidence.join("; ")
+            "a release now loses namespaces: {why} Put their owners right first, or add --force"
         )));
     }
     let path = format!("{HOLDS}/{}", global.object);
@@ -171,6 +168,16 @@ async fn release_all(
         global.object, global.object
     ));
     Ok(Outcome::Healthy)
+}
+
+/// What the operator says that a release would lose: namespaces whose owner does not exist, and once the cause is gone those of
+/// a Workspace that is being deleted as well.
+fn would_lose(status: &FederationHealthStatus) -> Option<String> {
+    let armed = status.findings.iter().find(|f| f.code == "FH003");
+    let armed = armed.map(|f| format!("{} {}", f.message, f.evidence.join("; ")));
+    let conditions = &status.conditions;
+    let blocked = conditions.iter().find(|c| c.reason == "ReleaseBlocked");
+    armed.or_else(|| blocked.map(|c| c.message.clone()))
 }
 
 /// What kubectl prints after a change.

@@ -8,9 +8,12 @@ use std::sync::{
 use federation_health_plugin::demo::{Guard, Scenario};
 use federation_health_sim::{Effect, Refusal, RequestFacts, Sim, resources};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::transcripts::{Bed, one, played};
+use crate::{
+    transcripts::{Bed, one, played},
+    watching::OPERATOR,
+};
 
 const SWITCH: &str = "kubectl federation-health release --all --force";
 const HOLD: &str = "kubectl federation-health hold --for 1h --reason x --enable";
@@ -87,16 +90,35 @@ fn a_change_that_is_always_refused_is_given_up_with_the_servers_word() {
     assert_eq!(tried.load(Ordering::SeqCst), 5);
 }
 
+/// What the switch says of the collector.
+fn collection(sim: &Sim) -> Value {
+    let found = sim.admin().get(&resources::FEDERATION_HOLDS, "", "default");
+    found.unwrap()["spec"]["collection"].clone()
+}
+
+#[test]
+fn a_release_that_would_lose_namespaces_is_refused_and_says_which() {
+    let bed = played(Scenario::Doubled, Guard::Hold, 1);
+    let lost = "release would lose orders-db: their owner does not exist, or is being deleted.";
+    let condition = json!({
+        "type": "Holding", "status": "True", "reason": "ReleaseBlocked", "message": lost,
+        "lastTransitionTime": "2026-11-23T06:24:00Z",
+    });
+    let operator = bed.sim.agent_as(OPERATOR, "federation-health");
+    let status = json!({"conditions": [condition]});
+    let healths = &resources::FEDERATION_HEALTHS;
+    operator.set_status(healths, "", "default", status).unwrap();
+    let text = typed(&bed, "kubectl federation-health release --all");
+    assert!(text.contains(lost) && text.ends_with("? 1\n"), "{text}");
+    assert_ne!(collection(&bed.sim), "Never");
+    typed(&bed, SWITCH);
+    assert_eq!(collection(&bed.sim), "Never");
+}
+
 #[test]
 fn a_hold_whose_request_fails_does_not_take_a_release_back() {
     let bed = played(Scenario::Doubled, Guard::Hold, 1);
-    let switch = || {
-        let found = bed
-            .sim
-            .admin()
-            .get(&resources::FEDERATION_HOLDS, "", "default");
-        found.unwrap()["spec"]["collection"].clone()
-    };
+    let switch = || collection(&bed.sim);
     typed(&bed, SWITCH);
     assert_eq!(switch(), "Never");
     contend(&bed.sim, usize::MAX);

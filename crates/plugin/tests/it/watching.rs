@@ -17,7 +17,7 @@ use crate::transcripts::played;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Who alone may write the status.
-const OPERATOR: &str = "system:serviceaccount:federation-health-system:federation-health";
+pub const OPERATOR: &str = "system:serviceaccount:federation-health-system:federation-health";
 
 /// Ends with the test, however that ends.
 struct Process(Child);

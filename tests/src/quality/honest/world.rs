@@ -249,7 +249,7 @@ impl Month {
                 }
                 Effect::ConfirmRelease => {
                     let live = self.truth.iter();
-                    let live = live.filter_map(|(name, t)| Some((name.clone(), t.workspace?.uid)));
+                    let live = live.filter_map(|(name, t)| Some((name.clone(), t.workspace?)));
                     let live = live.collect();
                     self.federation
                         .confirm_release(Some((&[], &live)), self.now)

@@ -18,20 +18,26 @@ pub(super) const LAG_MS: i64 = 3_000;
 const NOTED_MS: i64 = 500;
 /// The name under which KubeSphere itself has the host.
 pub(super) const HOST_NAME: &str = "host";
+/// Every name that the host may be registered under.
+const NAMES: [&str; 2] = [HOST_NAME, ALIAS];
 const REGISTRATION: (&str, &str) = ("core.kubefed.io", "kubefedclusters");
 const TENANT: &str = "tenant.kubesphere.io";
 
 /// Something that is true or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fact {
-    /// The leftover is registered.
-    Doubled,
+    /// A cluster is registered under this name.
+    Registered(&'static str),
+    /// This Workspace is wished for, and not under this name.
+    Unselected(&'static str, &'static str),
     /// By what is placed and registered KubeFed deletes this Workspace.
     Endangered(&'static str),
     /// The same of any Workspace.
     Danger,
     /// Every Workspace that is in danger is out of KubeFed's care.
     Averted,
+    /// A Workspace that is wished for is being deleted, and namespaces of it go with it.
+    Falling,
     /// Both durable rules of the hold are in force.
     Held,
     /// They are, and the switch says so too: nothing is urgent.
@@ -110,6 +116,16 @@ impl Facts {
         last.is_some_and(|last| now - last <= LAG_MS)
     }
 
+    /// By what was true a moment ago, of each object for itself, KubeFed deletes this Workspace: watches of two kinds are not
+    /// ordered, so a registration may seem to stand beside the placement that came after it.
+    pub(super) fn may_endanger(&self, workspace: &'static str, now: i64) -> bool {
+        let deletes = |name| {
+            let unselected = Fact::Unselected(workspace, name);
+            self.lately(Fact::Registered(name), now) && self.lately(unselected, now)
+        };
+        self.lately(Fact::Endangered(workspace), now) || NAMES.into_iter().any(deletes)
+    }
+
     /// A danger stands, or has been over for less than the owner wants things to stay as they are.
     pub(super) fn unsafe_yet(&self, now: i64) -> bool {
         let over = self.averted;
@@ -119,32 +135,35 @@ impl Facts {
 
 fn look(review: &Review<'_>, now: i64) -> Vec<(Fact, bool)> {
     let registered = |name: &str| read(review, REGISTRATION, PLANE, name).is_some();
-    let names: Vec<&str> = [HOST_NAME, ALIAS]
-        .into_iter()
-        .filter(|name| registered(name))
-        .collect();
+    let names: Vec<&str> = NAMES.into_iter().filter(|name| registered(name)).collect();
     let (mut danger, mut averted, mut named, mut only) = (false, true, false, false);
-    let mut facts = Vec::with_capacity(40);
-    for (workspace, _) in WORKSPACES {
+    let mut falling = false;
+    let mut facts = Vec::with_capacity(48);
+    facts.extend(NAMES.map(|name| (Fact::Registered(name), registered(name))));
+    for (workspace, namespaces) in WORKSPACES {
         let endangered = endangered(review, workspace, &names);
         facts.push((Fact::Endangered(workspace), endangered));
         danger |= endangered;
         let live = read(review, (TENANT, "workspaces"), "", workspace);
+        let wished = federated(review, workspace).is_some_and(|f| placed(f).any(registered));
+        falling |= wished && live.is_some_and(|w| takes_along(review, w, namespaces));
         averted &= !endangered || live.is_some_and(|w| managed(w) != "true");
         let template = read(review, (TENANT, "workspacetemplates"), "", workspace);
         named |= template.is_some_and(|t| placed(t).any(|name| name == ALIAS));
         let federated = federated(review, workspace);
+        let unselected = |name| federated.is_some_and(|f| placed(f).all(|placed| placed != name));
+        facts.extend(NAMES.map(|name| (Fact::Unselected(workspace, name), unselected(name))));
         only |= federated.is_some_and(|f| !placed(f).any(|name| name != ALIAS && registered(name)));
     }
     let manager = read(review, ("apps", "deployments"), PLANE, MANAGER);
     let cluster = read(review, ("cluster.kubesphere.io", "clusters"), "", ALIAS);
     let held = held(review);
     facts.extend([
-        (Fact::Doubled, registered(ALIAS)),
         (Fact::Danger, danger),
         (Fact::Averted, averted),
         (Fact::Named, named),
         (Fact::Only, only),
+        (Fact::Falling, falling),
         (Fact::Held, held),
         (Fact::Stands, held && switched(review)),
         (
@@ -206,7 +225,18 @@ fn federated<'a>(review: &'a Review<'_>, workspace: &str) -> Option<&'a Value> {
     read(review, kind, "", workspace).filter(|f| f["metadata"]["deletionTimestamp"].is_null())
 }
 
-/// Both durable rules are in force: their bindings select more than the canary.
+/// The Workspace is being deleted, and one of its namespaces, which is not, has no other owner.
+fn takes_along(review: &Review<'_>, workspace: &Value, namespaces: [&str; 3]) -> bool {
+    let owned = |namespace: &&str| {
+        read(review, ("", "namespaces"), "", namespace).is_some_and(|n| {
+            let owner = &n["metadata"]["ownerReferences"][0]["uid"];
+            *owner == workspace["metadata"]["uid"] && n["metadata"]["deletionTimestamp"].is_null()
+        })
+    };
+    workspace["metadata"]["deletionTimestamp"].is_string() && namespaces.iter().any(owned)
+}
+
+/// Both durable rules are in force.
 fn held(review: &Review<'_>) -> bool {
     ["collection", "federation"].iter().all(|rule| {
         let name = format!("federation-health-{rule}-durable");
@@ -214,20 +244,27 @@ fn held(review: &Review<'_>) -> bool {
             "admissionregistration.k8s.io",
             "validatingadmissionpolicybindings",
         );
-        read(review, kind, "", &name).is_some_and(|b| {
-            !b["spec"]["matchResources"]["objectSelector"]["matchLabels"].is_object()
-        })
+        read(review, kind, "", &name).is_some_and(in_force)
     })
+}
+
+/// A binding selects more than the canary.
+pub(super) fn in_force(binding: &Value) -> bool {
+    !binding["spec"]["matchResources"]["objectSelector"]["matchLabels"].is_object()
 }
 
 /// The switch says that both rules hold, and nobody has overruled it.
 fn switched(review: &Review<'_>) -> bool {
+    let switch = switch(review);
+    ["collection", "federation"]
+        .iter()
+        .all(|rule| switch["status"]["hold"][rule] == true && switch["spec"][rule] != "Never")
+}
+
+/// The FederationHold; null if there is none.
+pub(super) fn switch<'a>(review: &'a Review<'_>) -> &'a Value {
     let kind = ("federationhealth.io", "federationholds");
-    read(review, kind, "", "default").is_some_and(|switch| {
-        ["collection", "federation"]
-            .iter()
-            .all(|rule| switch["status"]["hold"][rule] == true && switch["spec"][rule] != "Never")
-    })
+    read(review, kind, "", "default").unwrap_or(&Value::Null)
 }
 
 /// The FederationHealth; null if there is none.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     act::Act,
-    facts::{Fact, HOST_NAME, LAG_MS, health, managed, millis, ms, placed, read},
+    facts::{Fact, HOST_NAME, LAG_MS, health, in_force, managed, millis, ms, placed, read, switch},
     memory::Memory,
 };
 use crate::simulated::{ALIAS, WORKSPACES};
@@ -28,6 +28,8 @@ const AGAIN_MS: i64 = ms(Duration::from_hours(1));
 const RAGES_MS: i64 = ms(Duration::from_secs(70));
 /// Holders of the lease that are ours.
 pub(in crate::schedules) const REPLICAS: [&str; 2] = ["pod-1", "pod-2"];
+/// The durable rule that refuses the collector.
+const COLLECTION: &str = "federation-health-collection-durable";
 /// Marks of Argo CD and Flux.
 const KEEPERS: [&str; 2] = [
     "argocd.argoproj.io/tracking-id",
@@ -62,6 +64,23 @@ impl Memory {
         let most = &health(review)["spec"]["remediation"]["limits"]["maxActionsPerHour"];
         let within = most.as_u64().is_none_or(|most| self.acts as u64 <= most);
         must(within, "the budget is spent")
+    }
+
+    /// A hold that ends by itself takes nobody's namespaces with it.
+    ///
+    /// # Errors
+    /// Why it should have gone on.
+    pub(super) fn lets_go(&self, review: &Review<'_>, now: i64) -> Answer {
+        let ends = review.name == COLLECTION
+            && review.old.is_some_and(in_force)
+            && !review.object.is_some_and(in_force);
+        let wished = [&switch(review)["spec"], &health(review)["spec"]["hold"]]
+            .iter()
+            .all(|word| word["collection"] != "Never");
+        must(
+            !ends || !wished || !self.facts.settled(Fact::Falling, now),
+            "the collector takes what falls with its Workspace",
+        )
     }
 
     /// What is true of the way up and of the way back.
@@ -192,7 +211,7 @@ impl Memory {
 
     fn endangered(&self, workspace: &str, now: i64) -> bool {
         let known = WORKSPACES.into_iter().find(|(name, _)| *name == workspace);
-        known.is_some_and(|(name, _)| self.facts.lately(Fact::Endangered(name), now))
+        known.is_some_and(|(name, _)| self.facts.may_endanger(name, now))
     }
 
     fn retain(&self, review: &Review<'_>, now: i64) -> Answer {
@@ -227,11 +246,8 @@ impl Memory {
     }
 
     fn freeze(&self, now: i64) -> Answer {
-        let rages = |w: &str| self.churned(w, RAGES_MS, now);
-        must(
-            self.facts.lately(Fact::Danger, now) || WORKSPACES.iter().any(|(w, _)| rages(w)),
-            "no cause stands",
-        )
+        let caused = |w: &str| self.endangered(w, now) || self.churned(w, RAGES_MS, now);
+        must(WORKSPACES.iter().any(|(w, _)| caused(w)), "no cause stands")
     }
 
     fn plant(&self, review: &Review<'_>, now: i64) -> Answer {
@@ -257,7 +273,7 @@ impl Memory {
             "nothing holds",
         )?;
         must(
-            self.facts.lately(Fact::Doubled, now),
+            self.facts.lately(Fact::Registered(ALIAS), now),
             "no cluster is registered twice",
         )?;
         must(

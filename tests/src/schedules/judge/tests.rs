@@ -13,7 +13,7 @@ use crate::{
     schedules::MANAGER,
     simulated::{ALIAS, pass},
 };
-use scene::{DEPLOYMENTS, Deed, HEALTHS, LEASE, REGISTRATIONS, Scene};
+use scene::{BINDINGS, DEPLOYMENTS, Deed, HEALTHS, LEASE, REGISTRATIONS, Scene, TENANT};
 
 #[tokio::test(start_paused = true)]
 async fn an_operator_that_does_everything_right_is_not_found_wrong() {
@@ -42,6 +42,33 @@ async fn an_operator_that_does_everything_right_is_not_found_wrong() {
     scene.wait(6).await;
     scene.act(&Deed::remove()).await;
     scene.is_right();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_ends_while_a_workspace_falls_is_found_unless_a_person_ended_it() {
+    for released in [false, true] {
+        let scene = Scene::begin().await;
+        scene.hold().await;
+        let kept = json!({"metadata": {"finalizers": ["finalizers.tenant.kubesphere.io"]}});
+        let orders = format!("{TENANT}/orders");
+        scene.person(&orders, kept).await;
+        scene
+            .send("kubernetes-admin", "DELETE", &orders, &Value::Null)
+            .await;
+        scene.cure().await;
+        if released {
+            scene.respec(json!({"hold": {"collection": "Never"}})).await;
+        }
+        let canary = json!({"matchLabels": {"federation-health": "canary"}});
+        let dormant = json!({"spec": {"matchResources": {"objectSelector": canary}}});
+        let binding = format!("{BINDINGS}/federation-health-collection-durable");
+        scene.send(USER, "PATCH", &binding, &dormant).await;
+        if released {
+            scene.is_right();
+        } else {
+            scene.is_wrong("the collector takes what falls with its Workspace");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
