@@ -247,15 +247,12 @@ impl Tenants {
         std::iter::successors(at(first), move |(_, bound)| at(bound.next)).map(|(name, _)| name)
     }
 
-    /// Workspaces that are being deleted and take namespaces with them.
+    /// Workspaces that are being deleted and take namespaces along: the collector has them in the moment in which they are gone.
     pub(crate) fn falling(&self) -> impl Iterator<Item = &Text> {
-        self.dying.iter().filter(|name| self.falls(name))
-    }
-
-    /// The Workspace is being deleted, and in the moment in which it is gone the garbage collector deletes namespaces of it.
-    pub(crate) fn falls(&self, workspace: &Text) -> bool {
         let collected = |name| self.namespace(name).is_some_and(|n| n.dangles(|_| None));
-        self.dying.contains(workspace) && self.members(workspace).any(collected)
+        self.dying
+            .iter()
+            .filter(move |workspace| self.members(workspace).any(collected))
     }
 
     /// The garbage collector would delete it.

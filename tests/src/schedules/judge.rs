@@ -133,18 +133,9 @@ impl Judge {
             memory.lets_go(review, now)
         };
         if let Err(why) = judged {
-            let (
-                at,
-                Review {
-                    operation,
-                    resource,
-                    name,
-                    ..
-                },
-            ) = (self.clock.now(), review);
-            memory
-                .wrong
-                .push(format!("{operation} {resource} {name} at {at}: {why}"));
+            let what = [review.operation, review.resource, review.name].join(" ");
+            let at = self.clock.now();
+            memory.wrong.push(format!("{what} at {at}: {why}"));
         }
     }
 }

@@ -145,12 +145,12 @@ fn look(review: &Review<'_>, now: i64) -> Vec<(Fact, bool)> {
         facts.push((Fact::Endangered(workspace), endangered));
         danger |= endangered;
         let live = read(review, (TENANT, "workspaces"), "", workspace);
-        let wished = federated(review, workspace).is_some_and(|f| placed(f).any(registered));
-        falling |= wished && live.is_some_and(|w| takes_along(review, w, namespaces));
         averted &= !endangered || live.is_some_and(|w| managed(w) != "true");
         let template = read(review, (TENANT, "workspacetemplates"), "", workspace);
         named |= template.is_some_and(|t| placed(t).any(|name| name == ALIAS));
         let federated = federated(review, workspace);
+        let wished = federated.is_some_and(|f| placed(f).any(registered));
+        falling |= wished && live.is_some_and(|w| takes_along(review, w, namespaces));
         let unselected = |name| federated.is_some_and(|f| placed(f).all(|placed| placed != name));
         facts.extend(NAMES.map(|name| (Fact::Unselected(workspace, name), unselected(name))));
         only |= federated.is_some_and(|f| !placed(f).any(|name| name != ALIAS && registered(name)));
